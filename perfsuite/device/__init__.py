@@ -1,0 +1,7 @@
+"""The machine: which device it is, in what state, and what global settings a variant may leave."""
+
+from perfsuite.device.fingerprint import NoDeviceError, fingerprint, versions
+from perfsuite.device.state import Snapshot
+from perfsuite.device.telemetry import Conditions
+
+__all__ = ["Conditions", "NoDeviceError", "Snapshot", "fingerprint", "versions"]

@@ -1,0 +1,108 @@
+"""Which device this is, as a record and as the name of its baseline file."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+
+from perfsuite.records import Device
+
+CHOICES = ("auto", "cpu", "cuda")
+PACKAGES = ("perfsuite", "torch", "diffusers", "transformers", "accelerate", "torchao")
+
+
+class NoDeviceError(RuntimeError):
+    """The device that was asked for is not there."""
+
+
+def slug(text: str) -> str:
+    """Lower-case words joined by hyphens, safe as a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        if found:
+            return found[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def available_threads() -> int:
+    """Physical cores that this process may run on: one thread each is fastest and steadiest."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)
+
+
+def _cpu() -> Device:
+    import psutil
+    import torch
+
+    name, threads = _cpu_name(), available_threads()
+    return Device(
+        kind="cpu",
+        name=name,
+        slug=f"{slug(f'cpu {name}')}-{threads}t",
+        count=threads,
+        memory_bytes=psutil.virtual_memory().total,
+        details={
+            "instruction_set": torch.backends.cpu.get_cpu_capability(),
+            "system": platform.system(),
+            "machine": platform.machine(),
+        },
+    )
+
+
+def _cuda() -> Device:
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return Device(
+        kind="cuda",
+        name=properties.name,
+        slug=slug(properties.name),
+        count=1,
+        memory_bytes=properties.total_memory,
+        details={
+            "capability": f"{properties.major}.{properties.minor}",
+            "multiprocessors": str(properties.multi_processor_count),
+            "cuda": torch.version.cuda or "none",
+        },
+    )
+
+
+def fingerprint(choice: str = "auto") -> Device:
+    """The device to measure on; ``auto`` takes CUDA where there is one.
+
+    Raises `NoDeviceError` with what to do, and `ValueError` for an unknown choice.
+    """
+    import torch
+
+    if choice not in CHOICES:
+        raise ValueError(f"unknown device {choice!r}: one of {', '.join(CHOICES)}")
+    if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
+        return _cpu()
+    if not torch.cuda.is_available():
+        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
+        raise NoDeviceError(
+            f"no CUDA device: torch {torch.__version__} is {build}; "
+            "install a CUDA build and check nvidia-smi, or use --perf-device=cpu"
+        )
+    return _cuda()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,119 @@
+"""The process's global settings: taken before a variant is built, put back after it.
+
+torch, diffusers and torchao keep settings that change speed and results for all that follows in the
+process; a variant that leaves one changed would be measured as its successor's doing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+_ENVIRONMENT = ("TORCH", "INDUCTOR", "OMP_", "MKL_", "KMP_", "CUDA_", "DIFFUSERS_", "CUBLAS_")
+
+
+def _configs() -> dict[str, Any]:
+    import torch._dynamo.config
+    import torch._functorch.config
+    import torch._inductor.config
+
+    return {
+        "inductor": torch._inductor.config,
+        "dynamo": torch._dynamo.config,
+        "functorch": torch._functorch.config,
+    }
+
+
+def _attention_backend() -> Any:
+    """diffusers' global active attention backend, None where this diffusers has none."""
+    try:
+        from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+    except ImportError:
+        return None
+    return _AttentionBackendRegistry._active_backend
+
+
+def _set_attention_backend(value: Any) -> None:
+    if value is not None:
+        from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+        _AttentionBackendRegistry._active_backend = value
+
+
+def _torch_settings() -> dict[str, Any]:
+    import torch
+
+    return {
+        "torch.float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "torch.cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
+        "torch.cudnn.benchmark": torch.backends.cudnn.benchmark,
+        "torch.cudnn.deterministic": torch.backends.cudnn.deterministic,
+        "torch.default_dtype": torch.get_default_dtype(),
+        "torch.num_threads": torch.get_num_threads(),
+        "torch.grad_enabled": torch.is_grad_enabled(),
+        "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "torch.sdp.flash": torch.backends.cuda.flash_sdp_enabled(),
+        "torch.sdp.mem_efficient": torch.backends.cuda.mem_efficient_sdp_enabled(),
+        "torch.sdp.math": torch.backends.cuda.math_sdp_enabled(),
+    }
+
+
+def _restore_torch(settings: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_float32_matmul_precision(settings["torch.float32_matmul_precision"])
+    torch.backends.cudnn.allow_tf32 = settings["torch.cudnn.allow_tf32"]
+    torch.backends.cudnn.benchmark = settings["torch.cudnn.benchmark"]
+    torch.backends.cudnn.deterministic = settings["torch.cudnn.deterministic"]
+    torch.set_default_dtype(settings["torch.default_dtype"])
+    torch.set_num_threads(settings["torch.num_threads"])
+    torch.set_grad_enabled(settings["torch.grad_enabled"])
+    torch.use_deterministic_algorithms(settings["torch.deterministic_algorithms"])
+    torch.backends.cuda.enable_flash_sdp(settings["torch.sdp.flash"])
+    torch.backends.cuda.enable_mem_efficient_sdp(settings["torch.sdp.mem_efficient"])
+    torch.backends.cuda.enable_math_sdp(settings["torch.sdp.math"])
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of the settings at one moment."""
+
+    values: dict[str, Any]
+    """By qualified name, for instance ``inductor.epilogue_fusion`` or ``env.OMP_NUM_THREADS``."""
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        """Copy the settings as they are now."""
+        values = _torch_settings()
+        for root, config in _configs().items():
+            values.update({f"{root}.{k}": v for k, v in config.get_config_copy().items()})
+        values["diffusers.attention_backend"] = _attention_backend()
+        values.update(
+            {f"env.{k}": v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)}
+        )
+        return cls(values)
+
+    def differences(self, other: Snapshot) -> dict[str, tuple[Any, Any]]:
+        """Settings that differ: name to (value here, value there)."""
+        missing = "(not set)"
+        names = sorted(self.values.keys() | other.values.keys())
+        pairs = {n: (self.values.get(n, missing), other.values.get(n, missing)) for n in names}
+        return {n: pair for n, pair in pairs.items() if pair[0] != pair[1]}
+
+    def restore(self) -> dict[str, tuple[Any, Any]]:
+        """Put the settings back; returns what had changed as name to (before, after)."""
+        changed = self.differences(Snapshot.take())
+        for root, config in _configs().items():
+            values = {n: before for n, (before, _) in changed.items() if n.startswith(f"{root}.")}
+            for name, before in values.items():
+                setattr(config, name.removeprefix(f"{root}."), before)
+        for name in [n for n in changed if n.startswith("env.")]:
+            key = name.removeprefix("env.")
+            if name in self.values:
+                os.environ[key] = self.values[name]
+            else:
+                del os.environ[key]
+        _restore_torch(self.values)
+        _set_attention_backend(self.values["diffusers.attention_backend"])
+        return changed

@@ -1,0 +1,119 @@
+"""One session: first call, warm-up until steady, timed rounds, and what else there is to know."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from perfsuite.device import Conditions, versions
+from perfsuite.measuring.clock import now
+from perfsuite.measuring.memory import PeakMemory
+from perfsuite.measuring.stages import measure_stages
+from perfsuite.records import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.pipelines import Prepared
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to warm up and to measure."""
+
+    time_budget_s: float = 6.0
+    """Of the timed rounds."""
+    least_rounds: int = 5
+    most_rounds: int = 50
+    warmup_limit: int = 10
+    steady_calls: int = 2
+    steady_gain: float = 0.02
+
+
+def is_steady(warmup_s: Sequence[float], plan: Plan) -> bool:
+    """The warm-up's rule: the last `steady_calls` calls lowered the minimum by no more than 2 %.
+
+    The minimum and not the spread: on a noisy machine calls never agree, but they stop getting
+    faster.
+    """
+    earlier = warmup_s[: -plan.steady_calls]
+    if not earlier:
+        return False
+    return min(warmup_s[-plan.steady_calls :]) >= min(earlier) * (1.0 - plan.steady_gain)
+
+
+def warm_up(call: Callable[[], object], plan: Plan) -> tuple[list[float], bool]:
+    """Call until steady; seconds of each call, and whether the rule was met before the limit."""
+    seconds: list[float] = []
+    while len(seconds) < plan.warmup_limit:
+        start = now()
+        call()
+        seconds.append(now() - start)
+        if is_steady(seconds, plan):
+            return seconds, True
+    return seconds, False
+
+
+def rounds_for(call_s: float, plan: Plan) -> int:
+    """How many calls of `call_s` seconds fit into the time budget, within the plan's bounds."""
+    return max(plan.least_rounds, min(plan.most_rounds, int(plan.time_budget_s / call_s)))
+
+
+def commit() -> str | None:
+    """Short hash of the checkout in the current folder, None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def measure(
+    prepared: Prepared,
+    time_rounds: Callable[[Callable[[], object], int], Sequence[float]],
+    plan: Plan,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> Session:
+    """Measure one session of a prepared pipeline.
+
+    `time_rounds(call, rounds)` makes that many timed calls and returns their seconds; the pytest
+    plugin passes `benchmark.pedantic`.
+    """
+    context = prepared.context
+    started = time.monotonic()
+    progress("first call")
+    first_call_s = context.first_call(prepared.pipe)
+    progress("warm-up")
+    warmup_s, steady = warm_up(prepared.generate, plan)
+    rounds = rounds_for(statistics.median(warmup_s[-3:]), plan)
+    progress(f"{rounds} rounds")
+    gc.collect()
+    memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
+    latency_s = tuple(time_rounds(prepared.generate, rounds))
+    found, peak = conditions.finish(), memory.bytes()
+    progress("stages")
+    stages = measure_stages(prepared)
+    compiled = "compile" in context.variant
+    return Session(
+        id=uuid.uuid4().hex,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        latency_s=latency_s,
+        peak_memory_bytes=peak,
+        first_call_s=first_call_s,
+        compile_s=max(0.0, first_call_s - statistics.median(latency_s)) if compiled else None,
+        warmup_s=tuple(warmup_s),
+        warmup_steady=steady,
+        stages=stages,
+        versions=versions(),
+        conditions=found,
+        wall_s=prepared.build_s + time.monotonic() - started,
+        commit=commit(),
+    )

@@ -1,0 +1,10 @@
+"""A small trained SDXL that draws captioned shapes; it ships with the package.
+
+`drawing` makes the pictures, `train` the weights, and `check` measures how many held-out prompts
+the model gets right. `WEIGHTS` is an ordinary diffusers folder.
+"""
+
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Folder of the trained pipeline: load it with `StableDiffusionXLPipeline.from_pretrained`."""

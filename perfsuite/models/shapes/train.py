@@ -1,0 +1,354 @@
+"""Train the small SDXL: ``python -m perfsuite.models.shapes.train --work DIR``.
+
+Four stages, each seeded and resumable; a batch is a function of (seed, stage, step) alone, so an
+interrupted run continues with the batches that it would have seen:
+
+1. ``autoencoder``: encoder and decoder on crops, L1 and gradient loss with a small KL term.
+2. ``latents``: the frozen encoder's latents of every picture, cached.
+3. ``unet``: UNet and both text encoders on the latents; epsilon prediction, min-SNR weights
+   (Hang et al. 2023, gamma 5), 10 % empty prompts as zeros, exponential moving average.
+4. ``decoder``: the decoder alone, on whole pictures with the encoder frozen (independent of stage 3:
+   the two can run in two processes at once).
+5. ``export``: float16 safetensors in the layout that diffusers loads.
+
+Checkpoints are safetensors: weights, optimizer moments and the step, written to a temporary file
+and renamed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn import functional
+
+from perfsuite.models.shapes import architecture, drawing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+STAGES = ("autoencoder", "latents", "unet", "decoder", "export")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and on how much to train; the defaults made the weights that ship."""
+
+    seed: int = 20
+    pictures: int = 16384
+    autoencoder_steps: int = 5000
+    autoencoder_batch: int = 12
+    decoder_steps: int = 4500
+    decoder_batch: int = 3
+    unet_steps: int = 5500
+    unet_batch: int = 32
+    unet_rate: float = 1.5e-3
+
+
+def _generator(seed: int, stage: str, step: int) -> np.random.Generator:
+    return np.random.default_rng([seed, STAGES.index(stage), step])
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    temporary = path.with_suffix(".tmp")
+    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary)
+    os.replace(temporary, path)
+
+
+class Trainer:
+    """AdamW with warm-up and cosine decay, an EMA, checkpoints, and a progress line."""
+
+    def __init__(
+        self,
+        name: str,
+        modules: dict[str, torch.nn.Module],
+        work: Path,
+        steps: int,
+        rate: float,
+        average: float = 0.999,
+    ) -> None:
+        self.name, self.modules, self.steps, self.rate = name, modules, steps, rate
+        self.path = work / f"{name}.safetensors"
+        self.average = average
+        self.parameters = {
+            f"{m}.{k}": p
+            for m, module in modules.items()
+            for k, p in module.named_parameters()
+            if p.requires_grad
+        }
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=rate, betas=(0.9, 0.99), weight_decay=1e-3
+        )
+        self.ema = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.step, self.seconds = 0, 0.0
+        if self.path.exists():
+            self._load()
+
+    def _load(self) -> None:
+        stored = load_file(self.path)
+        self.step, self.seconds = int(stored["step"]), float(stored["seconds"])
+        for name, parameter in self.parameters.items():
+            parameter.data.copy_(stored[f"weight/{name}"])
+            self.ema[name].copy_(stored[f"ema/{name}"])
+            if self.step:
+                self.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": stored[f"first/{name}"],
+                    "exp_avg_sq": stored[f"second/{name}"],
+                }
+        print(f"{self.name}: resumed at step {self.step}", flush=True)
+
+    def save(self) -> None:
+        tensors = {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds)}
+        for name, parameter in self.parameters.items():
+            state = self.optimizer.state.get(parameter) or {}
+            tensors[f"weight/{name}"] = parameter
+            tensors[f"ema/{name}"] = self.ema[name]
+            tensors[f"first/{name}"] = state.get("exp_avg", torch.zeros_like(parameter))
+            tensors[f"second/{name}"] = state.get("exp_avg_sq", torch.zeros_like(parameter))
+        _write(self.path, tensors)
+
+    def run(self, loss_of: Callable[[int], torch.Tensor], every: int = 50) -> None:
+        """Train to the planned step with `loss_of(step)`, saving every 500 steps."""
+        warmup = min(200, max(1, self.steps // 10))
+        mark, running = time.monotonic(), []
+        while self.step < self.steps:
+            progress = self.step / self.steps
+            scale = min(1.0, (self.step + 1) / warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate * max(scale, 0.01)
+            loss = loss_of(self.step)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self.step += 1
+            decay = min(self.average, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
+            running.append(float(loss.detach()))
+            if self.step % every == 0 or self.step == self.steps:
+                now = time.monotonic()
+                self.seconds, elapsed, mark = self.seconds + now - mark, now - mark, now
+                left = elapsed / len(running) * (self.steps - self.step) / 60
+                print(
+                    f"{self.name}: step {self.step}/{self.steps}  loss {np.mean(running):.4f}  "
+                    f"{elapsed / len(running):.3f} s/step  {left:.0f} min left",
+                    flush=True,
+                )
+                running = []
+            if self.step % 500 == 0 or self.step == self.steps:
+                self.save()
+
+    def take_average(self) -> None:
+        """Replace the weights by their moving average, as used for export."""
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(self.ema[name])
+
+
+def pictures(plan: Plan, work: Path) -> tuple[np.ndarray, list[str]]:
+    """Training pictures, uint8 (n, 128, 128, 3), drawn once and memory-mapped, with captions."""
+    rng = _generator(plan.seed, "latents", 0)
+    every = [s for s in drawing.scenes() if not s.held_out]
+    chosen = [every[i] for i in rng.choice(len(every), plan.pictures, replace=plan.pictures > len(every))]
+    path = work / f"pictures-{plan.seed}-{plan.pictures}.npy"
+    if not path.exists():
+        print(f"drawing {plan.pictures} pictures", flush=True)
+        canvas = np.stack([drawing.draw(scene, rng) for scene in chosen])
+        temporary = path.with_suffix(".tmp.npy")
+        np.save(temporary, canvas)
+        os.replace(temporary, path)
+    return np.load(path, mmap_mode="r"), [scene.caption for scene in chosen]
+
+
+def _tensor(batch: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def _reconstruction(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """L1 of the values and of their horizontal and vertical differences: blur costs twice."""
+    loss = functional.l1_loss(output, target)
+    for axis in (-1, -2):
+        loss = loss + functional.l1_loss(output.diff(dim=axis), target.diff(dim=axis))
+    return loss
+
+
+def train_autoencoder(plan: Plan, work: Path) -> Any:
+    torch.manual_seed(plan.seed)
+    vae = architecture.vae()
+    trainer = Trainer("autoencoder", {"vae": vae}, work, plan.autoencoder_steps, 2e-3, 0.995)
+    if trainer.step < trainer.steps:
+        data, _ = pictures(plan, work)
+
+        def loss_of(step: int) -> torch.Tensor:
+            rng = _generator(plan.seed, "autoencoder", step)
+            crops = []
+            for i in rng.integers(len(data), size=plan.autoencoder_batch):
+                top, left = rng.integers(0, drawing.SIZE - 63, size=2)
+                crops.append(data[i, top : top + 64, left : left + 64])
+            target = _tensor(np.stack(crops))
+            posterior = vae.encode(target).latent_dist
+            noise = torch.from_numpy(rng.standard_normal(posterior.mean.shape, dtype=np.float32))
+            output = vae.decode(posterior.mean + posterior.std * noise).sample
+            kl = posterior.kl().sum() / posterior.mean.numel()
+            return _reconstruction(output, target) + 3e-4 * kl
+
+        trainer.run(loss_of)
+    trainer.take_average()
+    return vae
+
+
+def cache_latents(plan: Plan, work: Path, vae: Any) -> tuple[torch.Tensor, float]:
+    """Latents (n, 4, 16, 16) of the frozen encoder, scaled to unit variance, and the factor."""
+    path = work / f"latents-{plan.seed}-{plan.pictures}.safetensors"
+    if not path.exists():
+        data, _ = pictures(plan, work)
+        means = []
+        with torch.no_grad():
+            for start in range(0, len(data), 64):
+                means.append(vae.encode(_tensor(data[start : start + 64])).latent_dist.mean)
+        latents = torch.cat(means)
+        _write(path, {"latents": latents, "factor": 1.0 / latents.std()})
+    stored = load_file(path)
+    factor = round(float(stored["factor"]), 5)
+    return stored["latents"] * factor, factor
+
+
+def train_decoder(plan: Plan, work: Path, vae: Any) -> None:
+    """Sharpen the decoder on whole pictures; the encoder, and so the latents, stay as they are."""
+    vae.requires_grad_(False)
+    for module in (vae.decoder, vae.post_quant_conv):
+        module.requires_grad_(True)
+    trainer = Trainer("decoder", {"vae": vae}, work, plan.decoder_steps, 1e-3, 0.998)
+    if trainer.step < trainer.steps:
+        data, _ = pictures(plan, work)
+        latents, factor = cache_latents(plan, work, vae)
+        latents = latents / factor
+
+        def loss_of(step: int) -> torch.Tensor:
+            rng = _generator(plan.seed, "decoder", step)
+            chosen = np.sort(rng.choice(len(data), size=plan.decoder_batch, replace=False))
+            latent = latents[torch.from_numpy(chosen)]
+            # What the denoiser leaves is not quite what the encoder gave.
+            noise = torch.from_numpy(rng.standard_normal(latent.shape, dtype=np.float32))
+            output = vae.decode(latent + 0.05 / factor * noise).sample
+            return _reconstruction(output, _tensor(data[chosen]))
+
+        trainer.run(loss_of)
+    trainer.take_average()
+
+
+def encode_prompts(tokens: torch.Tensor, first: Any, second: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `StableDiffusionXLPipeline.encode_prompt`: penultimate states of both, pooled of the second.
+
+    `tokens`: (n, 77) ids. Returns (n, 77, 128) and (n, 64).
+    """
+    one = first(tokens, output_hidden_states=True)
+    two = second(tokens, output_hidden_states=True)
+    return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two[0]
+
+
+def train_unet(plan: Plan, work: Path, latents: torch.Tensor, captions: list[str]) -> dict[str, Any]:
+    torch.manual_seed(plan.seed + 1)
+    modules = {
+        "unet": architecture.unet(),
+        "text_encoder": architecture.text_encoder(projection=False),
+        "text_encoder_2": architecture.text_encoder(projection=True),
+    }
+    trainer = Trainer("unet", modules, work, plan.unet_steps, plan.unet_rate)
+    if trainer.step < trainer.steps:
+        tokenizer = architecture.tokenizer()
+        tokens = tokenizer(
+            captions, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        ).input_ids
+        alphas = architecture.alphas_cumprod()
+        time_ids = torch.tensor([[drawing.SIZE, drawing.SIZE, 0, 0, drawing.SIZE, drawing.SIZE]])
+
+        def loss_of(step: int) -> torch.Tensor:
+            rng = _generator(plan.seed, "unet", step)
+            n = plan.unet_batch
+            index = torch.from_numpy(rng.integers(len(latents), size=n))
+            clean = latents[index]
+            noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32))
+            # Stratified: one timestep from each n-th of the schedule lowers the loss's variance.
+            spread = (np.arange(n) + rng.uniform(size=n)) / n
+            timesteps = torch.from_numpy((rng.permutation(spread) * len(alphas)).astype(np.int64))
+            alpha = alphas[timesteps][:, None, None, None]
+            noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                states, pooled = encode_prompts(
+                    tokens[index], modules["text_encoder"], modules["text_encoder_2"]
+                )
+                keep = torch.from_numpy((rng.uniform(size=n) >= 0.1).astype(np.float32))
+                predicted = (
+                    modules["unet"](
+                        noisy,
+                        timesteps,
+                        states * keep[:, None, None],
+                        added_cond_kwargs={
+                            "text_embeds": pooled * keep[:, None],
+                            "time_ids": time_ids.expand(n, -1),
+                        },
+                    )
+                    .sample
+                )
+            ratio = alphas[timesteps] / (1 - alphas[timesteps])
+            weight = ratio.clamp(max=5.0) / ratio
+            error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
+            return (error * weight).sum() / weight.sum()
+
+        trainer.run(loss_of)
+    trainer.take_average()
+    return modules
+
+
+def run(plan: Plan, work: Path, stages: Iterable[str], out: Path | None) -> None:
+    """Run the named stages in order; finished ones are read from `work`."""
+    stages = list(stages)
+    work.mkdir(parents=True, exist_ok=True)
+    vae = train_autoencoder(plan, work).requires_grad_(False)
+    if stages == ["autoencoder"]:
+        return
+    latents, factor = cache_latents(plan, work, vae)
+    print(f"latents: {tuple(latents.shape)}, scaling factor {factor}", flush=True)
+    modules: dict[str, Any] = {}
+    if {"unet", "export"} & set(stages):
+        _, captions = pictures(plan, work)
+        modules = train_unet(plan, work, latents, captions)
+    if {"decoder", "export"} & set(stages):
+        train_decoder(plan, work, vae)
+    if "export" in stages:
+        vae.register_to_config(scaling_factor=factor)
+        target = out or work / "weights"
+        architecture.save(target, {"vae": vae, **modules})
+        (work / "plan.json").write_text(json.dumps(asdict(plan), indent=2) + "\n")
+        print(f"wrote {target}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints and caches")
+    parser.add_argument("--out", type=Path, help="where to export (default: WORK/weights)")
+    parser.add_argument("--stage", action="append", choices=STAGES, help="default: all")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's)")
+    for name, default in asdict(Plan()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    options = vars(parser.parse_args())
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    plan = Plan(**{name: options[name] for name in asdict(Plan())})
+    run(plan, options["work"], options["stage"] or STAGES, options["out"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""How a `verify` looks at a pipeline: what ran, in one short generation, with nothing compiled."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from perfsuite.pipelines import Context
+
+
+class NotEngagedError(AssertionError):
+    """An optimization was applied, but the pipeline does not behave as if it had been."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one short eager generation did inside UNet and VAE."""
+
+    sdpa_calls: int
+    """Calls of `torch.nn.functional.scaled_dot_product_attention`."""
+    attention_calls: int
+    """Calls of attention modules, whatever their implementation."""
+    modules_run: frozenset[str]
+    """Qualified names (``unet.…``, ``vae.…``) of the modules whose forward ran."""
+    dtypes: frozenset[str]
+    """Of the floating tensors that UNet and VAE decoder returned."""
+
+
+def models(pipe: Any) -> dict[str, Any]:
+    """The two models that optimizations change, uncompiled: ``unet`` and ``vae``."""
+    return {"unet": getattr(pipe.unet, "_orig_mod", pipe.unet), "vae": pipe.vae}
+
+
+@contextlib.contextmanager
+def eager(pipe: Any) -> Iterator[None]:
+    """Put the uncompiled UNet and `vae.decode` in place for a moment.
+
+    Hooks and function modes do not see inside compiled code, and would make it compile again.
+    """
+    unet, decode = pipe.unet, pipe.vae.__dict__.get("decode")
+    pipe.unet = getattr(unet, "_orig_mod", unet)
+    if decode is not None:
+        del pipe.vae.decode
+    try:
+        yield
+    finally:
+        pipe.unet = unet
+        if decode is not None:
+            pipe.vae.decode = decode
+
+
+def attention_modules(pipe: Any) -> dict[str, Any]:
+    """Every diffusers `Attention` module of UNet and VAE by qualified name."""
+    from diffusers.models.attention_processor import Attention
+
+    return {
+        f"{root}.{name}": module
+        for root, model in models(pipe).items()
+        for name, module in model.named_modules()
+        if isinstance(module, Attention)
+    }
+
+
+def observe(pipe: Any, context: Context) -> Observation:
+    """Generate with one denoising step, eagerly, and report what ran.
+
+    The VAE's encoder takes no part in generation, so its modules never appear.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    inside: list[str] = []
+    sdpa_calls = 0
+    ran: list[str] = []
+    dtypes: set[str] = set()
+
+    class CountAttention(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            nonlocal sdpa_calls
+            if inside and func is torch.nn.functional.scaled_dot_product_attention:
+                sdpa_calls += 1
+            return func(*args, **(kwargs or {}))
+
+    def note(name: str) -> Any:
+        return lambda module, args, output: ran.append(name)
+
+    def enter(module: Any, args: Any) -> None:
+        inside.append("model")
+
+    def leave(module: Any, args: Any, output: Any) -> None:
+        inside.pop()
+        first = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
+        dtypes.add(str(first.dtype))
+
+    handles = []
+    roots = models(pipe)
+    try:
+        for root, model in roots.items():
+            for name, module in model.named_modules():
+                if name:
+                    handles.append(module.register_forward_hook(note(f"{root}.{name}")))
+        for module in (roots["unet"], roots["vae"].decoder):
+            handles.append(module.register_forward_pre_hook(enter))
+            handles.append(module.register_forward_hook(leave))
+        with eager(pipe), CountAttention():
+            context.generate(pipe, steps=1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    attentions = set(attention_modules(pipe))
+    return Observation(
+        sdpa_calls=sdpa_calls,
+        attention_calls=sum(name in attentions for name in ran),
+        modules_run=frozenset(ran),
+        dtypes=frozenset(dtypes),
+    )
+
+
+def some(names: list[str], limit: int = 3) -> str:
+    """The first few of many names, for a message."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

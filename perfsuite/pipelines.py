@@ -1,0 +1,193 @@
+"""Build a pipeline for a variant: load, apply each optimization, prove that each took hold."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perfsuite import models, variants, workloads
+from perfsuite.device import Snapshot, fingerprint
+from perfsuite.measuring.clock import now
+from perfsuite.optimizations.precision import dtype_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from perfsuite.records import Device, Variant, Workload
+
+
+class UnsupportedError(RuntimeError):
+    """The device cannot run the variant, or should not; the message says why."""
+
+
+@dataclass
+class Context:
+    """What an optimization may know about the pipeline that it changes."""
+
+    workload: Workload
+    variant: Variant
+    device: Device
+    first_call_s: float | None = None
+    """Seconds of the first whole generation, with compilation; None before it."""
+    graphs: int = 0
+    """Graphs compiled so far for this pipeline."""
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Remember something that the reader of the result should know."""
+        self.notes.append(text)
+
+    def latents(self, pipe: Any, prompt: int = 0) -> Any:
+        """The first latents of a prompt: standard normal, drawn in float32 on the CPU.
+
+        Shape (1, channels, height/8, width/8); equal on every device and, up to rounding, in every
+        precision.
+        """
+        import torch
+
+        generator = torch.Generator("cpu").manual_seed(self.workload.seed + prompt)
+        factor = pipe.vae_scale_factor
+        shape = (
+            1,
+            pipe.unet.config.in_channels,
+            self.workload.height // factor,
+            self.workload.width // factor,
+        )
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+        return noise.to(device=self.device.kind, dtype=dtype_of(self.variant))
+
+    def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
+        """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN."""
+        images = pipe(
+            prompt=self.workload.prompts[prompt],
+            latents=self.latents(pipe, prompt),
+            num_inference_steps=steps or self.workload.steps,
+            guidance_scale=self.workload.guidance,
+            height=self.workload.height,
+            width=self.workload.width,
+            output_type="np",
+            return_dict=False,
+            **options,
+        )[0]
+        picture: np.ndarray = images[0]
+        return picture
+
+    def first_call(self, pipe: Any) -> float:
+        """Seconds of the first whole generation; made once, remembered after."""
+        if self.first_call_s is None:
+            start = now()
+            self.generate(pipe)
+            self.first_call_s = now() - start
+        return self.first_call_s
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline with its optimizations applied and proven."""
+
+    pipe: Any
+    context: Context
+    evidence: tuple[str, ...]
+    """One line an optimization."""
+    build_s: float
+    snapshot: Snapshot = field(repr=False)
+    """Global settings before the build."""
+
+    def generate(self, prompt: int = 0) -> np.ndarray:
+        """One picture of the workload, see `Context.generate`."""
+        return self.context.generate(self.pipe, prompt)
+
+    def pictures(self) -> list[np.ndarray]:
+        """One picture a prompt of the workload."""
+        return [self.generate(i) for i in range(len(self.context.workload.prompts))]
+
+
+def unsupported(variant: str | Variant, device: Device) -> str | None:
+    """Why the device cannot run the variant, or should not; None if it can."""
+    for optimization in variants.get(variant).optimizations:
+        reason = optimization.supports(device)
+        if reason is not None:
+            return f"{optimization.name}: {reason}"
+    return None
+
+
+def prepare(
+    workload: str | Workload,
+    variant: str | Variant,
+    device: str | Device = "auto",
+    weights: str = "auto",
+) -> Prepared:
+    """Load the workload's model, apply the variant's optimizations in order and verify each.
+
+    Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them
+    back. Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.models.WeightsError`.
+    """
+    import torch
+
+    workload, variant = workloads.get(workload), variants.get(variant)
+    device = fingerprint(device) if isinstance(device, str) else device
+    reason = unsupported(variant, device)
+    if reason is not None:
+        raise UnsupportedError(reason)
+    start = time.monotonic()
+    snapshot = Snapshot.take()
+    pipe = None
+    try:
+        if device.kind == "cpu":
+            torch.set_num_threads(device.count)
+        context = Context(workload, variant, device)
+        pipe = models.load(workload, device, dtype_of(variant), weights)
+        evidence = []
+        for optimization in variant.optimizations:
+            optimization.apply(pipe, context)
+            evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
+        evidence.extend(context.notes)
+    except BaseException:
+        # Also on Ctrl-C: what follows must not inherit half a variant.
+        del pipe
+        _forget()
+        snapshot.restore()
+        raise
+    prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot)
+    _OPEN[id(pipe)] = prepared
+    return prepared
+
+
+_OPEN: dict[int, Prepared] = {}
+
+
+def build(
+    workload: str | Workload,
+    variant: str | Variant,
+    device: str | Device = "auto",
+    weights: str = "auto",
+) -> Any:
+    """The pipeline of `prepare`, ready to be called. Give it back with `release`."""
+    return prepare(workload, variant, device, weights).pipe
+
+
+def _forget() -> None:
+    """Drop compiled code and cached memory, so that the next variant starts as the first did."""
+    import torch
+
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def release(pipe: Any) -> dict[str, tuple[Any, Any]]:
+    """Forget a built pipeline and put global settings back; returns those that had changed.
+
+    The memory is free once the caller drops its own references.
+    """
+    prepared = _OPEN.pop(id(pipe), None)
+    if prepared is None:
+        raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
+    snapshot = prepared.snapshot
+    del prepared
+    _forget()
+    return snapshot.restore()

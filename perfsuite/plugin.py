@@ -1,0 +1,329 @@
+"""The pytest plugin: options, parameters, fixtures, hooks. The only room that knows pytest."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perfsuite import variants, workloads
+from perfsuite.records import ContradictionError, PictureStatus, Status
+from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines import Prepared
+    from perfsuite.records import Quality, Result, Variant, Workload
+    from perfsuite.workbench import Workbench
+
+_SETTINGS = pytest.StashKey[Settings]()
+_BENCH = pytest.StashKey["Workbench"]()
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of a gate: truthy if the test passes, with the message if not."""
+
+    passed: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("perfsuite", "performance and quality of image generation")
+    for option in OPTIONS:
+        if option.flag:
+            group.addoption(option.flag_name, action="store_true", default=None, help=option.help)
+        else:
+            action = "append" if option.several else "store"
+            group.addoption(
+                option.flag_name, action=action, metavar=option.metavar, help=option.help
+            )
+        parser.addini(option.ini, f"{option.help} ({option.flag_name})", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    def given(option: Option) -> Any:
+        return config.getoption(option.flag_name.lstrip("-").replace("-", "_"))
+
+    def from_ini(option: Option) -> Any:
+        return config.getini(option.ini)
+
+    try:
+        settings = read(given, from_ini, config.rootpath)
+        for name in settings.workloads:
+            workloads.get(name)
+        for name in settings.variants:
+            variants.get(name)
+    except (SettingsError, variants.UnknownNameError, ContradictionError) as error:
+        raise pytest.UsageError(f"perfsuite: {error}") from error
+    config.stash[_SETTINGS] = settings
+
+
+# -- parameters ------------------------------------------------------------------------------------
+
+
+def _chosen(settings: Settings) -> list[Variant]:
+    return [variants.get(n) for n in settings.variants] or list(variants.LADDER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    settings = metafunc.config.stash[_SETTINGS]
+    chosen = [workloads.get(name) for name in settings.workloads]
+    if "pipeline" in metafunc.fixturenames:
+        pairs = [(w, v) for w in chosen for v in _chosen(settings)]
+        metafunc.parametrize("pipeline", pairs, indirect=True, ids=[f"{w.name}-{v.name}" for w, v in pairs])
+    elif "workload" in metafunc.fixturenames:
+        metafunc.parametrize("workload", chosen, ids=[w.name for w in chosen])
+
+
+def _pair(item: pytest.Item) -> tuple[Workload, Variant] | None:
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get("pipeline") if callspec is not None else None
+    return found if isinstance(found, tuple) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the items of one variant together, so that one pipeline at a time is in memory."""
+    order: dict[tuple[str, str], int] = {}
+    for item in items:
+        pair = _pair(item)
+        if pair is not None:
+            order.setdefault((pair[0].name, pair[1].name), len(order))
+
+    def rank(item: pytest.Item) -> int:
+        pair = _pair(item)
+        return -1 if pair is None else order[pair[0].name, pair[1].name]
+
+    items.sort(key=rank)
+
+
+# -- fixtures --------------------------------------------------------------------------------------
+
+
+def _writer(config: pytest.Config) -> Callable[[str], None]:
+    """Write progress past pytest's capture; on a terminal in place, else a line each."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or config.option.verbose < 0:
+        return lambda line: None
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            if reporter.isatty:
+                reporter._tw.write(f"\r\x1b[2K{line}", flush=True)
+            else:
+                reporter.ensure_newline()
+                reporter.write_line(line)
+
+    return write
+
+
+def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
+    from perfsuite.report.progress import Progress
+
+    pairs = [pair for item in session.items if (pair := _pair(item)) is not None]
+    keys = dict.fromkeys(f"{w.name} {v.name}" for w, v in pairs)
+    stored = bench.baselines.entries.values() if bench and bench.baselines else ()
+    last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
+    return Progress(list(keys), _writer(session.config), last_time_s=last)
+
+
+@pytest.fixture(scope="session")
+def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    """The state of this run: pipelines, references, records."""
+    from perfsuite.device import NoDeviceError
+    from perfsuite.store import StoreError
+    from perfsuite.workbench import Workbench
+
+    config = request.config
+    try:
+        bench = Workbench(config.stash[_SETTINGS])
+    except (NoDeviceError, StoreError) as error:
+        pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    bench.progress = _progress(request.session, bench)
+    config.stash[_BENCH] = bench
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared:
+    """The pipeline of this item's workload and variant, every optimization proven to hold.
+
+    Skips with the reason where the device does not support the variant.
+    """
+    from perfsuite.pipelines import unsupported
+
+    workload, variant = request.param
+    reason = unsupported(variant, workbench.device)
+    if reason is not None:
+        pytest.skip(reason)
+    if any("picture_gate" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        # Before this pipeline is built: two at once may not fit.
+        workbench.reference(workload)
+    return workbench.pipeline(workload, variant)
+
+
+@pytest.fixture
+def latency_gate(
+    workbench: Workbench,
+    benchmark: Any,
+    record_property: Callable[[str, object], None],
+) -> Callable[[Prepared], Check]:
+    """Measure a session with `benchmark` and judge it: a function from pipeline to `Check`.
+
+    With ``--benchmark-disable`` the pipeline draws one picture and nothing is judged.
+    """
+    from perfsuite.report import messages
+
+    def time_rounds(call: Callable[[], object], rounds: int) -> Sequence[float]:
+        benchmark.pedantic(call, rounds=rounds, iterations=1)
+        return list(benchmark.stats.stats.data)
+
+    def gate(prepared: Prepared) -> Check:
+        if benchmark.disabled:
+            benchmark.pedantic(prepared.generate)
+            return Check(True, "benchmarks are disabled: nothing was timed")
+        result = workbench.measure(prepared, time_rounds)
+        verdict, settings = result.verdict, workbench.settings
+        assert verdict is not None
+        _describe(benchmark, record_property, result)
+        fails = {Status.REGRESSED}
+        if settings.strict:
+            fails |= {Status.NEW, Status.INCOMPATIBLE}
+        recording = settings.update == "reset" or (
+            settings.update != "never" and verdict.status is Status.NEW
+        )
+        passed = recording or verdict.status not in fails
+        if not passed:
+            workbench.reject(result)
+        return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
+
+    return gate
+
+
+def _describe(benchmark: Any, record_property: Callable[[str, object], None], result: Result) -> None:
+    verdict, session = result.verdict, result.session
+    assert verdict is not None
+    assert session is not None
+    benchmark.extra_info.update(
+        workload=result.workload,
+        variant=result.variant,
+        verdict=verdict.status.value,
+        detail=verdict.detail,
+        first_call_s=session.first_call_s,
+        compile_s=session.compile_s,
+        peak_memory_bytes=session.peak_memory_bytes,
+        evidence=list(result.evidence),
+    )
+    record_property("perfsuite.verdict", verdict.status.value)
+    record_property("perfsuite.median_s", statistics.median(session.latency_s))
+    record_property("perfsuite.detail", verdict.detail)
+
+
+@pytest.fixture
+def picture_gate(
+    workbench: Workbench,
+    benchmark: Any,
+    record_property: Callable[[str, object], None],
+) -> Callable[[Prepared], Check]:
+    """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
+    from perfsuite.report import messages
+
+    def gate(prepared: Prepared) -> Check:
+        name = f"{prepared.context.workload.name} {prepared.context.variant.name}"
+        workbench.progress(name, "pictures")
+        result = workbench.score(prepared, benchmark.pedantic(prepared.pictures))
+        found = result.quality
+        assert found is not None
+        _describe_pictures(benchmark, record_property, result, found)
+        passed = found.status is PictureStatus.OK or (
+            found.status is PictureStatus.NEW and not workbench.settings.strict
+        )
+        if not passed:
+            workbench.reject(result)
+        return Check(passed, messages.pictures(name, found))
+
+    return gate
+
+
+def _describe_pictures(
+    benchmark: Any, record_property: Callable[[str, object], None], result: Result, found: Quality
+) -> None:
+    benchmark.extra_info.update(
+        workload=result.workload,
+        variant=result.variant,
+        pictures=found.status.value,
+        ssim={s.prompt: s.ssim for s in found.scores},
+        psnr_db={s.prompt: s.psnr_db for s in found.scores},
+    )
+    record_property("perfsuite.pictures", found.status.value)
+    record_property("perfsuite.ssim", found.ssim)
+
+
+@pytest.fixture
+def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+    """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
+    from perfsuite.report import messages
+
+    def gate(workload: Workload) -> Check:
+        found = workbench.golden(workload)
+        passed = found.status is PictureStatus.OK or (
+            found.status is PictureStatus.NEW and not workbench.settings.strict
+        )
+        return Check(passed, messages.pictures(f"{workload.name} float32 against golden", found))
+
+    return gate
+
+
+# -- hooks -----------------------------------------------------------------------------------------
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the baselines once, after all tests; also after Ctrl-C, with what was finished."""
+    from perfsuite.report import terminal
+    from perfsuite.store import StoreError
+
+    bench = session.config.stash.get(_BENCH, None)
+    if bench is None:
+        return
+    try:
+        made = bench.update_baselines()
+    except StoreError as error:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        bench.closing_lines = [f"ERROR: baselines not updated: {error}"]
+        return
+    bench.closing_lines = terminal.changes(made, str(bench.store.path(bench.device.slug)))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    from perfsuite.report import terminal
+
+    bench = config.stash.get(_BENCH, None)
+    if bench is None or not bench.results:
+        return
+    terminalreporter.section("perfsuite")
+    colour = terminalreporter.hasmarkup
+    measured = [r for r in bench.results if r.session is not None or r.quality is not None]
+    if measured:
+        text = terminal.ladder(
+            measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth
+        )
+        for line in text.splitlines():
+            terminalreporter._tw.line(line)
+    for line in [*terminal.stages(measured), *terminal.remarks(measured), *bench.closing_lines]:
+        terminalreporter.write_line(line)
+    terminalreporter.write_line(f"results {bench.settings.results}")
+    sys.stdout.flush()

@@ -1,0 +1,45 @@
+"""The least SSIM of each prompt: the measured noise floor of the variant, less a margin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfsuite import variants
+
+if TYPE_CHECKING:
+    from perfsuite.records import Variant
+    from perfsuite.store import Thresholds
+
+MARGIN = 3.0
+"""Allowed distance from 1, in multiples of the largest distance that honest runs showed."""
+LEAST_DISTANCE = 2e-4
+"""A floor of exactly 1 still leaves room for another machine's rounding."""
+
+
+def threshold_of(floor: float, margin: float = MARGIN) -> float:
+    """The threshold that belongs to a noise floor, both SSIM."""
+    return 1.0 - max(margin * (1.0 - floor), LEAST_DISTANCE)
+
+
+def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
+    """Prompt to least SSIM.
+
+    A combination that was not measured itself takes, prompt by prompt, the least threshold of the
+    measured variants of its precision; those with int8 count only if it has int8 too.
+    """
+    if variant.name in stored.variants:
+        prompts = stored.variants[variant.name]
+        return {prompt: entry.threshold for prompt, entry in prompts.items()}
+    precision = variant.optimizations[0].name
+    relatives = [
+        stored.variants[rung.name]
+        for rung in variants.LADDER
+        if rung.name in stored.variants
+        and rung.optimizations[0].name == precision
+        and ("int8" in variant or "int8" not in rung)
+    ]
+    least: dict[str, float] = {}
+    for prompts in relatives:
+        for prompt, entry in prompts.items():
+            least[prompt] = min(entry.threshold, least.get(prompt, 1.0))
+    return least

@@ -1,0 +1,287 @@
+"""What the rooms hand to each other: frozen data, no behaviour beyond refusing nonsense.
+
+Plain dataclasses, so that importing them costs nothing; `perfsuite.store` validates them against
+these annotations (with pydantic) when they come from a file. Every quantity carries its unit in its
+name: seconds (``_s``), bytes (``_bytes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge, Gt, MinLen
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines import Context
+
+Seconds = Annotated[float, Gt(0)]
+Bytes = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is generated: model, size, steps, guidance, prompts and the seed of the latents."""
+
+    name: str
+    model: str
+    """Key of `perfsuite.models.SOURCES`."""
+    width: int
+    height: int
+    """Pixels."""
+    steps: int
+    """Denoising steps."""
+    guidance: float
+    """Classifier-free guidance scale; above 1 each step denoises two samples."""
+    prompts: tuple[str, ...]
+    """The first is timed; all are compared with float32."""
+    seed: int
+    """Of the CPU generator that draws the first latents; prompt i uses seed + i."""
+
+    @property
+    def protocol(self) -> str:
+        """What must be equal for two latencies to be comparable, as one line of text."""
+        return (
+            f"{self.model} {self.width}x{self.height} {self.steps} steps guidance {self.guidance:g} "
+            f"batch 1 seed {self.seed} prompt {self.prompts[0]!r}"
+        )
+
+
+@dataclass(frozen=True)
+class Device:
+    """The machine part that a latency belongs to."""
+
+    kind: str
+    """``cpu`` or ``cuda``."""
+    name: str
+    """As the system reports it, for instance ``NVIDIA H100 80GB HBM3``."""
+    slug: str
+    """File name of its baselines."""
+    count: int
+    """Threads on a CPU; always 1 on CUDA."""
+    memory_bytes: Bytes
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Driver, compute capability, instruction sets: whatever helps to tell two devices apart."""
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """One technique: how to apply it, how to prove that it took hold, and where it makes sense."""
+
+    name: str
+    summary: str
+    apply: Callable[[Any, Context], None]
+    """Change the pipeline in place."""
+    verify: Callable[[Any, Context], str]
+    """Return the evidence as one line of text, or raise `NotEngagedError`."""
+    supports: Callable[[Device], str | None] = lambda device: None
+    """None, or the reason why the device cannot run it or should not."""
+    phase: int = 0
+    """Steps are applied in ascending phase."""
+    requires: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    """Names of other optimizations, with which this one makes no sense."""
+    hidden: bool = False
+    """True for a step that stands for the absence of another and is not part of a variant's name."""
+
+
+class ContradictionError(ValueError):
+    """A variant whose optimizations do not go together."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name and the optimizations to apply, in order; a contradictory one cannot be made."""
+
+    name: str
+    optimizations: tuple[Optimization, ...]
+
+    def __post_init__(self) -> None:
+        names = [o.name for o in self.optimizations]
+        phases = [o.phase for o in self.optimizations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ContradictionError(f"variant {self.name!r}: {name} is named twice")
+        if phases.count(0) != 1:
+            precisions = [n for n, p in zip(names, phases, strict=True) if p == 0]
+            raise ContradictionError(
+                f"variant {self.name!r}: name exactly one precision, "
+                f"got {' and '.join(precisions) or 'none'}"
+            )
+        for optimization in self.optimizations:
+            for other in optimization.conflicts:
+                if other in names:
+                    raise ContradictionError(
+                        f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
+                    )
+            for other in optimization.requires:
+                if other not in names:
+                    raise ContradictionError(
+                        f"variant {self.name!r}: {optimization.name} requires {other}; add it"
+                    )
+        for before, after in zip(self.optimizations, self.optimizations[1:], strict=False):
+            if before.phase > after.phase:
+                raise ContradictionError(
+                    f"variant {self.name!r}: {after.name} must be applied before {before.name}"
+                )
+
+    def __contains__(self, name: str) -> bool:
+        return any(o.name == name for o in self.optimizations)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the time of one call goes, from one instrumented call beside the timed ones."""
+
+    text_encoders_s: Annotated[float, Ge(0)]
+    steps_s: tuple[Annotated[float, Ge(0)], ...]
+    """Each denoising step: UNet, guidance and scheduler."""
+    vae_s: Annotated[float, Ge(0)]
+    other_s: Annotated[float, Ge(0)]
+    """The rest: preparing latents, converting the picture."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One fresh process measuring one benchmark, after warm-up. This is what baselines store."""
+
+    id: str
+    date: str
+    """ISO 8601, UTC."""
+    latency_s: Annotated[tuple[Seconds, ...], MinLen(1)]
+    """Raw samples in order, each one synchronised call."""
+    peak_memory_bytes: Bytes
+    """Peak while the timed calls ran: allocated (CUDA) or resident set of the process (CPU)."""
+    first_call_s: Annotated[float, Ge(0)]
+    """The first call of all, with compilation."""
+    compile_s: Annotated[float, Ge(0)] | None
+    """First call less the median call; None where nothing is compiled."""
+    warmup_s: tuple[Seconds, ...]
+    """Calls between the first and the timed ones."""
+    warmup_steady: bool
+    """False if the warm-up ended at its limit and not by its rule."""
+    stages: Stages | None
+    versions: Mapping[str, str]
+    conditions: Mapping[str, float | str]
+    """The machine's state: threads, load, clocks."""
+    wall_s: Annotated[float, Ge(0)]
+    """All that this benchmark took: building, warming up, measuring."""
+    commit: str | None = None
+
+
+class Status(StrEnum):
+    """The closed set of latency verdicts."""
+
+    OK = "OK"
+    """The whole interval of the change lies within the tolerance."""
+    IMPROVED = "IMPROVED"
+    REGRESSED = "REGRESSED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Too noisy, or too few sessions, to tell."""
+    NEW = "NEW"
+    """There is no baseline."""
+    INCOMPATIBLE = "INCOMPATIBLE"
+    """The baseline was measured with another protocol."""
+
+
+class Cause(StrEnum):
+    """What rides along with a verdict and explains it."""
+
+    NOISY_MACHINE = "NOISY_MACHINE"
+    FEW_SESSIONS = "FEW_SESSIONS"
+    LADDER_SHAPE = "LADDER_SHAPE"
+    """Judged by the speed-up over another rung, for want of a baseline of this device."""
+    NOT_STEADY = "NOT_STEADY"
+    """The warm-up ended at its limit, not by its rule."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Status, and the figures that it rests on."""
+
+    status: Status
+    ratio: float | None = None
+    """Candidate over baseline; above 1 is slower."""
+    interval: tuple[float, float] | None = None
+    """Interval of the ratio."""
+    confidence: float | None = None
+    """Two-sided coverage of the interval, for instance 0.95."""
+    minimum_detectable_effect: float | None = None
+    """Slowdown that would be found with 80 % power, as a fraction (0.1 is 10 % slower)."""
+    tolerance: float | None = None
+    """Slowdown that is accepted, as a fraction."""
+    baseline_sessions: int = 0
+    candidate_sessions: int = 0
+    baseline_s: float | None = None
+    """Typical latency of the baseline."""
+    causes: tuple[Cause, ...] = ()
+    detail: str = ""
+    """One line for a person: what was compared, and why the verdict is not another."""
+
+
+class PictureStatus(StrEnum):
+    """The closed set of picture verdicts."""
+
+    OK = "OK"
+    DEGRADED = "DEGRADED"
+    """Less similar to float32 than the noise floor and its margin allow."""
+    BROKEN = "BROKEN"
+    """NaN, Inf, flat or saturated: no picture, whatever its score."""
+    NEW = "NEW"
+    """No threshold is stored for this variant, or no golden picture for this workload."""
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """One prompt's picture against its float32 counterpart."""
+
+    prompt: str
+    status: PictureStatus
+    ssim: float | None
+    """Structural similarity, 1 for equal pictures; None for a BROKEN picture."""
+    psnr_db: float | None
+    """Peak signal-to-noise ratio; None for a BROKEN picture, infinite pairs are capped at 120."""
+    threshold: float | None
+    """Least SSIM allowed."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The pictures of one variant against float32 of the same run."""
+
+    status: PictureStatus
+    """The worst of the prompts'."""
+    scores: tuple[PictureScore, ...]
+
+    @property
+    def ssim(self) -> float | None:
+        """The least SSIM over the prompts, None if a picture is BROKEN."""
+        values = [s.ssim for s in self.scores]
+        return None if None in values or not values else min(v for v in values if v is not None)
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that one run found out about one variant of one workload."""
+
+    workload: str
+    variant: str
+    protocol: str
+    session: Session | None = None
+    verdict: Verdict | None = None
+    quality: Quality | None = None
+    evidence: tuple[str, ...] = ()
+    """One line an optimization: the proof that it took hold."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One invocation of the suite on one device."""
+
+    id: str
+    date: str
+    device: Device
+    results: tuple[Result, ...]

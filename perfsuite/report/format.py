@@ -1,0 +1,46 @@
+"""Figures as a person reads them: with their unit, no more digits than they deserve."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DASH = "-"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: ``830 ms``, ``1.25 s``, ``94 s``."""
+    if value is None:
+        return DASH
+    if value < 1.0:
+        return f"{value * 1e3:.3g} ms"
+    return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
+
+
+def spread(samples: Sequence[float]) -> str:
+    """Half the distance between the quartiles, in per cent of the median; robust to one outlier."""
+    if len(samples) < 2:
+        return "n=1"
+    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return f"±{50.0 * (high - low) / middle:.1f} %"
+
+
+def change(ratio: float | None) -> str:
+    """A ratio as a change: ``+4.2 %`` is slower."""
+    return DASH if ratio is None else f"{100.0 * (ratio - 1.0):+.1f} %"
+
+
+def memory(size_bytes: int | None) -> str:
+    """Bytes in MiB or GiB."""
+    if size_bytes is None:
+        return DASH
+    mib = size_bytes / 2**20
+    return f"{mib:.0f} MiB" if mib < 10240 else f"{mib / 1024:.1f} GiB"
+
+
+def similarity(value: float | None) -> str:
+    """SSIM with the digits that tell honest variants from faults."""
+    return DASH if value is None else f"{value:.4f}"

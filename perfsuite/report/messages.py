@@ -1,0 +1,51 @@
+"""What a failing test says: how much, how sure, what differs, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfsuite.records import PictureStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from perfsuite.records import Quality, Result, Verdict
+
+
+def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    moved = [
+        f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
+        for name in sorted({*now, *then})
+        if now.get(name) != then.get(name)
+    ]
+    return ", ".join(moved) or "no version of Python, torch, diffusers or torchao"
+
+
+def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, str] | None) -> str:
+    """The message of a latency test that fails."""
+    name = f"{result.workload} {result.variant}"
+    test = f"test_latency[{result.workload}-{result.variant}]"
+    lines = [f"{name}: {verdict.status}: {verdict.detail}"]
+    if verdict.causes:
+        lines.append(f"causes: {', '.join(verdict.causes)}")
+    if baseline_versions is not None and result.session is not None:
+        lines.append(
+            f"differs from the baseline: {_differences(result.session.versions, baseline_versions)}"
+        )
+    if verdict.status is Status.REGRESSED:
+        lines.append("measure again: pytest --benchmark-only --lf")
+        lines.append(f'accept it: pytest --benchmark-only -k "{test}" --perf-update=reset')
+    elif verdict.status is Status.NEW:
+        lines.append(f'record it: pytest --benchmark-only -k "{test}" --perf-update=new')
+    elif verdict.status is Status.INCOMPATIBLE:
+        lines.append(f'record it anew: pytest --benchmark-only -k "{test}" --perf-update=reset')
+    return "\n".join(lines)
+
+
+def pictures(name: str, quality: Quality) -> str:
+    """The message of a picture test that fails: every prompt, the bad ones first."""
+    lines = [f"{name}: pictures {quality.status}"]
+    for score in sorted(quality.scores, key=lambda s: s.status is PictureStatus.OK):
+        value = "no score" if score.ssim is None else f"SSIM {score.ssim:.5f}, PSNR {score.psnr_db:.1f} dB"
+        lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
+    return "\n".join(lines)

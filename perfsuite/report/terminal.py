@@ -1,0 +1,198 @@
+"""The table after the run, and what follows it."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from perfsuite import variants
+from perfsuite.records import PictureStatus, Status
+from perfsuite.report import format as show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from perfsuite.records import Device, Result, Stages
+    from perfsuite.store import Change
+
+_STYLES = {
+    Status.OK: "green",
+    Status.IMPROVED: "bold green",
+    Status.REGRESSED: "bold red",
+    Status.INCONCLUSIVE: "yellow",
+    Status.NEW: "cyan",
+    Status.INCOMPATIBLE: "magenta",
+    PictureStatus.DEGRADED: "bold red",
+    PictureStatus.BROKEN: "bold red",
+}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One variant as text, so that a table and plain columns show the same."""
+
+    rung: str
+    latency: str
+    speedup: str
+    baseline: str
+    change: str
+    verdict: str
+    ssim: str
+    first: str
+    memory: str
+
+    HEADER = ("rung", "median", "speed-up", "baseline", "change", "verdict", "SSIM", "compile", "peak mem")
+
+
+def stage_bar(stages: Stages, width: int = 30) -> str:
+    """One bar a call: ``T`` text encoders, ``U`` denoising steps, ``V`` VAE, ``.`` the rest."""
+    parts = [
+        ("T", stages.text_encoders_s),
+        ("U", sum(stages.steps_s)),
+        ("V", stages.vae_s),
+        (".", stages.other_s),
+    ]
+    total = sum(seconds for _, seconds in parts) or 1.0
+    bar, drawn, reached = "", 0, 0.0
+    for letter, seconds in parts:
+        reached += seconds / total * width
+        bar += letter * (round(reached) - drawn)
+        drawn = round(reached)
+    return bar
+
+
+def _median(result: Result | None) -> float | None:
+    if result is None or result.session is None:
+        return None
+    return statistics.median(result.session.latency_s)
+
+
+def _speedup(result: Result, results: Sequence[Result]) -> str:
+    own = _median(result)
+    reference = next(
+        (r for r in results if (r.workload, r.variant) == (result.workload, variants.REFERENCE.name)),
+        None,
+    )
+    base = _median(reference)
+    return show.DASH if own is None or base is None else f"{base / own:.2f}x"
+
+
+def _verdict(result: Result) -> str:
+    words = []
+    if result.verdict is not None:
+        words.append(result.verdict.status.value)
+    if result.quality is not None and result.quality.status is not PictureStatus.OK:
+        words.append(f"pictures {result.quality.status.value}")
+    return ", ".join(words) or show.DASH
+
+
+def _row(result: Result, results: Sequence[Result]) -> _Row:
+    session, verdict = result.session, result.verdict
+    latency = (
+        f"{show.seconds(_median(result))} {show.spread(session.latency_s)}" if session else show.DASH
+    )
+    sessions = f" (n={verdict.baseline_sessions})" if verdict and verdict.baseline_s else ""
+    return _Row(
+        rung=result.variant,
+        latency=latency,
+        speedup=_speedup(result, results),
+        baseline=show.seconds(verdict.baseline_s if verdict else None) + sessions,
+        change=show.change(verdict.ratio if verdict and verdict.baseline_s else None),
+        verdict=_verdict(result),
+        ssim=show.similarity(result.quality.ssim if result.quality else None),
+        first=show.seconds(session.compile_s if session else None),
+        memory=show.memory(session.peak_memory_bytes if session else None),
+    )
+
+
+def _style(result: Result) -> str:
+    if result.quality is not None and result.quality.status in _STYLES:
+        return _STYLES[result.quality.status]
+    return _STYLES[result.verdict.status] if result.verdict is not None else ""
+
+
+def _cells(row: _Row) -> tuple[str, ...]:
+    return (row.rung, row.latency, row.speedup, row.baseline, row.change, row.verdict, row.ssim,
+            row.first, row.memory)  # fmt: skip
+
+
+def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: int) -> str:
+    """The table of one run, one section a workload; wraps into two lines a rung below 100 columns."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    out = StringIO()
+    console = Console(
+        file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False
+    )
+    for workload in dict.fromkeys(r.workload for r in results):
+        of_workload = [r for r in results if r.workload == workload]
+        if width < 100:
+            _narrow(console, workload, of_workload, device)
+            continue
+        table = Table(title=f"{workload} on {device.name}", title_justify="left", box=None, pad_edge=False)
+        for index, heading in enumerate(_Row.HEADER):
+            table.add_column(heading, justify="left" if index in (0, 5) else "right", no_wrap=True)
+        for result in of_workload:
+            cells = [Text(cell) for cell in _cells(_row(result, results))]
+            cells[5].stylize(_style(result))
+            table.add_row(*cells)
+        console.print(table)
+    return out.getvalue().rstrip("\n")
+
+
+def _narrow(console: object, workload: str, results: Sequence[Result], device: Device) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    assert isinstance(console, Console)
+    console.print(Text(f"{workload} on {device.name}", style="italic"))
+    for result in results:
+        cells = _cells(_row(result, results))
+        line = Text(f"{cells[0]}  ")
+        line.append(cells[5], style=_style(result))
+        console.print(line)
+        pairs = zip(_Row.HEADER, cells, strict=True)
+        rest = "  ".join(f"{h} {c}" for h, c in pairs if h not in ("rung", "verdict") and c != show.DASH)
+        console.print(Text(f"    {rest}"))
+
+
+def stages(results: Iterable[Result]) -> list[str]:
+    """Where the time of each rung goes, one line a rung."""
+    measured = [(r, r.session.stages) for r in results if r.session and r.session.stages]
+    if not measured:
+        return []
+    lines = ["one call by stage (T text encoders, U denoising steps, V VAE, . rest)"]
+    for result, split in measured:
+        steps = split.steps_s
+        lines.append(
+            f"  {result.variant:<28} {stage_bar(split):<30} T {show.seconds(split.text_encoders_s)}"
+            f"  U {len(steps)} x {show.seconds(statistics.median(steps))}  V {show.seconds(split.vae_s)}"
+        )
+    return lines
+
+
+def remarks(results: Iterable[Result]) -> list[str]:
+    """What a person should know besides the table: every verdict that is not a plain OK."""
+    lines = []
+    for result in results:
+        name = f"{result.workload} {result.variant}"
+        verdict, found = result.verdict, result.quality
+        if verdict is not None and (verdict.status is not Status.OK or verdict.causes):
+            causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
+            lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
+        if found is not None and found.status is not PictureStatus.OK:
+            bad = [s for s in found.scores if s.status is not PictureStatus.OK]
+            lines.append(f"{name}: pictures {found.status}: {bad[0].prompt!r}: {bad[0].detail}")
+    return lines
+
+
+def changes(made: Sequence[Change], path: str) -> list[str]:
+    """What was written to the baselines."""
+    written = [c for c in made if c.action != "kept"]
+    if not written:
+        return []
+    return [f"baselines {path}: " + ", ".join(f"{c.key} {c.action}" for c in written)]

@@ -1,0 +1,130 @@
+"""What the user asked for: read once, then frozen. Command line, then ini file, then default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+UPDATES = ("never", "new", "append", "reset")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class SettingsError(ValueError):
+    """An option value that means nothing; the message names the option and the nearest match."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: ``--perf-<name>`` on the command line, ``perf_<name>`` in the ini file."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str = ""
+    several: bool = False
+    flag: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def ini(self) -> str:
+        return f"perf_{self.name.replace('-', '_')}"
+
+    @property
+    def flag_name(self) -> str:
+        return f"--perf-{self.name}"
+
+
+OPTIONS = (
+    Option("workload", "NAME", "workload to run, may be repeated (see: perfsuite list)", "shapes", several=True),
+    Option("variant", "NAME", "variant to run, may be repeated: a rung, or a sum such as bf16+sdpa+qkv; "
+           "default: the whole ladder", several=True),
+    Option("device", "DEVICE", "auto, cpu or cuda", "auto", choices=DEVICES),
+    Option("weights", "WHERE", "auto (shipped, else hub), hub, or a folder in diffusers' layout", "auto"),
+    Option("baselines", "DIR", "folder of the baselines", "baselines"),
+    Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
+           "reset: replace by this session, accepting it", "never", choices=UPDATES),
+    Option("time-budget", "SECONDS", "of the timed rounds of each benchmark", "6"),
+    Option("strict", "", "fail also where there is no comparable baseline (NEW, INCOMPATIBLE)", "no", flag=True),
+    Option("results", "FILE", "where this run's results are written, one JSON line each",
+           ".perfsuite/results.jsonl"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run."""
+
+    workloads: tuple[str, ...]
+    variants: tuple[str, ...]
+    """Empty for the whole ladder."""
+    device: str
+    weights: str
+    baselines: Path
+    update: str
+    time_budget_s: float
+    strict: bool
+    results: Path
+
+
+def _choice(option: Option, value: str) -> str:
+    if option.choices and value not in option.choices:
+        near = difflib.get_close_matches(value, option.choices, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SettingsError(
+            f"{option.flag_name}={value}: {hint}one of {', '.join(option.choices)}"
+        )
+    return value
+
+
+def _positive(option: Option, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 0.0 < number < 1e6:
+        raise SettingsError(f"{option.flag_name}={value}: wanted a number of seconds above 0")
+    return number
+
+
+def _boolean(option: Option, value: Any) -> bool:
+    words = {"1": True, "yes": True, "true": True, "on": True,
+             "0": False, "no": False, "false": False, "off": False}  # fmt: skip
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in words:
+        raise SettingsError(f"{option.ini} = {value}: wanted yes or no")
+    return words[str(value).lower()]
+
+
+def _names(values: Sequence[str] | str) -> tuple[str, ...]:
+    if isinstance(values, str):
+        values = values.replace(",", " ").split()
+    return tuple(dict.fromkeys(name for value in values for name in value.replace(",", " ").split()))
+
+
+def read(
+    command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any], root: Path
+) -> Settings:
+    """Settle every option; relative folders are below `root`. Raises `SettingsError`."""
+    values: Mapping[str, Any] = {
+        option.name: next(
+            (v for v in (command_line(option), ini_file(option)) if v not in (None, "", [])),
+            option.default,
+        )
+        for option in OPTIONS
+    }
+    known = {option.name: option for option in OPTIONS}
+    return Settings(
+        workloads=_names(values["workload"]),
+        variants=_names(values["variant"]),
+        device=_choice(known["device"], values["device"]),
+        weights=values["weights"],
+        baselines=root / values["baselines"],
+        update=_choice(known["update"], values["update"]),
+        time_budget_s=_positive(known["time-budget"], values["time-budget"]),
+        strict=_boolean(known["strict"], values["strict"]),
+        results=root / values["results"],
+    )

@@ -1,0 +1,30 @@
+"""Baselines and results on disk: validated when read, replaced in one step, locked, versioned.
+
+Importing this costs nothing: pydantic and filelock are imported by the functions that need them.
+"""
+
+from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, Mode
+from perfsuite.store.errors import StoreError
+from perfsuite.store.results import ResultsWriter, merge_results, read_results
+from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
+from perfsuite.store.thresholds import PromptThreshold, Thresholds, load_thresholds, write_thresholds
+
+__all__ = [
+    "MAX_SESSIONS",
+    "SHAPE_FILE",
+    "BaselineFile",
+    "Baselines",
+    "Change",
+    "Entry",
+    "Mode",
+    "PromptThreshold",
+    "ResultsWriter",
+    "ShapeBound",
+    "StoreError",
+    "Thresholds",
+    "load_shape",
+    "load_thresholds",
+    "merge_results",
+    "read_results",
+    "write_thresholds",
+]

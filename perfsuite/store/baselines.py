@@ -1,0 +1,185 @@
+"""The latencies that a device is held to: ``<directory>/<device-slug>.json``.
+
+History of the format:
+
+* 1: ``{"schema_version": 1, "device": Device, "entries": {"<workload>/<variant>": {"workload",
+  "variant", "protocol", "sessions": [Session, ...]}}}``; seconds, bytes; oldest session first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge, Le, MinLen
+
+from perfsuite.records import Device, Result, Session
+from perfsuite.store.documents import CONFIG, encode, parse
+from perfsuite.store.errors import Place
+from perfsuite.store.files import locked, read_bytes, write_atomic
+
+SCHEMA_VERSION = 1
+MAX_SESSIONS = 20
+"""More than the statistics gain from, and few enough that a file stays reviewable and recent."""
+
+Mode = Literal["never", "new", "append", "reset"]
+Action = Literal["recorded", "appended", "reset", "kept"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is stored of one variant of one workload on one device."""
+
+    workload: str
+    variant: str
+    protocol: str
+    """As `Workload.protocol`; latencies of another protocol are not comparable."""
+    sessions: Annotated[tuple[Session, ...], MinLen(1)]
+    """Oldest first."""
+
+    @property
+    def key(self) -> str:
+        """``<workload>/<variant>``, the entry's name in the file."""
+        return f"{self.workload}/{self.variant}"
+
+
+@dataclass(frozen=True)
+class BaselineFile:
+    """All that is stored of one device."""
+
+    device: Device
+    entries: Mapping[str, Entry]
+    """By `Entry.key`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update did with one entry."""
+
+    key: str
+    action: Action
+    """``kept``: there was nothing to write."""
+
+
+@dataclass(frozen=True)
+class _Document:
+    __pydantic_config__ = CONFIG
+    schema_version: Annotated[int, Ge(1), Le(SCHEMA_VERSION)]
+    device: Device
+    entries: Mapping[str, Entry]
+
+
+class Baselines:
+    """The baseline files of one folder."""
+
+    def __init__(self, directory: str | Path) -> None:
+        """Remember `directory`; it is made by the first update that writes."""
+        self.directory = Path(directory)
+
+    def path(self, slug: str) -> Path:
+        """Return the file of the device `slug`, whether it is there or not.
+
+        Raises:
+            ValueError: if `slug` is no plain file name.
+        """
+        if not slug or slug.startswith(".") or "/" in slug or "\\" in slug:
+            raise ValueError(f"{slug!r} cannot be the name of a baseline file")
+        return self.directory / f"{slug}.json"
+
+    def load(self, slug: str) -> BaselineFile | None:
+        """Return what is stored of the device `slug`, None if that is nothing.
+
+        Raises:
+            StoreError: if there is a file and anything in it is wrong.
+        """
+        path = self.path(slug)
+        raw = read_bytes(path)
+        if raw is None:
+            return None
+        place = _place(path)
+        document = parse(_Document, raw, place, SCHEMA_VERSION)
+        if document.device.slug != slug:
+            raise place.at(field="device.slug").error(
+                f"must be the name of the file, {slug!r}, found {document.device.slug!r}"
+            )
+        for key, entry in document.entries.items():
+            if entry.key != key:
+                raise place.at(entry=key, field="workload, variant").error(
+                    f"must be the name of the entry, found {entry.key!r}"
+                )
+        return BaselineFile(document.device, document.entries)
+
+    def update(self, device: Device, results: Sequence[Result], mode: Mode) -> list[Change]:
+        """Store the sessions of `results` and return what was done, one change an entry.
+
+        ``new`` writes entries that are not there yet; ``append`` adds to those that are, too; ``reset``
+        replaces their sessions by those given; ``never`` does nothing. A session that is stored already
+        is not stored twice, the last `MAX_SESSIONS` are kept, and results without a session are ignored.
+        The file's device becomes `device` when anything is written.
+
+        Reading, changing and writing happen under a lock, ``.<slug>.json.lock`` in the same folder, so
+        processes that update one file at a time lose nothing of each other.
+
+        Raises:
+            StoreError: if the stored file is bad, if ``append`` meets another protocol, or if the file
+                cannot be locked or written. Nothing at all is written then.
+        """
+        if mode not in get_args(Mode):
+            raise ValueError(f"mode {mode!r} is none of {', '.join(get_args(Mode))}")
+        path = self.path(device.slug)
+        fresh = _collect(results, _place(path))
+        if mode == "never" or not fresh:
+            return []
+        with locked(path):
+            stored = self.load(device.slug)
+            entries = dict(stored.entries) if stored else {}
+            changes = []
+            for key, entry in fresh.items():
+                entries[key], action = _merge(entries.get(key), entry, mode, _place(path))
+                changes.append(Change(key, action))
+            if any(change.action != "kept" for change in changes):
+                document = _Document(SCHEMA_VERSION, device, entries)
+                write_atomic(path, encode(document, _place(path)))
+        return changes
+
+
+def _place(path: Path) -> Place:
+    return Place(
+        path,
+        f"restore it with `git checkout -- {path}`, or delete it and record again with --perf-update=new",
+    )
+
+
+def _collect(results: Sequence[Result], place: Place) -> dict[str, Entry]:
+    """Return the sessions of `results` as entries, several of one key together."""
+    entries: dict[str, Entry] = {}
+    for result in results:
+        if result.session is None:
+            continue
+        entry = Entry(result.workload, result.variant, result.protocol, (result.session,))
+        known = entries.get(entry.key)
+        entries[entry.key] = _append(known, entry, place) if known else entry
+    return entries
+
+
+def _merge(stored: Entry | None, fresh: Entry, mode: Mode, place: Place) -> tuple[Entry, Action]:
+    if stored is None:
+        return fresh, "recorded"
+    if mode == "reset":
+        return fresh, "reset"
+    if mode == "new":
+        return stored, "kept"
+    together = _append(stored, fresh, place)
+    return together, "kept" if together is stored else "appended"
+
+
+def _append(stored: Entry, fresh: Entry, place: Place) -> Entry:
+    if fresh.protocol != stored.protocol:
+        raise place.at(entry=stored.key, field="protocol").error(
+            f"sessions of two protocols do not mix: {stored.protocol!r} is stored, "
+            f"{fresh.protocol!r} was measured",
+            "measure with the stored protocol, or replace the entry with --perf-update=reset",
+        )
+    ids = {session.id for session in stored.sessions}
+    added = tuple(session for session in fresh.sessions if session.id not in ids)
+    return replace(stored, sessions=(stored.sessions + added)[-MAX_SESSIONS:]) if added else stored

@@ -1,0 +1,78 @@
+"""The ladder and every other combination of optimizations, by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.records import ContradictionError, Variant
+
+_RUNGS = ("{0}", "{0}+sdpa", "{0}+sdpa+compile", "{0}+sdpa+compile+qkv", "{0}+sdpa+compile+qkv+int8")
+
+
+class UnknownNameError(ValueError):
+    """A name that is not in a table; the message names the nearest that is."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {kind} {name!r}: {hint}known: {', '.join(known)}")
+
+
+def combine(names: list[str]) -> Variant:
+    """The variant of these optimizations, named and ordered as the ladder does.
+
+    Attention without ``sdpa`` runs as plain matrix products. Raises `UnknownNameError` or
+    `ContradictionError`.
+    """
+    known = [name for name, o in OPTIMIZATIONS.items() if not o.hidden]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("optimization", name, known)
+        if names.count(name) > 1:
+            raise ContradictionError(f"variant {'+'.join(names)!r}: {name} is named twice")
+    chosen = [OPTIMIZATIONS[name] for name in known if name in names]
+    label = "-".join(o.name for o in chosen)
+    if "sdpa" not in names and "qkv" not in names:
+        chosen.append(OPTIMIZATIONS["no-sdpa"])
+    return Variant(label, tuple(sorted(chosen, key=lambda o: o.phase)))
+
+
+def _ladder(precision: str) -> tuple[Variant, ...]:
+    return tuple(combine(rung.format(precision).split("+")) for rung in _RUNGS)
+
+
+LADDER: tuple[Variant, ...] = (combine(["fp32"]), *_ladder("bf16"), *_ladder("fp16"))
+"""Each rung adds one technique to the rung before: the published ladder and its float16 twin."""
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in LADDER}
+REFERENCE = VARIANTS["fp32"]
+"""What the pictures of every variant are compared with."""
+
+
+def _parts(name: str) -> list[str]:
+    """The optimizations that a name spells: ``+`` and ``-`` both separate them."""
+    parts: list[str] = []
+    words = [word.strip() for word in name.replace("+", "-").split("-")]
+    while words:
+        # The longest optimization that the next words spell: channels-last holds a hyphen itself.
+        sizes = [n for n in (2, 1) if "-".join(words[:n]) in OPTIMIZATIONS]
+        size = sizes[0] if sizes else 1
+        parts.append("-".join(words[:size]))
+        words = words[size:]
+    return parts
+
+
+def get(name: str | Variant) -> Variant:
+    """A variant by its name (``bf16-sdpa``) or as a sum of optimizations (``bf16+sdpa+qkv``).
+
+    Raises `UnknownNameError`, which names the nearest known, or `ContradictionError`.
+    """
+    if isinstance(name, Variant):
+        return name
+    if name in VARIANTS:
+        return VARIANTS[name]
+    parts = _parts(name)
+    known = [n for n, o in OPTIMIZATIONS.items() if not o.hidden]
+    if "+" not in name and not all(part in known for part in parts):
+        raise UnknownNameError("variant", name, [*VARIANTS, *known])
+    return combine(parts)

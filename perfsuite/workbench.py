@@ -1,0 +1,252 @@
+"""One run of the suite: builds pipelines one at a time, measures, judges, and keeps the records.
+
+This is what the pytest plugin drives; it knows nothing of pytest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from perfsuite import decision, measuring, pipelines, quality, variants, workloads
+from perfsuite.device import fingerprint
+from perfsuite.quality import golden
+from perfsuite.quality.pictures import judge
+from perfsuite.quality.thresholds import for_variant
+from perfsuite.records import PictureStatus, Quality, Result, Run, Status, Verdict
+from perfsuite.store import (
+    SHAPE_FILE,
+    BaselineFile,
+    Baselines,
+    Change,
+    ResultsWriter,
+    StoreError,
+    load_shape,
+    load_thresholds,
+    merge_results,
+)
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines import Prepared
+    from perfsuite.records import Device, Session, Variant, Workload
+    from perfsuite.settings import Settings
+
+TimeRounds = Callable[[Callable[[], object], int], Sequence[float]]
+
+
+class Workbench:
+    """The state of one run. Raises `StoreError` at once if the device's baseline file is bad."""
+
+    def __init__(
+        self, settings: Settings, progress: Callable[[str, str], None] = lambda key, phase: None
+    ) -> None:
+        self.settings = settings
+        self.progress = progress
+        self.device: Device = fingerprint(settings.device)
+        self.store = Baselines(settings.baselines)
+        self.baselines: BaselineFile | None = self.store.load(self.device.slug)
+        self.bounds = load_shape(settings.baselines / SHAPE_FILE)
+        self.results: list[Result] = []
+        self.rejected: set[tuple[str, str]] = set()
+        """Workload and variant of results that must not become a baseline."""
+        self.closing_lines: list[str] = []
+        """What the summary says last: baselines that were written."""
+        self.run_id = uuid.uuid4().hex
+        self.date = datetime.now(UTC).isoformat(timespec="seconds")
+        self._writer: ResultsWriter | None = None
+        self._prepared: Prepared | None = None
+        self._failed: tuple[str, str, BaseException] | None = None
+        self._references: dict[str, quality.Reference] = {}
+
+    # -- pipelines ---------------------------------------------------------------------------------
+
+    def pipeline(self, workload: Workload, variant: Variant) -> Prepared:
+        """The pipeline of this variant; the one before it is released first.
+
+        A build that failed is not tried again for the variant's next test: it fails likewise.
+        """
+        if self._is_open(workload, variant):
+            assert self._prepared is not None
+            return self._prepared
+        self.close()
+        if self._failed is not None and self._failed[:2] == (workload.name, variant.name):
+            raise self._failed[2]
+        self.progress(_key(workload, variant), "building")
+        try:
+            self._prepared = pipelines.prepare(
+                workload, variant, self.device, self.settings.weights
+            )
+        except Exception as error:
+            self._failed = (workload.name, variant.name, error)
+            raise
+        self._record(Result(workload.name, variant.name, self.protocol(workload),
+                            evidence=self._prepared.evidence))  # fmt: skip
+        return self._prepared
+
+    def _is_open(self, workload: Workload, variant: Variant) -> bool:
+        if self._prepared is None:
+            return False
+        context = self._prepared.context
+        return context.workload == workload and context.variant == variant
+
+    def close(self) -> None:
+        """Release the current pipeline, if there is one."""
+        if self._prepared is not None:
+            pipe, self._prepared = self._prepared.pipe, None
+            pipelines.release(pipe)
+
+    def reference(self, workload: Workload) -> quality.Reference:
+        """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
+        if workload.name not in self._references:
+            self.close()
+            self.progress(f"{workload.name} reference", "float32 pictures")
+            self._references[workload.name] = quality.record_reference(
+                workload, self.device, self.settings.weights
+            )
+        return self._references[workload.name]
+
+    def protocol(self, workload: Workload) -> str:
+        """What must be equal for latencies to be comparable."""
+        weights = self.settings.weights
+        return workload.protocol + ("" if weights == "auto" else f" weights {weights}")
+
+    # -- latency -----------------------------------------------------------------------------------
+
+    def measure(self, prepared: Prepared, time_rounds: TimeRounds) -> Result:
+        """Measure one session, judge it against the baseline, and put the result on disk."""
+        context = prepared.context
+        key = _key(context.workload, context.variant)
+        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
+        session = measuring.measure(
+            prepared, time_rounds, plan, lambda phase: self.progress(key, phase)
+        )
+        verdict = self.judge(context.workload, context.variant, session)
+        return self._record(
+            Result(
+                context.workload.name,
+                context.variant.name,
+                self.protocol(context.workload),
+                session=session,
+                verdict=verdict,
+                evidence=prepared.evidence,
+            )
+        )
+
+    def judge(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
+        """The verdict on one session: by its baseline, else by the ladder's shape, else NEW."""
+        entry = self.baselines and self.baselines.entries.get(f"{workload.name}/{variant.name}")
+        candidate = [session.latency_s]
+        if not entry:
+            return self._judge_shape(workload, variant, session)
+        if entry.protocol != self.protocol(workload):
+            return decision.incompatible(
+                f"the baseline was measured with {entry.protocol!r}, "
+                f"this run with {self.protocol(workload)!r}",
+                len(entry.sessions),
+            )
+        return decision.compare(
+            [stored.latency_s for stored in entry.sessions],
+            candidate,
+            decision.DecisionSettings.for_device(self.device.kind),
+        )
+
+    def baseline_versions(self, result: Result) -> dict[str, str] | None:
+        """Package versions of the baseline's newest session, None without a baseline."""
+        entry = self.baselines and self.baselines.entries.get(f"{result.workload}/{result.variant}")
+        return dict(entry.sessions[-1].versions) if entry else None
+
+    def _judge_shape(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
+        for bound in self.bounds:
+            if (bound.device_kind, bound.workload, bound.variant) != (
+                self.device.kind, workload.name, variant.name,
+            ):  # fmt: skip
+                continue
+            other = self.result(workload.name, bound.over)
+            if other is not None and other.session is not None:
+                verdict = decision.shape(
+                    session.latency_s, other.session.latency_s, bound.least_speedup
+                )
+                return replace(verdict, detail=f"over {bound.over}: {verdict.detail}")
+        return decision.new(f"no baseline of {self.device.name} for this variant")
+
+    # -- pictures ----------------------------------------------------------------------------------
+
+    def thresholds(self, workload: Workload, variant: Variant) -> dict[str, float]:
+        """The least SSIM of each prompt for this variant; empty where nothing was measured."""
+        stored = load_thresholds(self.reference_folder(workload) / "thresholds.json")
+        return for_variant(stored, variant) if stored is not None else {}
+
+    def reference_folder(self, workload: Workload) -> Any:
+        """Where the golden pictures and the thresholds of a workload are."""
+        return self.settings.baselines / "reference" / workload.name
+
+    def score(self, prepared: Prepared, pictures: Sequence[Any]) -> Result:
+        """Judge one picture a prompt against float32 of this run, and put the result on disk."""
+        context = prepared.context
+        found = judge(
+            context.workload,
+            pictures,
+            self.reference(context.workload).pictures,
+            self.thresholds(context.workload, context.variant),
+        )
+        return self._record(
+            Result(
+                context.workload.name,
+                context.variant.name,
+                self.protocol(context.workload),
+                quality=found,
+                evidence=prepared.evidence,
+            )
+        )
+
+    def golden(self, workload: Workload) -> Quality:
+        """Whether float32 itself still draws the stored pictures."""
+        return golden.compare_golden(self.reference_folder(workload), self.reference(workload))
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def result(self, workload: str, variant: str) -> Result | None:
+        """What is known of a variant so far."""
+        for result in self.results:
+            if (result.workload, result.variant) == (workload, variant):
+                return result
+        return None
+
+    def _record(self, result: Result) -> Result:
+        if self._writer is None:
+            self._writer = ResultsWriter(
+                self.settings.results, self.run_id, self.date, self.device
+            )
+        self._writer.add(result)
+        self.results = list(merge_results([*self.results, result]))
+        merged = self.result(result.workload, result.variant)
+        assert merged is not None
+        return merged
+
+    def reject(self, result: Result) -> None:
+        """Keep this result out of the baselines: its test failed."""
+        self.rejected.add((result.workload, result.variant))
+
+    def run(self) -> Run:
+        """All that this run found out."""
+        return Run(self.run_id, self.date, self.device, tuple(self.results))
+
+    def update_baselines(self) -> list[Change]:
+        """Store the sessions of this run as the settings say.
+
+        Results of failed tests are left out, unless the user asked for a reset. Raises `StoreError`.
+        """
+        mode = self.settings.update
+        accepted = [
+            result
+            for result in self.results
+            if mode == "reset" or (result.workload, result.variant) not in self.rejected
+        ]
+        return self.store.update(self.device, accepted, mode)
+
+
+def _key(workload: Workload, variant: Variant) -> str:
+    return f"{workload.name} {variant.name}"

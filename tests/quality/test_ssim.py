@@ -1,0 +1,18 @@
+"""No rung's pictures become less like float32 than its noise floor allows."""
+
+import pytest
+
+from perfsuite.measuring.clock import now
+
+
+@pytest.mark.benchmark(group="pictures (one for each prompt)", timer=now, disable_gc=True)
+def test_ssim(pipeline, picture_gate):
+    """Each prompt's picture is no less similar to float32 of this run than its threshold."""
+    check = picture_gate(pipeline)
+    assert check, check.message
+
+
+def test_golden(workload, golden_gate):
+    """Float32 itself still draws the pictures that are stored."""
+    check = golden_gate(workload)
+    assert check, check.message
