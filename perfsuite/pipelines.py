@@ -118,18 +118,22 @@ def prepare(
     variant: str | Variant,
     device: str | Device = "auto",
     weights: str = "auto",
+    *,
+    forced: bool = False,
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them
-    back. Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.models.WeightsError`.
+    `forced` builds also what the device does not support. Changes global settings of the process
+    (threads, TF32, Inductor flags) until `release` puts them back.
+
+    Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.models.WeightsError`.
     """
     import torch
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
     reason = unsupported(variant, device)
-    if reason is not None:
+    if reason is not None and not forced:
         raise UnsupportedError(reason)
     start = time.monotonic()
     snapshot = Snapshot.take()

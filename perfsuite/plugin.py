@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from perfsuite.records import ContradictionError, PictureStatus, Status
 from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Quality, Result, Variant, Workload
     from perfsuite.workbench import Workbench
@@ -44,9 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(option.flag_name, action="store_true", default=None, help=option.help)
         else:
             action = "append" if option.several else "store"
-            group.addoption(
-                option.flag_name, action=action, metavar=option.metavar, help=option.help
-            )
+            group.addoption(option.flag_name, action=action, metavar=option.metavar, help=option.help)
         parser.addini(option.ini, f"{option.help} ({option.flag_name})", default="")
 
 
@@ -91,9 +90,21 @@ def _pair(item: pytest.Item) -> tuple[Workload, Variant] | None:
     return found if isinstance(found, tuple) else None
 
 
+def _skips_untimed(mark: pytest.Mark) -> bool:
+    """True for the mark by which pytest-benchmark skips tests without its fixture."""
+    return mark.name == "skip" and "--benchmark-only" in mark.kwargs.get("reason", "")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the items of one variant together, so that one pipeline at a time is in memory."""
+    """Keep the items of one variant together, so that one pipeline at a time is in memory.
+
+    Golden pictures are part of every gate run, though nothing is timed there: ``--benchmark-only``
+    does not skip them.
+    """
+    for item in items:
+        if "golden_gate" in getattr(item, "fixturenames", ()):
+            item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     order: dict[tuple[str, str], int] = {}
     for item in items:
         pair = _pair(item)
@@ -114,7 +125,7 @@ def _writer(config: pytest.Config) -> Callable[[str], None]:
     """Write progress past pytest's capture; on a terminal in place, else a line each."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
-    if reporter is None or config.option.verbose < 0:
+    if reporter is None or capture is None or config.option.verbose < 0:
         return lambda line: None
 
     def write(line: str) -> None:
@@ -306,9 +317,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     bench.closing_lines = terminal.changes(made, str(bench.store.path(bench.device.slug)))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     from perfsuite.report import terminal
 
     bench = config.stash.get(_BENCH, None)
@@ -318,9 +327,7 @@ def pytest_terminal_summary(
     colour = terminalreporter.hasmarkup
     measured = [r for r in bench.results if r.session is not None or r.quality is not None]
     if measured:
-        text = terminal.ladder(
-            measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth
-        )
+        text = terminal.ladder(measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth)
         for line in text.splitlines():
             terminalreporter._tw.line(line)
     for line in [*terminal.stages(measured), *terminal.remarks(measured), *bench.closing_lines]:

@@ -107,8 +107,7 @@ class Variant:
         if phases.count(0) != 1:
             precisions = [n for n, p in zip(names, phases, strict=True) if p == 0]
             raise ContradictionError(
-                f"variant {self.name!r}: name exactly one precision, "
-                f"got {' and '.join(precisions) or 'none'}"
+                f"variant {self.name!r}: name exactly one precision, got {' and '.join(precisions) or 'none'}"
             )
         for optimization in self.optimizations:
             for other in optimization.conflicts:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-UPDATES = ("never", "new", "append", "reset")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+Update = Literal["never", "new", "append", "reset"]
+UPDATES: tuple[str, ...] = get_args(Update)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -38,7 +41,7 @@ class Option:
 
 
 OPTIONS = (
-    Option("workload", "NAME", "workload to run, may be repeated (see: perfsuite list)", "shapes", several=True),
+    Option("workload", "NAME", "workload, may be repeated (see: perfsuite list)", "shapes", several=True),
     Option("variant", "NAME", "variant to run, may be repeated: a rung, or a sum such as bf16+sdpa+qkv; "
            "default: the whole ladder", several=True),
     Option("device", "DEVICE", "auto, cpu or cuda", "auto", choices=DEVICES),
@@ -47,7 +50,8 @@ OPTIONS = (
     Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
            "reset: replace by this session, accepting it", "never", choices=UPDATES),
     Option("time-budget", "SECONDS", "of the timed rounds of each benchmark", "6"),
-    Option("strict", "", "fail also where there is no comparable baseline (NEW, INCOMPATIBLE)", "no", flag=True),
+    Option("strict", "", "fail also where there is nothing to compare with (NEW, INCOMPATIBLE)", "no",
+           flag=True),
     Option("results", "FILE", "where this run's results are written, one JSON line each",
            ".perfsuite/results.jsonl"),
 )  # fmt: skip
@@ -63,7 +67,7 @@ class Settings:
     device: str
     weights: str
     baselines: Path
-    update: str
+    update: Update
     time_budget_s: float
     strict: bool
     results: Path
@@ -73,9 +77,7 @@ def _choice(option: Option, value: str) -> str:
     if option.choices and value not in option.choices:
         near = difflib.get_close_matches(value, option.choices, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(
-            f"{option.flag_name}={value}: {hint}one of {', '.join(option.choices)}"
-        )
+        raise SettingsError(f"{option.flag_name}={value}: {hint}one of {', '.join(option.choices)}")
     return value
 
 
@@ -105,13 +107,16 @@ def _names(values: Sequence[str] | str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values for name in value.replace(",", " ").split()))
 
 
-def read(
-    command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any], root: Path
-) -> Settings:
+def _is_given(option: Option, value: Any) -> bool:
+    """False also for a list of no names: with no workload nothing would run, and so nothing fail."""
+    return value not in (None, "", []) and not (option.several and not _names(value))
+
+
+def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any], root: Path) -> Settings:
     """Settle every option; relative folders are below `root`. Raises `SettingsError`."""
     values: Mapping[str, Any] = {
         option.name: next(
-            (v for v in (command_line(option), ini_file(option)) if v not in (None, "", [])),
+            (v for v in (command_line(option), ini_file(option)) if _is_given(option, v)),
             option.default,
         )
         for option in OPTIONS
@@ -123,7 +128,7 @@ def read(
         device=_choice(known["device"], values["device"]),
         weights=values["weights"],
         baselines=root / values["baselines"],
-        update=_choice(known["update"], values["update"]),
+        update=cast("Update", _choice(known["update"], values["update"])),
         time_budget_s=_positive(known["time-budget"], values["time-budget"]),
         strict=_boolean(known["strict"], values["strict"]),
         results=root / values["results"],

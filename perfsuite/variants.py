@@ -14,7 +14,7 @@ class UnknownNameError(ValueError):
     """A name that is not in a table; the message names the nearest that is."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known: {', '.join(known)}")
 
@@ -74,5 +74,5 @@ def get(name: str | Variant) -> Variant:
     parts = _parts(name)
     known = [n for n, o in OPTIMIZATIONS.items() if not o.hidden]
     if "+" not in name and not all(part in known for part in parts):
-        raise UnknownNameError("variant", name, [*VARIANTS, *known])
+        raise UnknownNameError("variant", name, list(dict.fromkeys([*VARIANTS, *known])))
     return combine(parts)

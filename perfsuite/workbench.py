@@ -11,19 +11,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, measuring, pipelines, quality, variants, workloads
+from perfsuite import decision, measuring, pipelines, quality
 from perfsuite.device import fingerprint
 from perfsuite.quality import golden
 from perfsuite.quality.pictures import judge
 from perfsuite.quality.thresholds import for_variant
-from perfsuite.records import PictureStatus, Quality, Result, Run, Status, Verdict
+from perfsuite.records import Quality, Result, Run, Verdict
 from perfsuite.store import (
     SHAPE_FILE,
     BaselineFile,
     Baselines,
     Change,
     ResultsWriter,
-    StoreError,
     load_shape,
     load_thresholds,
     merge_results,
@@ -76,9 +75,7 @@ class Workbench:
             raise self._failed[2]
         self.progress(_key(workload, variant), "building")
         try:
-            self._prepared = pipelines.prepare(
-                workload, variant, self.device, self.settings.weights
-            )
+            self._prepared = pipelines.prepare(workload, variant, self.device, self.settings.weights)
         except Exception as error:
             self._failed = (workload.name, variant.name, error)
             raise
@@ -120,9 +117,7 @@ class Workbench:
         context = prepared.context
         key = _key(context.workload, context.variant)
         plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
-        session = measuring.measure(
-            prepared, time_rounds, plan, lambda phase: self.progress(key, phase)
-        )
+        session = measuring.measure(prepared, time_rounds, plan, lambda phase: self.progress(key, phase))
         verdict = self.judge(context.workload, context.variant, session)
         return self._record(
             Result(
@@ -166,9 +161,7 @@ class Workbench:
                 continue
             other = self.result(workload.name, bound.over)
             if other is not None and other.session is not None:
-                verdict = decision.shape(
-                    session.latency_s, other.session.latency_s, bound.least_speedup
-                )
+                verdict = decision.shape(session.latency_s, other.session.latency_s, bound.least_speedup)
                 return replace(verdict, detail=f"over {bound.over}: {verdict.detail}")
         return decision.new(f"no baseline of {self.device.name} for this variant")
 
@@ -217,9 +210,7 @@ class Workbench:
 
     def _record(self, result: Result) -> Result:
         if self._writer is None:
-            self._writer = ResultsWriter(
-                self.settings.results, self.run_id, self.date, self.device
-            )
+            self._writer = ResultsWriter(self.settings.results, self.run_id, self.date, self.device)
         self._writer.add(result)
         self.results = list(merge_results([*self.results, result]))
         merged = self.result(result.workload, result.variant)

@@ -33,11 +33,17 @@ def _cpu_name() -> str:
 
 
 def available_threads() -> int:
-    """Physical cores that this process may run on: one thread each is fastest and steadiest."""
+    """Physical cores that this process may run on: one thread each is fastest and steadiest.
+
+    ``OMP_NUM_THREADS`` lowers it: two programs with a thread on every core slow each other manifold.
+    """
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(psutil.cpu_count(logical=False) or allowed, allowed)
+    # A list such as "4,2" gives the threads of each level of nesting.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    limit = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else allowed
+    return min(psutil.cpu_count(logical=False) or allowed, allowed, limit)
 
 
 def _cpu() -> Device:

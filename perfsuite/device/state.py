@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ENVIRONMENT = ("TORCH", "INDUCTOR", "OMP_", "MKL_", "KMP_", "CUDA_", "DIFFUSERS_", "CUBLAS_")
 
@@ -41,18 +44,48 @@ def _set_attention_backend(value: Any) -> None:
         _AttentionBackendRegistry._active_backend = value
 
 
+_MIXED = "(set through fp32_precision)"
+"""Value of a legacy TF32 setting that torch refuses to read, since the newer ones contradict it."""
+
+
+def _fp32_precisions() -> dict[str, Any]:
+    """The holders of the newer TF32 settings; the first two are inherited by the others."""
+    from torch import backends
+
+    return {
+        "torch.fp32_precision": backends,
+        "torch.cudnn.fp32_precision": backends.cudnn,
+        "torch.cuda.matmul.fp32_precision": backends.cuda.matmul,
+        "torch.cudnn.conv.fp32_precision": backends.cudnn.conv,
+        "torch.cudnn.rnn.fp32_precision": backends.cudnn.rnn,
+        "torch.mkldnn.matmul.fp32_precision": backends.mkldnn.matmul,
+        "torch.mkldnn.conv.fp32_precision": backends.mkldnn.conv,
+        "torch.mkldnn.rnn.fp32_precision": backends.mkldnn.rnn,
+    }
+
+
+def _legacy_tf32(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RuntimeError:
+        return _MIXED
+
+
 def _torch_settings() -> dict[str, Any]:
     import torch
 
     return {
-        "torch.float32_matmul_precision": torch.get_float32_matmul_precision(),
-        "torch.cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
+        "torch.float32_matmul_precision": _legacy_tf32(torch.get_float32_matmul_precision),
+        "torch.cudnn.allow_tf32": _legacy_tf32(lambda: torch.backends.cudnn.allow_tf32),
+        **{name: holder.fp32_precision for name, holder in _fp32_precisions().items()},
         "torch.cudnn.benchmark": torch.backends.cudnn.benchmark,
         "torch.cudnn.deterministic": torch.backends.cudnn.deterministic,
         "torch.default_dtype": torch.get_default_dtype(),
         "torch.num_threads": torch.get_num_threads(),
         "torch.grad_enabled": torch.is_grad_enabled(),
         "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "torch.deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "torch.sdp.cudnn": torch.backends.cuda.cudnn_sdp_enabled(),
         "torch.sdp.flash": torch.backends.cuda.flash_sdp_enabled(),
         "torch.sdp.mem_efficient": torch.backends.cuda.mem_efficient_sdp_enabled(),
         "torch.sdp.math": torch.backends.cuda.math_sdp_enabled(),
@@ -62,14 +95,24 @@ def _torch_settings() -> dict[str, Any]:
 def _restore_torch(settings: dict[str, Any]) -> None:
     import torch
 
-    torch.set_float32_matmul_precision(settings["torch.float32_matmul_precision"])
-    torch.backends.cudnn.allow_tf32 = settings["torch.cudnn.allow_tf32"]
+    if settings["torch.float32_matmul_precision"] != _MIXED:
+        torch.set_float32_matmul_precision(settings["torch.float32_matmul_precision"])
+    if settings["torch.cudnn.allow_tf32"] != _MIXED:
+        torch.backends.cudnn.allow_tf32 = settings["torch.cudnn.allow_tf32"]
+    # After the legacy settings, which write these; only where they differ, so that what was inherited
+    # stays inherited.
+    for name, holder in _fp32_precisions().items():
+        if holder.fp32_precision != settings[name]:
+            holder.fp32_precision = settings[name]
     torch.backends.cudnn.benchmark = settings["torch.cudnn.benchmark"]
     torch.backends.cudnn.deterministic = settings["torch.cudnn.deterministic"]
     torch.set_default_dtype(settings["torch.default_dtype"])
     torch.set_num_threads(settings["torch.num_threads"])
     torch.set_grad_enabled(settings["torch.grad_enabled"])
-    torch.use_deterministic_algorithms(settings["torch.deterministic_algorithms"])
+    torch.use_deterministic_algorithms(
+        settings["torch.deterministic_algorithms"], warn_only=settings["torch.deterministic_warn_only"]
+    )
+    torch.backends.cuda.enable_cudnn_sdp(settings["torch.sdp.cudnn"])
     torch.backends.cuda.enable_flash_sdp(settings["torch.sdp.flash"])
     torch.backends.cuda.enable_mem_efficient_sdp(settings["torch.sdp.mem_efficient"])
     torch.backends.cuda.enable_math_sdp(settings["torch.sdp.math"])
@@ -89,9 +132,7 @@ class Snapshot:
         for root, config in _configs().items():
             values.update({f"{root}.{k}": v for k, v in config.get_config_copy().items()})
         values["diffusers.attention_backend"] = _attention_backend()
-        values.update(
-            {f"env.{k}": v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)}
-        )
+        values.update({f"env.{k}": v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)})
         return cls(values)
 
     def differences(self, other: Snapshot) -> dict[str, tuple[Any, Any]]:

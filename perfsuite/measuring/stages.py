@@ -73,9 +73,7 @@ def measure_stages(prepared: Prepared) -> Stages:
         pipe.encode_prompt = _marked(pipe.encode_prompt, marks, "text")
         pipe.vae.decode = _marked(pipe.vae.decode, marks, "vae")
         marks.add("start")
-        context.generate(
-            pipe, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[]
-        )
+        context.generate(pipe, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[])
         marks.add("other")
     finally:
         del pipe.encode_prompt, pipe.vae.decode

@@ -49,9 +49,7 @@ def _location(model: str, weights: str) -> tuple[str, bool]:
         return source.hub, False
     folder = Path(weights)
     if not (folder / "model_index.json").is_file():
-        raise WeightsError(
-            f"--perf-weights={weights}: no model_index.json there; wanted {WEIGHTS_HELP}"
-        )
+        raise WeightsError(f"--perf-weights={weights}: no model_index.json there; wanted {WEIGHTS_HELP}")
     return str(folder), True
 
 

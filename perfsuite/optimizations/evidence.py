@@ -78,10 +78,8 @@ def observe(pipe: Any, context: Context) -> Observation:
     ran: list[str] = []
     dtypes: set[str] = set()
 
-    class CountAttention(TorchFunctionMode):
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
+    class CountAttention(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             nonlocal sdpa_calls
             if inside and func is torch.nn.functional.scaled_dot_product_attention:
                 sdpa_calls += 1

@@ -24,7 +24,7 @@ def fused_name(module: Any) -> str:
 
 def dead_projections(pipe: Any) -> frozenset[str]:
     """Qualified names of the layers that fusing replaced: diffusers keeps them, nothing calls them."""
-    dead = set()
+    dead: set[str] = set()
     for name, module in attention_modules(pipe).items():
         if getattr(module, "fused_projections", False):
             parts = ("to_k", "to_v") if fused_name(module) == "to_kv" else ("to_q", "to_k", "to_v")

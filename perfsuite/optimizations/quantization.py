@@ -97,9 +97,7 @@ def _verify(pipe: Any, context: Context) -> str:
     targets = _targets(pipe)
     plain = [name for name, module in targets.items() if not is_int8(module.weight)]
     if plain or not targets:
-        raise NotEngagedError(
-            f"{len(plain)} of {len(targets)} linear layers not quantized: {some(plain)}"
-        )
+        raise NotEngagedError(f"{len(plain)} of {len(targets)} linear layers not quantized: {some(plain)}")
     dead = dead_projections(pipe)
     wasted = [
         f"{root}.{name}"

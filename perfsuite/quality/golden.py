@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfsuite.quality.metrics import WrongPictureError
+from perfsuite.quality.metrics import WrongPictureError, broken
 from perfsuite.quality.pictures import score, worst
 from perfsuite.records import PictureScore, PictureStatus, Quality
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from perfsuite.quality.pictures import Reference
 
 GOLDEN_SSIM = 0.9995
@@ -20,7 +21,7 @@ GOLDEN_SSIM = 0.9995
 
 
 class GoldenError(RuntimeError):
-    """A golden picture that cannot be read."""
+    """A golden picture that cannot be read, or is not worth storing."""
 
 
 def golden_path(folder: Path, index: int) -> Path:
@@ -29,9 +30,16 @@ def golden_path(folder: Path, index: int) -> Path:
 
 
 def write_golden(folder: Path, reference: Reference) -> list[Path]:
-    """Store the reference's pictures as 8-bit PNG files, each written aside and renamed."""
+    """Store the reference's pictures as 8-bit PNG files, each written aside and renamed.
+
+    Raises `GoldenError`, and writes nothing, if a picture is broken.
+    """
     from PIL import Image
 
+    for prompt, picture in zip(reference.workload.prompts, reference.pictures, strict=True):
+        reason = broken(picture)
+        if reason is not None:
+            raise GoldenError(f"{prompt!r}: no golden picture is stored: {reason}")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for index, picture in enumerate(reference.pictures):
@@ -50,7 +58,8 @@ def _read(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"), dtype=np.float32) / 255.0
-    except (UnidentifiedImageError, OSError) as error:
+    # Pillow raises the last two for damaged PNG chunks.
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise GoldenError(
             f"{path}: not a readable PNG ({error}); restore it with: git checkout -- {path}"
         ) from error
@@ -78,5 +87,3 @@ def compare_golden(folder: Path, reference: Reference) -> Quality:
             )
         scores.append(score(prompt, np.rint(picture * 255.0) / 255.0, golden, GOLDEN_SSIM))
     return Quality(worst(scores), tuple(scores))
-
-

@@ -44,9 +44,7 @@ def broken(picture: Picture) -> str | None:
 
 def _check(picture: Picture, reference: Picture) -> None:
     if picture.shape != reference.shape:
-        raise WrongPictureError(
-            f"pictures of unequal size: {picture.shape} against {reference.shape}"
-        )
+        raise WrongPictureError(f"pictures of unequal size: {picture.shape} against {reference.shape}")
     if picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < WINDOW:
         raise WrongPictureError(
             f"wanted (height, width, 3) of at least {WINDOW} pixels a side, got {picture.shape}"

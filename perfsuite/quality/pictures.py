@@ -48,26 +48,20 @@ def worst(scores: Sequence[PictureScore]) -> PictureStatus:
     return max((s.status for s in scores), key=_SEVERITY.index)
 
 
-def score(
-    prompt: str, picture: np.ndarray, reference: np.ndarray, threshold: float | None
-) -> PictureScore:
+def score(prompt: str, picture: np.ndarray, reference: np.ndarray, threshold: float | None) -> PictureScore:
     """Judge one picture: BROKEN first, then SSIM against its threshold (None: NEW)."""
     reason = broken(picture)
     if reason is not None:
         return PictureScore(prompt, PictureStatus.BROKEN, None, None, threshold, reason)
     similarity, ratio = ssim(picture, reference), psnr(picture, reference)
     if threshold is None:
-        return PictureScore(
-            prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored"
-        )
+        return PictureScore(prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored")
     if similarity < threshold:
-        detail = (
-            f"SSIM {similarity:.5f} is below {threshold:.5f}: "
-            f"{(1 - similarity) / (1 - threshold):.1f} times the allowed distance from float32"
-        )
-        return PictureScore(
-            prompt, PictureStatus.DEGRADED, similarity, ratio, threshold, detail
-        )
+        detail = f"SSIM {similarity:.5f} is below {threshold:.5f}"
+        if threshold < 1.0:
+            times = (1 - similarity) / (1 - threshold)
+            detail += f": {times:.1f} times the allowed distance from float32"
+        return PictureScore(prompt, PictureStatus.DEGRADED, similarity, ratio, threshold, detail)
     return PictureScore(prompt, PictureStatus.OK, similarity, ratio, threshold)
 
 

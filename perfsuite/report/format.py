@@ -15,7 +15,7 @@ def seconds(value: float | None) -> str:
     """A duration: ``830 ms``, ``1.25 s``, ``94 s``."""
     if value is None:
         return DASH
-    if value < 1.0:
+    if value < 0.9995:  # what three digits round to a whole second
         return f"{value * 1e3:.3g} ms"
     return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
 

@@ -24,21 +24,20 @@ def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
 def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, str] | None) -> str:
     """The message of a latency test that fails."""
     name = f"{result.workload} {result.variant}"
-    test = f"test_latency[{result.workload}-{result.variant}]"
+    # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
+    test = f"-k test_latency --perf-workload={result.workload} --perf-variant={result.variant}"
     lines = [f"{name}: {verdict.status}: {verdict.detail}"]
     if verdict.causes:
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
-        lines.append(
-            f"differs from the baseline: {_differences(result.session.versions, baseline_versions)}"
-        )
+        lines.append(f"differs from the baseline: {_differences(result.session.versions, baseline_versions)}")
     if verdict.status is Status.REGRESSED:
-        lines.append("measure again: pytest --benchmark-only --lf")
-        lines.append(f'accept it: pytest --benchmark-only -k "{test}" --perf-update=reset')
+        lines.append(f"measure again: pytest --benchmark-only {test}")
+        lines.append(f"accept it: pytest --benchmark-only {test} --perf-update=reset")
     elif verdict.status is Status.NEW:
-        lines.append(f'record it: pytest --benchmark-only -k "{test}" --perf-update=new')
+        lines.append(f"record it: pytest --benchmark-only {test} --perf-update=new")
     elif verdict.status is Status.INCOMPATIBLE:
-        lines.append(f'record it anew: pytest --benchmark-only -k "{test}" --perf-update=reset')
+        lines.append(f"record it anew: pytest --benchmark-only {test} --perf-update=reset")
     return "\n".join(lines)
 
 

@@ -24,8 +24,6 @@ _STYLES = {
     Status.INCONCLUSIVE: "yellow",
     Status.NEW: "cyan",
     Status.INCOMPATIBLE: "magenta",
-    PictureStatus.DEGRADED: "bold red",
-    PictureStatus.BROKEN: "bold red",
 }
 
 
@@ -90,9 +88,7 @@ def _verdict(result: Result) -> str:
 
 def _row(result: Result, results: Sequence[Result]) -> _Row:
     session, verdict = result.session, result.verdict
-    latency = (
-        f"{show.seconds(_median(result))} {show.spread(session.latency_s)}" if session else show.DASH
-    )
+    latency = f"{show.seconds(_median(result))} {show.spread(session.latency_s)}" if session else show.DASH
     sessions = f" (n={verdict.baseline_sessions})" if verdict and verdict.baseline_s else ""
     return _Row(
         rung=result.variant,
@@ -108,8 +104,9 @@ def _row(result: Result, results: Sequence[Result]) -> _Row:
 
 
 def _style(result: Result) -> str:
-    if result.quality is not None and result.quality.status in _STYLES:
-        return _STYLES[result.quality.status]
+    bad = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+    if result.quality is not None and result.quality.status in bad:
+        return "bold red"
     return _STYLES[result.verdict.status] if result.verdict is not None else ""
 
 
@@ -119,7 +116,7 @@ def _cells(row: _Row) -> tuple[str, ...]:
 
 
 def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: int) -> str:
-    """The table of one run, one section a workload; wraps into two lines a rung below 100 columns."""
+    """The table of one run, one section a workload; two lines a rung where columns would not fit."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -130,9 +127,6 @@ def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: in
     )
     for workload in dict.fromkeys(r.workload for r in results):
         of_workload = [r for r in results if r.workload == workload]
-        if width < 100:
-            _narrow(console, workload, of_workload, device)
-            continue
         table = Table(title=f"{workload} on {device.name}", title_justify="left", box=None, pad_edge=False)
         for index, heading in enumerate(_Row.HEADER):
             table.add_column(heading, justify="left" if index in (0, 5) else "right", no_wrap=True)
@@ -140,7 +134,11 @@ def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: in
             cells = [Text(cell) for cell in _cells(_row(result, results))]
             cells[5].stylize(_style(result))
             table.add_row(*cells)
-        console.print(table)
+        wanted = console.measure(table, options=console.options.update(max_width=1000)).maximum
+        if width < 100 or wanted > width:
+            _narrow(console, workload, of_workload, device)
+        else:
+            console.print(table)
     return out.getvalue().rstrip("\n")
 
 
@@ -185,8 +183,8 @@ def remarks(results: Iterable[Result]) -> list[str]:
             causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
         if found is not None and found.status is not PictureStatus.OK:
-            bad = [s for s in found.scores if s.status is not PictureStatus.OK]
-            lines.append(f"{name}: pictures {found.status}: {bad[0].prompt!r}: {bad[0].detail}")
+            worst = next(s for s in found.scores if s.status is found.status)
+            lines.append(f"{name}: pictures {found.status}: {worst.prompt!r}: {worst.detail}")
     return lines
 
 

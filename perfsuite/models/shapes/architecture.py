@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.models.shapes import drawing, vocabulary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 TEXT_WIDTH = 64
@@ -134,6 +135,12 @@ def save(folder: Path, components: dict[str, Any]) -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(folder, safe_serialization=True)
+    vocab, merges = vocabulary.build(drawing.words())
+    for name in ("tokenizer", "tokenizer_2"):
+        # The two files that every release of CLIPTokenizer can read, beside its own.
+        (folder / name / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False) + "\n")
+        lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+        (folder / name / "merges.txt").write_text("\n".join(lines) + "\n")
     # A folder name of the training machine has no place in a published config.
     for path in folder.rglob("*.json"):
         data = json.loads(path.read_text())

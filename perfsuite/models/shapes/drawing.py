@@ -84,9 +84,7 @@ def scenes() -> Iterator[Scene]:
 
 def words() -> list[str]:
     """Every word that a caption can contain, sorted."""
-    text = " ".join(
-        ["a at the on background", *SIZES, *COLOURS, *KINDS, *POSITIONS, *TEXTURES]
-    )
+    text = " ".join(["a at the on background", *SIZES, *COLOURS, *KINDS, *POSITIONS, *TEXTURES])
     return sorted(set(text.split()))
 
 
@@ -150,6 +148,11 @@ def _texture(name: str, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) 
     raise ValueError(f"unknown texture {name!r}; one of {', '.join(TEXTURES)}")
 
 
+def contrast(background: np.ndarray) -> float:
+    """Brightness that a texture adds at most: dark colours are lightened, light ones darkened."""
+    return 38.0 if background.mean() < 128.0 else -38.0
+
+
 def draw(scene: Scene, rng: np.random.Generator, size: int = SIZE) -> np.ndarray:
     """Draw a scene: uint8 array of shape (size, size, 3), RGB.
 
@@ -160,11 +163,10 @@ def draw(scene: Scene, rng: np.random.Generator, size: int = SIZE) -> np.ndarray
     x, y = np.meshgrid(axis * SIZE / size, axis * SIZE / size)
     background = np.array(COLOURS[scene.background], dtype=np.float64)
     pattern = _texture(scene.texture, x, y, rng)[..., None]
-    # Dark backgrounds are lightened and light ones darkened, so that the texture shows on both.
-    contrast = 38.0 if background.mean() < 128.0 else -38.0
-    canvas = background + contrast * (0.5 + 0.5 * pattern if scene.texture != "plain" else 0.0)
-    cx, cy = (SIZE * (c + float(np.clip(rng.normal(0.0, 0.015), -0.03, 0.03)))
-              for c in POSITIONS[scene.position])
+    canvas = background + contrast(background) * (0.5 + 0.5 * pattern if scene.texture != "plain" else 0.0)
+    cx, cy = (
+        SIZE * (c + float(np.clip(rng.normal(0.0, 0.015), -0.03, 0.03))) for c in POSITIONS[scene.position]
+    )
     radius = SIZE * SIZES[scene.size] * float(rng.uniform(0.94, 1.06))
     cover = np.clip(0.5 - _distance(scene.kind, x - cx, y - cy, radius), 0.0, 1.0)[..., None]
     picture = canvas * (1.0 - cover) + np.array(COLOURS[scene.colour]) * cover

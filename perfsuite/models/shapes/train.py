@@ -215,8 +215,8 @@ def cache_latents(plan: Plan, work: Path, vae: Any) -> tuple[torch.Tensor, float
         data, _ = pictures(plan, work)
         means = []
         with torch.no_grad():
-            for start in range(0, len(data), 64):
-                means.append(vae.encode(_tensor(data[start : start + 64])).latent_dist.mean)
+            for start in range(0, len(data), 16):
+                means.append(vae.encode(_tensor(data[start : start + 16])).latent_dist.mean)
         latents = torch.cat(means)
         _write(path, {"latents": latents, "factor": 1.0 / latents.std()})
     stored = load_file(path)
@@ -290,18 +290,15 @@ def train_unet(plan: Plan, work: Path, latents: torch.Tensor, captions: list[str
                     tokens[index], modules["text_encoder"], modules["text_encoder_2"]
                 )
                 keep = torch.from_numpy((rng.uniform(size=n) >= 0.1).astype(np.float32))
-                predicted = (
-                    modules["unet"](
-                        noisy,
-                        timesteps,
-                        states * keep[:, None, None],
-                        added_cond_kwargs={
-                            "text_embeds": pooled * keep[:, None],
-                            "time_ids": time_ids.expand(n, -1),
-                        },
-                    )
-                    .sample
-                )
+                predicted = modules["unet"](
+                    noisy,
+                    timesteps,
+                    states * keep[:, None, None],
+                    added_cond_kwargs={
+                        "text_embeds": pooled * keep[:, None],
+                        "time_ids": time_ids.expand(n, -1),
+                    },
+                ).sample
             ratio = alphas[timesteps] / (1 - alphas[timesteps])
             weight = ratio.clamp(max=5.0) / ratio
             error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))

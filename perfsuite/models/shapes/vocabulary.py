@@ -7,6 +7,8 @@ the real vocabulary.
 
 from __future__ import annotations
 
+import itertools
+
 START, END = "<|startoftext|>", "<|endoftext|>"
 MAX_LENGTH = 77
 
@@ -20,7 +22,7 @@ def _byte_characters() -> list[str]:
 
 def _apply(symbols: list[str], merges: dict[tuple[str, str], int]) -> list[str]:
     while True:
-        ranked = [(merges.get(pair, -1), i) for i, pair in enumerate(zip(symbols, symbols[1:], strict=False))]
+        ranked = [(merges.get(pair, -1), i) for i, pair in enumerate(itertools.pairwise(symbols))]
         known = [entry for entry in ranked if entry[0] >= 0]
         if not known:
             return symbols
@@ -41,7 +43,8 @@ def build(words: list[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
         symbols = _apply([*word[:-1], word[-1] + "</w>"], merges)
         while len(symbols) > 1:
             merges[(symbols[0], symbols[1])] = len(merges)
-            symbols = [symbols[0] + symbols[1], *symbols[2:]]
-            tokens.append(symbols[0])
+            tokens.append(symbols[0] + symbols[1])
+            # The new merge may apply further on as well, as in "cocoa".
+            symbols = _apply(symbols, merges)
     tokens = [*dict.fromkeys(tokens), START, END]
     return {token: i for i, token in enumerate(tokens)}, list(merges)

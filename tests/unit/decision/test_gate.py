@@ -135,6 +135,10 @@ def test_faster_with_a_slow_tail_is_no_improvement() -> None:
     assert compare(STEADY, [calls], QUIET).status is Status.INCONCLUSIVE
 
 
+def test_a_fast_minority_of_the_calls_is_no_improvement() -> None:
+    assert compare(STEADY, [[0.8] * 6 + [1.0] * 14], QUIET).status is Status.OK
+
+
 def test_more_than_half_of_the_calls_slow_is_regressed_by_the_median() -> None:
     calls = [1.0] * 9 + [1.3] * 11
     verdict = compare(STEADY, [calls], QUIET)

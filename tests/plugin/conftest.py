@@ -1,0 +1,197 @@
+"""A folder with the suite's own tests and a replay in place of models, see replay.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+TESTS = {"test_latency.py": "benchmarks", "test_ssim.py": "quality"}
+INI = """
+[pytest]
+addopts = --import-mode=importlib --strict-markers --strict-config -p no:cacheprovider
+filterwarnings = error
+{lines}
+"""
+SLUG = "cpu-replayed-2t"
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heavy_imports() -> None:
+    """Import once what runs in this process need: pytester forgets what is imported in a run."""
+    import PIL.PngImagePlugin  # noqa: F401
+    import rich.table  # noqa: F401
+    import scipy.special  # noqa: F401
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: F401
+
+    from perfsuite import workbench
+    from perfsuite.report import messages, progress, terminal  # noqa: F401
+
+    # pydantic, filelock, psutil and the store's adapters come with the first use.
+    workbench.Baselines(HERE).load("none")
+    import filelock  # noqa: F401
+    import psutil  # noqa: F401
+    import pydantic  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def replay() -> Any:
+    """The replay as a module, for its `draw`."""
+    spec = importlib.util.spec_from_file_location("perfsuite_replay", HERE / "replay.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Suite:
+    """The folder of one test, and the runs of the suite in it."""
+
+    def __init__(self, pytester: pytest.Pytester, draw: Callable[..., Any]) -> None:
+        self.pytester, self.path, self._draw = pytester, pytester.path, draw
+        shutil.copy(HERE / "replay.py", self.path / "conftest.py")
+        for name, folder in TESTS.items():
+            shutil.copy(HERE.parent / folder / name, self.path / name)
+        self.ini()
+        self.replay()
+
+    # -- before a run ------------------------------------------------------------------------------
+
+    def ini(self, *lines: str) -> None:
+        """Write the ini file, with these lines at its end."""
+        (self.path / "pytest.ini").write_text(INI.format(lines="\n".join(lines)))
+
+    def replay(self, scripts: dict[str, Any] | None = None) -> None:
+        """Say what each variant does from now on, see replay.py."""
+        (self.path / "replay.json").write_text(json.dumps(scripts or {}))
+
+    def slower(self, variant: str, factor: float) -> None:
+        """Replay one variant's calls `factor` times as long."""
+        self.replay({variant: {"latency_s": [factor * s for s in (1.01, 0.99, 1.0, 1.03, 0.98, 1.0)]}})
+
+    def thresholds(self, least_ssim: float, *variants: str) -> None:
+        """Store thresholds of the pictures of these variants."""
+        from perfsuite.store import PromptThreshold, Thresholds, write_thresholds
+        from perfsuite.workloads import SHAPES
+
+        prompts = {prompt: PromptThreshold(1.0, 1, least_ssim) for prompt in SHAPES.prompts}
+        self.reference_folder.mkdir(parents=True, exist_ok=True)
+        write_thresholds(
+            self.reference_folder / "thresholds.json",
+            Thresholds("shapes", SHAPES.protocol, 3.0, "replay", {}, dict.fromkeys(variants, prompts)),
+        )
+
+    def golden(self, noise: float = 0.0) -> None:
+        """Store golden pictures that differ by noise from those of the replay."""
+        from perfsuite.quality import Reference
+        from perfsuite.quality.golden import write_golden
+        from perfsuite.workloads import SHAPES
+
+        pictures = tuple(self._draw(prompt, noise) for prompt in SHAPES.prompts)
+        write_golden(self.reference_folder, Reference(SHAPES, pictures))
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def run(self, *arguments: str, variants: str = "fp32,bf16") -> pytest.RunResult:
+        """Run the tests in this process."""
+        chosen = [f"--perf-variant={variants}"] if variants else []
+        return self.pytester.runpytest_inprocess(*chosen, *arguments)
+
+    def latency(self, *arguments: str, variants: str = "fp32,bf16") -> pytest.RunResult:
+        """Run the latency tests in this process."""
+        return self.run("test_latency.py", *arguments, variants=variants)
+
+    def pictures(self, *arguments: str, variants: str = "fp32,bf16") -> pytest.RunResult:
+        """Run the picture tests in this process."""
+        return self.run("test_ssim.py", *arguments, variants=variants)
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start the tests in a process of their own; what it prints goes to run-<n>.txt."""
+        number = len(list(self.path.glob("run-*.txt")))
+        options.setdefault("stdout", (self.path / f"run-{number}.txt").open("wb"))
+        options.setdefault("stderr", subprocess.STDOUT)
+        return subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=self.path, **options)
+
+    def wait_for(self, pattern: str, count: int = 1) -> None:
+        """Wait until a process has made so many files of that name."""
+        give_up = time.monotonic() + PATIENCE_S
+        while len(list(self.path.glob(pattern))) < count:
+            printed = [p.read_text() for p in self.path.glob("run-*.txt")]
+            assert time.monotonic() < give_up, f"no {pattern} in {PATIENCE_S:g} s\n" + "\n".join(printed)
+            time.sleep(0.02)
+
+    # -- after a run -------------------------------------------------------------------------------
+
+    @property
+    def reference_folder(self) -> Path:
+        return self.path / "baselines" / "reference" / "shapes"
+
+    @property
+    def baseline_file(self) -> Path:
+        return self.path / "baselines" / f"{SLUG}.json"
+
+    def baseline(self, folder: str = "baselines") -> dict[str, Any]:
+        """Stored entries by variant; none without a file."""
+        from perfsuite.store import Baselines
+
+        stored = Baselines(self.path / folder).load(SLUG)
+        return {} if stored is None else {e.variant: e for e in stored.entries.values()}
+
+    def sessions(self) -> dict[str, int]:
+        """How many sessions are stored, by variant."""
+        return {variant: len(entry.sessions) for variant, entry in self.baseline().items()}
+
+    def results(self, file: str = ".perfsuite/results.jsonl") -> dict[str, Any]:
+        """Results on disk by variant."""
+        from perfsuite.store import read_results
+
+        return {r.variant: r for r in read_results(self.path / file).results}
+
+    def events(self) -> list[str]:
+        """What was built, released and freed, in order."""
+        log = self.path / "events.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def junit(self, file: str) -> dict[str, SimpleNamespace]:
+        """Test cases of a JUnit file by name: properties, and message of the failure."""
+        cases = {}
+        for case in ElementTree.parse(self.path / file).iter("testcase"):
+            failure = case.find("failure")
+            cases[case.attrib["name"]] = SimpleNamespace(
+                properties={p.attrib["name"]: p.attrib["value"] for p in case.iter("property")},
+                failure=None if failure is None else failure.attrib["message"],
+                skipped=case.find("skipped") is not None,
+            )
+        return cases
+
+
+@pytest.fixture
+def suite(
+    pytester: pytest.Pytester, replay: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Suite]:
+    """A folder with the suite's own tests, driven by a replay."""
+    for name in ("PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "140")
+    yield Suite(pytester, replay.draw)
+
+
+def section(text: str) -> str:
+    """The part of a run's output that perfsuite writes at its end."""
+    return re.split(r"=+ perfsuite =+", text)[1].split("\n===")[0]

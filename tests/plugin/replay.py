@@ -1,0 +1,189 @@
+"""A replay: the conftest.py of the runs that the plugin tests start. Nothing here is measured.
+
+No model is run and no time passes, so that what the plugin says does not depend on the machine: the
+pipelines are stand-ins that draw synthetic pictures and move a clock of their own by the latencies that
+``replay.json`` tells for their variant. Replaced are the building of pipelines, the clock, the device and
+the machine's state; sessions, pictures' scores, decisions, stores, reports and the plugin are the real ones.
+
+``replay.json`` maps a variant to:
+
+* ``latency_s``: seconds of its calls, repeated as often as needed;
+* ``noise``: standard deviation of the noise on its pictures;
+* ``build_error``: name of a built-in exception and its message, raised instead of building;
+* ``draw_error``: likewise, raised by the first call;
+* ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
+* ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
+
+What is built and what becomes free is written to ``events.log``.
+"""
+
+import builtins
+import json
+import os
+import sys
+import time
+import zlib
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest_plugins = ["perfsuite.plugin"]
+
+HERE = Path(__file__).parent
+SIDE = 32
+"""Pixels of the synthetic pictures: their content is nobody's concern, their scores are real."""
+LATENCY_S = [1.01, 0.99, 1.0, 1.03, 0.98, 1.0]
+PATCH = pytest.MonkeyPatch()
+
+
+class Clock:
+    """Stands in for the module `time` where perfsuite reads its clock."""
+
+    seconds = 1000.0
+
+    def perf_counter(self):
+        return self.seconds
+
+    monotonic = perf_counter
+
+
+CLOCK = Clock()
+
+
+def event(what):
+    """Append a line to ``events.log``."""
+    with (HERE / "events.log").open("a") as log:
+        log.write(f"{what}\n")
+
+
+def draw(prompt, noise=0.0):
+    """A picture of waves that belongs to the prompt, with noise: float32 (height, width, 3) in [0, 1]."""
+    rng = np.random.default_rng(zlib.crc32(prompt.encode()))
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    frequencies, phases = rng.uniform(3, 12, (2, 3)), rng.uniform(0, 6, 3)
+    waves = np.sin(frequencies[0] * x[..., None] + frequencies[1] * y[..., None] + phases)
+    picture = 0.5 + 0.35 * waves + noise * rng.standard_normal((SIDE, SIDE, 3))
+    return np.clip(picture, 0.0, 1.0).astype(np.float32)
+
+
+def fail(error):
+    """Raise an exception given as name and message."""
+    name, message = error
+    raise getattr(builtins, name)(message)
+
+
+class Vae:
+    """Takes a tenth of a call."""
+
+    def decode(self, seconds):
+        CLOCK.seconds += 0.1 * seconds
+
+
+class Pipeline:
+    """As much of an SDXL pipeline as a session and a picture gate touch."""
+
+    def __init__(self, name, workload, script):
+        self.name, self.workload, self.script = name, workload, script
+        self.vae = Vae()
+        self.latency_s = cycle(script.get("latency_s", LATENCY_S))
+        self.calls = 0
+        self.itself = self  # compiled models hold themselves too; only the garbage collector frees them
+
+    def __del__(self):
+        if not sys.is_finalizing():
+            event(f"free {self.name}")
+
+    def encode_prompt(self, seconds):
+        CLOCK.seconds += 0.1 * seconds
+
+    def __call__(self, *, prompt, num_inference_steps, callback_on_step_end=None, **options):
+        self.calls += 1
+        if "draw_error" in self.script:
+            fail(self.script["draw_error"])
+        if self.calls == self.script.get("block_at_call"):
+            block()
+        seconds = next(self.latency_s)
+        self.encode_prompt(seconds)
+        for step in range(num_inference_steps):
+            CLOCK.seconds += 0.8 * seconds / num_inference_steps
+            if callback_on_step_end is not None:
+                callback_on_step_end(self, step, 0, {})
+        self.vae.decode(seconds)
+        picture = draw(prompt, self.script.get("noise", 0.0))
+        if self.workload.prompts.index(prompt) in self.script.get("nan_prompts", ()):
+            picture[0, 0, 0] = np.nan
+        return [[picture]]
+
+
+def block():
+    """Say that this process has come here, and wait to be let on, or killed."""
+    (HERE / f"blocked-{os.getpid()}").touch()
+    give_up = time.monotonic() + 60
+    while not (HERE / "go").exists():
+        assert time.monotonic() < give_up, "nobody let this process go on"
+        time.sleep(0.01)
+
+
+def prepare(workload, variant, device="auto", weights="auto"):
+    """In place of `perfsuite.pipelines.prepare`."""
+    from perfsuite.device import Snapshot
+    from perfsuite.pipelines import Context, Prepared
+
+    class ReplayContext(Context):
+        def latents(self, pipe, prompt=0):
+            return None
+
+    script = json.loads((HERE / "replay.json").read_text()).get(variant.name, {})
+    event(f"build {variant.name}")
+    pipe = Pipeline(variant.name, workload, script)
+    if "build_error" in script:
+        fail(script["build_error"])
+    evidence = (f"replayed {variant.name}",)
+    return Prepared(pipe, ReplayContext(workload, variant, device), evidence, 0.5, Snapshot({}))
+
+
+def release(pipe):
+    """In place of `perfsuite.pipelines.release`."""
+    event(f"release {pipe.name}")
+    return {}
+
+
+def fingerprint(choice="auto"):
+    """In place of `perfsuite.device.fingerprint`: a machine without CUDA, the same everywhere."""
+    from perfsuite.device import NoDeviceError
+    from perfsuite.records import Device
+
+    if choice == "cuda":
+        raise NoDeviceError("no CUDA device: this is a replay; use --perf-device=cpu")
+    return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30)
+
+
+class Conditions:
+    """In place of `perfsuite.device.Conditions`, which imports torch."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def finish(self):
+        return {"threads": 2.0}
+
+
+def pytest_configure(config):
+    for name, replacement in {
+        "perfsuite.pipelines.prepare": prepare,
+        "perfsuite.pipelines.release": release,
+        "perfsuite.quality.pictures.prepare": prepare,
+        "perfsuite.quality.pictures.release": release,
+        "perfsuite.workbench.fingerprint": fingerprint,
+        "perfsuite.measuring.session.Conditions": Conditions,
+        "perfsuite.measuring.clock.time": CLOCK,
+        "perfsuite.measuring.session.time": CLOCK,
+        "perfsuite.measuring.stages.time": CLOCK,
+    }.items():
+        PATCH.setattr(name, replacement)
+
+
+def pytest_unconfigure(config):
+    PATCH.undo()

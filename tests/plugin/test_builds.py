@@ -1,0 +1,99 @@
+"""Variants that cannot be built, and how many pipelines there are at a time."""
+
+import pytest
+
+OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20.00 GiB"
+
+
+def test_an_unsupported_variant_is_skipped_with_the_reason(suite):
+    """It is never built; the others run."""
+    run = suite.run("-rs", variants="fp32,fp16")
+    run.assert_outcomes(passed=3, skipped=2)
+    run.stdout.re_match_lines([r"SKIPPED \[\d\].*fp16: float16 is emulated on a CPU"])
+    assert "build fp16" not in suite.events()
+    assert "fp16" not in suite.results()
+
+
+@pytest.mark.parametrize("error", [("MemoryError", "no room"), ("RuntimeError", OUT_OF_MEMORY)])
+def test_a_build_that_fails_takes_its_own_tests_only(suite, error):
+    """Its message is shown; the other variants are judged and recorded."""
+    suite.replay({"bf16": {"build_error": error}})
+    run = suite.run("--perf-update=new", variants="fp32,bf16,bf16-sdpa")
+    run.assert_outcomes(passed=5, errors=2)
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines([f"E *{error[0]}: {error[1]}"])
+    assert suite.sessions() == {"fp32": 1, "bf16-sdpa": 1}
+
+
+def test_a_build_that_fails_is_not_tried_again(suite):
+    """The variant's next test fails at once: a build may take minutes."""
+    suite.replay({"bf16": {"build_error": ["MemoryError", "no room"]}})
+    suite.run()
+    assert suite.events().count("build bf16") == 1
+
+
+def test_a_call_that_fails_takes_its_own_tests_only(suite):
+    """Out of memory while drawing: the message is shown, there is no second error, nothing is stored."""
+    suite.replay({"bf16": {"draw_error": ["RuntimeError", OUT_OF_MEMORY]}})
+    run = suite.run("--perf-update=new", variants="fp32,bf16,bf16-sdpa")
+    run.assert_outcomes(passed=5, failed=2)
+    run.stdout.fnmatch_lines([f"E *RuntimeError: {OUT_OF_MEMORY}"])
+    assert suite.sessions() == {"fp32": 1, "bf16-sdpa": 1}
+
+
+def _most_at_once(events):
+    alive, most = 0, 0
+    for event in events:
+        alive += {"build": 1, "free": -1}.get(event.split()[0], 0)
+        most = max(most, alive)
+    return most
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {},
+        {"latency_s": [3.0, 3.1]},
+        {"nan_prompts": [0]},
+        {"build_error": ["MemoryError", "no room"]},
+        {"draw_error": ["MemoryError", "no room"]},
+    ],
+    ids=["passes", "regressed", "broken", "no-build", "no-call"],
+)
+def test_one_pipeline_at_a_time_is_in_memory(suite, script):
+    """Whatever became of the one before, it is free before the next is built; also the reference's."""
+    suite.run("--perf-update=new", variants="fp32,bf16,bf16-sdpa")
+    (suite.path / "events.log").unlink()
+    suite.replay({"bf16": script})
+    suite.run(variants="fp32,bf16,bf16-sdpa")
+    events = suite.events()
+    assert "build bf16-sdpa" in events
+    assert _most_at_once(events) == 1, events
+
+
+def test_the_items_of_one_variant_stay_together(suite):
+    """Both files run a variant's pipeline, which is built once; the reference comes first."""
+    run = suite.run("-v", variants="fp32,bf16,bf16-sdpa")
+    run.assert_outcomes(passed=7)
+    builds = [event for event in suite.events() if not event.startswith("free")]
+    reference = ["build fp32", "release fp32"]
+    assert builds == reference + [f"{w} {v}" for v in ("fp32", "bf16", "bf16-sdpa") for w in ("build", "release")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "built"),
+    [
+        (["-k", "bf16 and not sdpa"], ["fp32", "bf16"]),
+        (["-k", "test_latency"], ["fp32", "bf16", "bf16-sdpa"]),
+        (["-k", "test_golden"], ["fp32"]),
+        (["-k", "test_ssim and sdpa"], ["fp32", "bf16-sdpa"]),
+        (["test_latency.py::test_latency[shapes-bf16]"], ["bf16"]),
+        (["test_ssim.py::test_ssim[shapes-bf16]", "test_latency.py"], ["fp32", "bf16", "fp32", "bf16-sdpa"]),
+    ],
+)
+def test_a_selection_builds_what_it_needs(suite, arguments, built):
+    """Nothing twice: the reference only if pictures are drawn, a pipeline only if a test wants it."""
+    suite.run(*arguments, variants="fp32,bf16,bf16-sdpa")
+    events = suite.events()
+    assert [e.removeprefix("build ") for e in events if e.startswith("build")] == built
+    assert _most_at_once(events) == 1

@@ -1,0 +1,86 @@
+"""Every option has a twin in the ini file; the command line wins."""
+
+import pytest
+
+from perfsuite.settings import OPTIONS
+
+
+def _settings(suite, *arguments):
+    suite.pytester.makepyfile(
+        test_show="""
+        from perfsuite.plugin import _SETTINGS
+
+        def test_show(request):
+            for name, value in vars(request.config.stash[_SETTINGS]).items():
+                print(f"{name}={value}")
+        """
+    )
+    run = suite.run("test_show.py", "-s", *arguments, variants="")
+    run.assert_outcomes(passed=1)
+    return dict(line.split("=", 1) for line in run.outlines if "=" in line and not line.startswith("="))
+
+
+CASES = {
+    # option: ini value, what becomes of it; value on the command line, what becomes of it
+    "workload": ("sdxl-base", "('sdxl-base',)", "shapes", "('shapes',)"),
+    "variant": ("fp32 bf16", "('fp32', 'bf16')", "bf16+sdpa", "('bf16+sdpa',)"),
+    "device": ("cpu", "cpu", "cuda", "cuda"),
+    "weights": ("hub", "hub", "auto", "auto"),
+    "baselines": ("stored", "{root}/stored", "given", "{root}/given"),
+    "update": ("new", "new", "append", "append"),
+    "time-budget": ("2.5", "2.5", "4", "4.0"),
+    "strict": ("yes", "True", None, "True"),
+    "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
+}
+FIELDS = {"workload": "workloads", "variant": "variants", "time-budget": "time_budget_s"}
+
+
+def test_every_option_is_held_here():
+    """A new option needs a row."""
+    assert set(CASES) == {option.name for option in OPTIONS}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_ini_file_sets_it_and_the_command_line_wins(suite, name):
+    """Each option by itself."""
+    in_file, wanted, given, overruled = CASES[name]
+    field = FIELDS.get(name, name)
+    suite.ini(f"perf_{name.replace('-', '_')} = {in_file}")
+    assert _settings(suite)[field] == wanted.format(root=suite.path)
+    argument = f"--perf-{name}" if given is None else f"--perf-{name}={given}"
+    assert _settings(suite, argument)[field] == overruled.format(root=suite.path)
+
+
+def test_all_at_once_from_the_ini_file(suite):
+    """A run with nothing on the command line records where and what the ini file says."""
+    suite.ini(
+        "perf_variant = fp32, bf16",
+        "perf_device = cpu",
+        "perf_baselines = stored",
+        "perf_update = new",
+        "perf_time_budget = 30",
+        "perf_strict = on",
+        "perf_results = out/run.jsonl",
+    )
+    suite.latency(variants="").assert_outcomes(passed=2)
+    assert set(suite.baseline("stored")) == {"fp32", "bf16"}
+    assert len(suite.results("out/run.jsonl")["fp32"].session.latency_s) == 30
+
+
+def test_pyproject_is_an_ini_file_too(suite):
+    """With TOML's own lists and booleans."""
+    (suite.path / "pytest.ini").unlink()
+    (suite.path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nperf_variant = ["fp32", "bf16+sdpa"]\nperf_strict = true\n'
+    )
+    found = _settings(suite)
+    assert found["variants"] == "('fp32', 'bf16+sdpa')"
+    assert found["strict"] == "True"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_is_in_the_help(suite, option):
+    """On the command line and as an ini name."""
+    text = suite.pytester.runpytest_inprocess("--help").stdout.str()
+    assert option.flag_name in text
+    assert option.ini in text

@@ -1,0 +1,35 @@
+"""--perf-strict: no comparable baseline is a failure too."""
+
+
+def test_new_fails_with_the_command_that_records(suite):
+    """The message says what to run."""
+    run = suite.latency("--perf-strict", variants="fp32")
+    run.assert_outcomes(failed=1)
+    run.stdout.re_match_lines(
+        [
+            r"E +AssertionError: shapes fp32: NEW: ",
+            r"E +record it: pytest --benchmark-only .*\[shapes-fp32\]\" --perf-update=new",
+        ]
+    )
+
+
+def test_new_passes_where_it_is_recorded(suite):
+    """Asking for a baseline to be recorded and failing because it is not there makes no sense."""
+    suite.latency("--perf-strict", "--perf-update=new", variants="fp32").assert_outcomes(passed=1)
+    suite.latency("--perf-strict", variants="fp32").assert_outcomes(passed=1)
+
+
+def test_incompatible_fails(suite):
+    """A baseline of another protocol holds nothing."""
+    suite.latency("--perf-update=new", variants="fp32")
+    text = suite.baseline_file.read_text().replace("128x128", "64x64")
+    suite.baseline_file.write_text(text)
+    run = suite.latency("--perf-strict", variants="fp32")
+    run.assert_outcomes(failed=1)
+    run.stdout.re_match_lines([r"E +AssertionError: shapes fp32: INCOMPATIBLE: "])
+
+
+def test_new_pictures_fail(suite):
+    """Neither thresholds nor golden pictures are stored."""
+    suite.pictures(variants="bf16").assert_outcomes(passed=2)
+    suite.pictures("--perf-strict", variants="bf16").assert_outcomes(failed=2)

@@ -1,0 +1,101 @@
+"""The command line: what it lists, what it refuses, and what `calibrate` stores; no model runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from perfsuite import variants, workloads
+from perfsuite.cli import app
+from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.quality.pictures import Reference
+from perfsuite.store import PromptThreshold, Thresholds, load_thresholds
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_list_names_all_there_is() -> None:
+    """Every workload, rung and optimization is on a line of its own, the hidden step is not."""
+    done = invoke("list")
+    first_words = [line.split()[0] for line in done.output.splitlines()]
+    shown = [name for name, o in OPTIMIZATIONS.items() if not o.hidden]
+    assert done.exit_code == 0
+    assert {*workloads.WORKLOADS, *variants.VARIANTS, *shown} <= set(first_words)
+    assert "no-sdpa" not in first_words
+
+
+def test_list_as_json() -> None:
+    """Programs get the ladder in order, with the optimizations as they are applied."""
+    listed = json.loads(invoke("list", "--json").output)
+    assert list(listed["variants"]) == [variant.name for variant in variants.LADDER]
+    assert listed["variants"]["bf16-sdpa-compile"] == ["bf16", "sdpa", "compile"]
+    assert listed["workloads"]["shapes"] == workloads.SHAPES.protocol
+    assert "no-sdpa" not in listed["optimizations"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to do: give --quality, --golden or both"),
+        (["--quality", "--workload", "shape"], "unknown workload 'shape': did you mean 'shapes'?"),
+        (["--quality", "--variant", "bf16+sdap"], "unknown optimization 'sdap': did you mean 'sdpa'?"),
+        (["--golden", "--variant", "bf16+qkv"], "qkv requires sdpa; add it"),
+    ],
+)
+def test_calibrate_refuses_before_it_measures(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A wrong argument ends with status 2 and a line that says what is wrong; nothing is built."""
+    monkeypatch.setattr("perfsuite.quality.record_reference", lambda *a: pytest.fail("drew a reference"))
+    done = invoke("calibrate", *arguments, "--baselines", str(tmp_path))
+    assert done.exit_code == 2
+    assert done.output.startswith("perfsuite: ")
+    assert message in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reference of this device and these weights goes below ``reference/<workload>``."""
+    asked = []
+
+    def record(*arguments: Any) -> Reference:
+        asked.append(arguments)
+        rng = np.random.default_rng(0)
+        return Reference(workloads.SHAPES, tuple(rng.random((4, 16, 16, 3), dtype=np.float32)))
+
+    monkeypatch.setattr("perfsuite.quality.record_reference", record)
+    where = ("--baselines", str(tmp_path), "--device", "cpu", "--weights", "elsewhere")
+    done = invoke("calibrate", "--golden", *where)
+    assert done.exit_code == 0, done.output
+    assert asked == [("shapes", "cpu", "elsewhere")]
+    stored = sorted(path.name for path in (tmp_path / "reference" / "shapes").iterdir())
+    assert stored == [f"prompt-{i}.png" for i in range(4)]
+
+
+def thresholds(protocol: str, **floors: float) -> Thresholds:
+    """Thresholds of one prompt for each of the variants named."""
+    found = {name: {"p": PromptThreshold(floor, 3, floor - 0.01)} for name, floor in floors.items()}
+    return Thresholds("shapes", protocol, 3.0, "Example CPU", {}, found)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "wanted"),
+    [("same", {"fp32": 1.0, "bf16": 0.95, "fp16": 0.98}), ("other", {"bf16": 0.95, "fp16": 0.98})],
+)
+def test_calibrate_quality_keeps_variants_of_the_same_protocol(
+    protocol: str, wanted: dict[str, float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Measured variants are replaced; others are kept, unless the pictures are no longer the same."""
+    found = [thresholds(protocol, bf16=0.95, fp16=0.98), thresholds("same", fp32=1.0, bf16=0.9)]
+    monkeypatch.setattr("perfsuite.quality.noise.measure_noise", lambda *a, **k: found.pop())
+    for _ in range(2):
+        done = invoke("calibrate", "--quality", "--baselines", str(tmp_path))
+        assert done.exit_code == 0, done.output
+    stored = load_thresholds(tmp_path / "reference" / "shapes" / "thresholds.json")
+    assert stored is not None
+    assert {name: prompts["p"].floor for name, prompts in stored.variants.items()} == wanted

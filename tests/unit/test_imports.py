@@ -1,0 +1,48 @@
+"""What only lists and collects must not wait for torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+code = 0
+try:
+    {statement}
+except SystemExit as stop:
+    code = stop.code or 0
+heavy = {{"torch", "torchao", "diffusers", "transformers"}} & sys.modules.keys()
+print("exit", int(code), "heavy", sorted(heavy))
+"""
+COMMAND = "sys.argv = ['perfsuite', {0!r}]; from perfsuite.cli import main; main()"
+PYTEST = "import pytest; code = pytest.main([{0}'-p', 'no:cacheprovider'])"
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("import perfsuite.plugin", ""),
+        ("import perfsuite.report.terminal, perfsuite.store, perfsuite.decision", ""),
+        ("from perfsuite.measuring import now; now()", ""),
+        (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
+        (COMMAND.format("--help"), "calibrate"),
+        (PYTEST.format("'--help', "), "--perf-time-budget"),
+        (PYTEST.format("'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tests/plugin', "), "shapes-bf16-sdpa"),
+    ],
+    ids=["plugin", "records", "clock", "list", "help", "pytest-help", "collect"],
+)
+def test_torch_stays_out(statement: str, shown: str) -> None:
+    """In a fresh process it does its work without torch, diffusers, transformers or torchao."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(statement=statement)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[-1:] == ["exit 0 heavy []"], done.stdout[-2000:] + done.stderr[-2000:]
+    assert shown in done.stdout

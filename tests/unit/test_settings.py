@@ -1,0 +1,142 @@
+"""Options are settled once: command line, then ini file, then default; nonsense is refused by name."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
+
+ROOT = Path("project")
+
+
+def settle(command_line: dict[str, Any] | None = None, ini_file: dict[str, Any] | None = None) -> Settings:
+    """Read with these values given; pytest gives None and the empty string for what is not."""
+    return read(
+        lambda option: (command_line or {}).get(option.name),
+        lambda option: (ini_file or {}).get(option.name, ""),
+        ROOT,
+    )
+
+
+def test_defaults() -> None:
+    """Nothing given: the shipped workload, the whole ladder, and no baseline is written."""
+    assert settle() == Settings(
+        workloads=("shapes",),
+        variants=(),
+        device="auto",
+        weights="auto",
+        baselines=ROOT / "baselines",
+        update="never",
+        time_budget_s=6.0,
+        strict=False,
+        results=ROOT / ".perfsuite" / "results.jsonl",
+    )
+
+
+GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
+    # field, value on the command line, value in the ini file, and what each of them means
+    "workload": ("workloads", ["sdxl-base"], "other", ("sdxl-base",), ("other",)),
+    "variant": ("variants", ["bf16", "fp16"], "bf16-sdpa", ("bf16", "fp16"), ("bf16-sdpa",)),
+    "device": ("device", "cpu", "cuda", "cpu", "cuda"),
+    "weights": ("weights", "hub", "some/folder", "hub", "some/folder"),
+    "baselines": ("baselines", "here", "there", ROOT / "here", ROOT / "there"),
+    "update": ("update", "new", "append", "new", "append"),
+    "time-budget": ("time_budget_s", "0.5", "30", 0.5, 30.0),
+    "strict": ("strict", True, "on", True, True),
+    "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_option_sets_its_field_and_no_other(option: Option) -> None:
+    """The command line wins over the ini file, the ini file over the default, in one field each."""
+    field, on_line, in_file, line_means, file_means = GIVEN[option.name]
+    for given, wanted in (
+        (settle({option.name: on_line}), line_means),
+        (settle({}, {option.name: in_file}), file_means),
+        (settle({option.name: on_line}, {option.name: in_file}), line_means),
+    ):
+        changed = {f.name for f in fields(Settings) if getattr(given, f.name) != getattr(settle(), f.name)}
+        assert changed == {field}
+        assert getattr(given, field) == wanted
+
+
+def test_names_of_an_option() -> None:
+    """A hyphen in the name becomes an underscore in the ini file only."""
+    budget = next(option for option in OPTIONS if option.name == "time-budget")
+    assert (budget.flag_name, budget.ini) == ("--perf-time-budget", "perf_time_budget")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["a", "b", "a"], ("a", "b")),
+        (["a,b", "c b"], ("a", "b", "c")),
+        (["b, a"], ("b", "a")),
+        ("a\n  b,c", ("a", "b", "c")),
+    ],
+)
+def test_names_are_split_and_kept_once(given: list[str] | str, wanted: tuple[str, ...]) -> None:
+    """Commas, spaces and lines all separate names; the first mention gives the order."""
+    assert settle({"variant": given}).variants == wanted
+    assert settle({}, {"variant": given}).variants == wanted
+
+
+@pytest.mark.parametrize("nothing", [[""], [" ", ","], ",", "\n"])
+def test_list_of_no_names_counts_as_not_given(nothing: list[str] | str) -> None:
+    """An empty name falls through, else no workload would run and the gate would pass."""
+    assert settle({"workload": nothing}, {"workload": "other"}).workloads == ("other",)
+    assert settle({}, {"workload": nothing}).workloads == ("shapes",)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "near"),
+    [("device", "coda", "cuda"), ("update", "apend", "append"), ("update", "rest", "reset")],
+)
+def test_unknown_choice_names_the_nearest(option: str, value: str, near: str) -> None:
+    """The message holds the option, what was given, the nearest match and every choice."""
+    with pytest.raises(SettingsError, match=f"^--perf-{option}={value}: did you mean {near!r}") as caught:
+        settle({option: value})
+    choices = next(o.choices for o in OPTIONS if o.name == option)
+    assert str(caught.value).endswith(f"one of {', '.join(choices)}")
+
+
+def test_choice_near_to_nothing_gets_no_hint() -> None:
+    """A far-fetched suggestion is worse than none."""
+    with pytest.raises(SettingsError, match="^--perf-device=xyz: one of auto, cpu, cuda$"):
+        settle({}, {"device": "xyz"})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e6", "soon", "6s"])
+def test_budget_must_be_a_time(value: str) -> None:
+    """What is no positive number of seconds is refused, also when it comes from the ini file."""
+    for arguments in (({"time-budget": value},), ({}, {"time-budget": value})):
+        with pytest.raises(SettingsError, match=f"^--perf-time-budget={value}: wanted a number of seconds"):
+            settle(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [("1", True), ("YES", True), ("true", True), ("0", False), ("No", False), ("false", False), ("off", False)],
+)
+def test_flag_in_the_ini_file(word: str, wanted: bool) -> None:
+    """Yes and no in their usual spellings, in any case."""
+    assert settle({}, {"strict": word}).strict is wanted
+
+
+def test_flag_on_the_command_line_beats_a_no() -> None:
+    """``--perf-strict`` holds against ``perf_strict = no``."""
+    assert settle({"strict": True}, {"strict": "no"}).strict is True
+
+
+def test_flag_that_is_neither_yes_nor_no() -> None:
+    """A typo in the ini file is refused: it must not mean no."""
+    with pytest.raises(SettingsError, match=r"^perf_strict = ture: wanted yes or no$"):
+        settle({}, {"strict": "ture"})
+
+
+def test_absolute_folder_is_kept(tmp_path: Path) -> None:
+    """Only relative folders are below the root."""
+    assert settle({"baselines": str(tmp_path)}).baselines == tmp_path

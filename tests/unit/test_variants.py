@@ -1,0 +1,112 @@
+"""The ladder is the published one, and every other combination has one name and one order."""
+
+import itertools
+
+import pytest
+
+from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.records import ContradictionError
+from perfsuite.variants import LADDER, REFERENCE, VARIANTS, UnknownNameError, get
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+OTHERS = tuple(name for name, o in OPTIMIZATIONS.items() if not o.hidden and name not in PRECISIONS)
+COMBINATIONS = [
+    (precision, *others)
+    for precision in PRECISIONS
+    for size in range(len(OTHERS) + 1)
+    for others in itertools.combinations(OTHERS, size)
+]
+
+
+def test_ladder_is_the_published_one() -> None:
+    """Float32, then five rungs in bfloat16 and the same in float16."""
+    rungs = ("", "-sdpa", "-sdpa-compile", "-sdpa-compile-qkv", "-sdpa-compile-qkv-int8")
+    twins = [precision + rung for precision in ("bf16", "fp16") for rung in rungs]
+    assert [variant.name for variant in LADDER] == ["fp32", *twins]
+    assert REFERENCE.name == "fp32"
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_rung_adds_one_technique(precision: str) -> None:
+    """Each rung holds all of the rung before and one optimization more."""
+    rungs = [
+        {o.name for o in variant.optimizations if not o.hidden}
+        for variant in LADDER
+        if precision in variant
+    ]
+    assert all(before < after and len(after - before) == 1 for before, after in itertools.pairwise(rungs))
+
+
+def allowed() -> list[tuple[str, ...]]:
+    """Combinations that make sense: fused projections need SDPA, and compiling sets the layout itself."""
+    return [
+        names
+        for names in COMBINATIONS
+        if ("qkv" not in names or "sdpa" in names)
+        and not {"compile", "channels-last"} <= set(names)
+    ]
+
+
+@pytest.mark.parametrize("names", COMBINATIONS, ids="+".join)
+def test_combination_is_made_or_refused(names: tuple[str, ...]) -> None:
+    """However it is spelled, a combination is one variant, found again by its name, or it is refused."""
+    spellings = ["+".join(names), "+".join(reversed(names)), " + ".join(names)]
+    if names not in allowed():
+        for spelling in spellings:
+            with pytest.raises(ContradictionError):
+                get(spelling)
+        return
+    made = {get(spelling) for spelling in spellings}
+    assert len(made) == 1
+    (variant,) = made
+    assert get(variant.name) == variant
+    assert get(variant.name.replace("-", "+")) == variant
+    assert get(variant) is variant
+    held = [o.name for o in variant.optimizations]
+    assert set(held) - {"no-sdpa"} == set(names)
+    assert ("no-sdpa" in held) == ("sdpa" not in names)
+    assert [o.phase for o in variant.optimizations] == sorted(o.phase for o in variant.optimizations)
+
+
+def test_names_are_unique() -> None:
+    """Two combinations never share a name, so a baseline belongs to one of them."""
+    assert len({get("+".join(names)).name for names in allowed()}) == len(allowed())
+    assert len(VARIANTS) == len(LADDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bf16+qkv", "qkv requires sdpa; add it"),
+        ("bf16+fp16+sdpa", "name exactly one precision, got bf16 and fp16"),
+        ("sdpa", "name exactly one precision, got none"),
+        ("bf16+sdpa+sdpa", "sdpa is named twice"),
+        ("bf16-sdpa-channels-last-compile", "channels-last and compile exclude each other"),
+    ],
+)
+def test_contradiction_says_what_to_change(name: str, reason: str) -> None:
+    """The reason is the user's to act on."""
+    with pytest.raises(ContradictionError, match=reason):
+        get(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bf16-sdap", "unknown variant 'bf16-sdap': did you mean 'bf16-sdpa'?"),
+        ("bf16+sdap", "unknown optimization 'sdap': did you mean 'sdpa'?"),
+        ("bf16+", "unknown optimization ''"),
+        ("", "unknown variant ''"),
+        ("BF16", "unknown variant 'BF16': did you mean 'bf16'?"),
+        ("bf16+no-sdpa", "unknown optimization 'no-sdpa'"),
+        ("bf16-no-sdpa", "unknown variant 'bf16-no-sdpa'"),
+    ],
+)
+def test_unknown_name(name: str, message: str) -> None:
+    """The nearest known name is offered; a step that stands for an absence cannot be asked for."""
+    with pytest.raises(UnknownNameError) as caught:
+        get(name)
+    assert str(caught.value).startswith(message)
+    known = str(caught.value).split("known: ", 1)[1].split(", ")
+    assert "no-sdpa" not in known
+    assert len(set(known)) == len(known)
