@@ -64,16 +64,22 @@ def calibrate(
         raise _fail(ValueError("nothing to do: give --quality, --golden or both"))
     from perfsuite import variants, workloads
 
+    from perfsuite.device import NoDeviceError
+    from perfsuite.models import WeightsError
+    from perfsuite.quality.golden import GoldenError
+    from perfsuite.quality.noise import NoiseError
+    from perfsuite.store import StoreError
+
     try:
         chosen = [variants.get(n) for n in variant or [v.name for v in variants.LADDER[1:]]]
         target = workloads.get(workload)
-    except ValueError as error:
+        folder = baselines / "reference" / target.name
+        if golden:
+            _golden(target.name, device, weights, folder)
+        if quality:
+            _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
+    except (ValueError, NoDeviceError, WeightsError, GoldenError, NoiseError, StoreError) as error:
         raise _fail(error) from error
-    folder = baselines / "reference" / target.name
-    if golden:
-        _golden(target.name, device, weights, folder)
-    if quality:
-        _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
 
 
 def _golden(workload: str, device: str, weights: str, folder: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = pytest.StashKey[Settings]()
 _BENCH = pytest.StashKey["Workbench"]()
+_STATUS_LINE = pytest.StashKey["_StatusLine"]()
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,29 @@ def pytest_configure(config: pytest.Config) -> None:
     except (SettingsError, variants.UnknownNameError, ContradictionError) as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
     config.stash[_SETTINGS] = settings
+    # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
+    # no second error; raised at the end of an interrupted run it would even break pytest.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
 
 
 # -- parameters ------------------------------------------------------------------------------------
 
 
 def _chosen(settings: Settings) -> list[Variant]:
-    return [variants.get(n) for n in settings.variants] or list(variants.LADDER)
+    # By name: one variant may be spelled in several ways.
+    chosen = {v.name: v for v in map(variants.get, settings.variants)}
+    return list(chosen.values()) or list(variants.LADDER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     settings = metafunc.config.stash[_SETTINGS]
     chosen = [workloads.get(name) for name in settings.workloads]
-    if "pipeline" in metafunc.fixturenames:
+    # These names are common words: only tests that use this plugin's fixtures are meant.
+    ours = {"pipeline", "workbench"} <= set(metafunc.fixturenames)
+    if ours:
         pairs = [(w, v) for w in chosen for v in _chosen(settings)]
         metafunc.parametrize("pipeline", pairs, indirect=True, ids=[f"{w.name}-{v.name}" for w, v in pairs])
-    elif "workload" in metafunc.fixturenames:
+    elif {"workload", "golden_gate"} <= set(metafunc.fixturenames):
         metafunc.parametrize("workload", chosen, ids=[w.name for w in chosen])
 
 
@@ -121,22 +129,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # -- fixtures --------------------------------------------------------------------------------------
 
 
-def _writer(config: pytest.Config) -> Callable[[str], None]:
-    """Write progress past pytest's capture; on a terminal in place, else a line each."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    if reporter is None or capture is None or config.option.verbose < 0:
-        return lambda line: None
+class _StatusLine:
+    """Writes progress past pytest's capture: a line each, or on a terminal one line in place.
 
-    def write(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            if reporter.isatty:
-                reporter._tw.write(f"\r\x1b[2K{line}", flush=True)
+    The one in place is the line below the cursor, which stays where pytest goes on writing.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
+        self._shown = False
+
+    def __call__(self, line: str) -> None:
+        if self._quiet:
+            return
+        with self._capture.global_and_fixture_disabled():
+            if self._reporter.isatty:
+                self._below(line[: self._reporter._tw.fullwidth - 1])
+                self._shown = True
             else:
-                reporter.ensure_newline()
-                reporter.write_line(line)
+                self._reporter.ensure_newline()
+                self._reporter.write_line(line)
 
-    return write
+    def clear(self) -> None:
+        """Take the line in place away."""
+        if self._shown:
+            with self._capture.global_and_fixture_disabled():
+                self._below("")
+            self._shown = False
+
+    def _below(self, line: str) -> None:
+        writer = self._reporter._tw
+        column = writer.width_of_current_line % writer.fullwidth + 1
+        # Not by the writer's own method: it would count these characters to its current line.
+        writer._file.write(f"\n\r\x1b[2K{line}\x1b[A\x1b[{column}G")
+        writer._file.flush()
 
 
 def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
@@ -146,7 +174,7 @@ def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
     keys = dict.fromkeys(f"{w.name} {v.name}" for w, v in pairs)
     stored = bench.baselines.entries.values() if bench and bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
-    return Progress(list(keys), _writer(session.config), last_time_s=last)
+    return Progress(list(keys), session.config.stash[_STATUS_LINE], last_time_s=last)
 
 
 @pytest.fixture(scope="session")
@@ -161,9 +189,11 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         bench = Workbench(config.stash[_SETTINGS])
     except (NoDeviceError, StoreError) as error:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    config.stash[_STATUS_LINE] = _StatusLine(config)
     bench.progress = _progress(request.session, bench)
     config.stash[_BENCH] = bench
     yield bench
+    config.stash[_STATUS_LINE].clear()
     bench.close()
 
 
@@ -179,17 +209,31 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared:
     reason = unsupported(variant, workbench.device)
     if reason is not None:
         pytest.skip(reason)
+    _forget_last_failure()
     if any("picture_gate" in getattr(item, "fixturenames", ()) for item in request.session.items):
         # Before this pipeline is built: two at once may not fit.
         workbench.reference(workload)
     return workbench.pipeline(workload, variant)
 
 
+def _forget_last_failure() -> None:
+    """Let go of the traceback that pytest keeps for debuggers: it holds the pipeline of a failed test."""
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+
+
+def _properties(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """What `record_property` does, without its warning that JUnit's xunit2 schema knows no properties."""
+    properties = request.node.user_properties
+    return lambda name, value: properties.append((name, value))
+
+
 @pytest.fixture
 def latency_gate(
+    request: pytest.FixtureRequest,
     workbench: Workbench,
     benchmark: Any,
-    record_property: Callable[[str, object], None],
 ) -> Callable[[Prepared], Check]:
     """Measure a session with `benchmark` and judge it: a function from pipeline to `Check`.
 
@@ -208,16 +252,18 @@ def latency_gate(
         result = workbench.measure(prepared, time_rounds)
         verdict, settings = result.verdict, workbench.settings
         assert verdict is not None
-        _describe(benchmark, record_property, result)
+        _describe(benchmark, _properties(request), result)
         fails = {Status.REGRESSED}
         if settings.strict:
             fails |= {Status.NEW, Status.INCOMPATIBLE}
+        if settings.update == "append":
+            fails.add(Status.INCOMPATIBLE)  # it cannot be appended
         recording = settings.update == "reset" or (
             settings.update != "never" and verdict.status is Status.NEW
         )
         passed = recording or verdict.status not in fails
         if not passed:
-            workbench.reject(result)
+            workbench.reject(result.workload, result.variant)
         return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
 
     return gate
@@ -244,25 +290,30 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
 
 @pytest.fixture
 def picture_gate(
+    request: pytest.FixtureRequest,
     workbench: Workbench,
     benchmark: Any,
-    record_property: Callable[[str, object], None],
 ) -> Callable[[Prepared], Check]:
     """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
     from perfsuite.report import messages
 
     def gate(prepared: Prepared) -> Check:
-        name = f"{prepared.context.workload.name} {prepared.context.variant.name}"
+        key = (prepared.context.workload.name, prepared.context.variant.name)
+        name = " ".join(key)
         workbench.progress(name, "pictures")
-        result = workbench.score(prepared, benchmark.pedantic(prepared.pictures))
+        try:
+            result = workbench.score(prepared, benchmark.pedantic(prepared.pictures))
+        except BaseException:
+            workbench.reject(*key)  # pictures that nobody judged are not in favour of the latencies
+            raise
         found = result.quality
         assert found is not None
-        _describe_pictures(benchmark, record_property, result, found)
+        _describe_pictures(benchmark, _properties(request), result, found)
         passed = found.status is PictureStatus.OK or (
             found.status is PictureStatus.NEW and not workbench.settings.strict
         )
         if not passed:
-            workbench.reject(result)
+            workbench.reject(*key)
         return Check(passed, messages.pictures(name, found))
 
     return gate
@@ -298,6 +349,14 @@ def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
 
 
 # -- hooks -----------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> None:
+    """Clear the line for what pytest writes about the test."""
+    status_line = item.config.stash.get(_STATUS_LINE, None)
+    if status_line is not None:
+        status_line.clear()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -5,6 +5,8 @@ This is what the pytest plugin drives; it knows nothing of pytest.
 
 from __future__ import annotations
 
+import gc
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -78,6 +80,7 @@ class Workbench:
             self._prepared = pipelines.prepare(workload, variant, self.device, self.settings.weights)
         except Exception as error:
             self._failed = (workload.name, variant.name, error)
+            _let_go(error)
             raise
         self._record(Result(workload.name, variant.name, self.protocol(workload),
                             evidence=self._prepared.evidence))  # fmt: skip
@@ -94,6 +97,8 @@ class Workbench:
         if self._prepared is not None:
             pipe, self._prepared = self._prepared.pipe, None
             pipelines.release(pipe)
+            del pipe
+            gc.collect()  # a compiled VAE holds itself, so only this frees it
 
     def reference(self, workload: Workload) -> quality.Reference:
         """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
@@ -103,6 +108,7 @@ class Workbench:
             self._references[workload.name] = quality.record_reference(
                 workload, self.device, self.settings.weights
             )
+            gc.collect()
         return self._references[workload.name]
 
     def protocol(self, workload: Workload) -> str:
@@ -217,9 +223,9 @@ class Workbench:
         assert merged is not None
         return merged
 
-    def reject(self, result: Result) -> None:
-        """Keep this result out of the baselines: its test failed."""
-        self.rejected.add((result.workload, result.variant))
+    def reject(self, workload: str, variant: str) -> None:
+        """Keep what was measured of this variant out of the baselines: a test of it failed."""
+        self.rejected.add((workload, variant))
 
     def run(self) -> Run:
         """All that this run found out."""
@@ -237,6 +243,14 @@ class Workbench:
             if mode == "reset" or (result.workload, result.variant) not in self.rejected
         ]
         return self.store.update(self.device, accepted, mode)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what was built so far: the frames of a kept error hold it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()
 
 
 def _key(workload: Workload, variant: Variant) -> str:

@@ -47,6 +47,8 @@ def _verify(pipe: Any, context: Context) -> str:
         raise NotEngagedError("pipe.unet is not a compiled module")
     if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
         raise NotEngagedError("pipe.vae.decode is not compiled")
+    if torch._dynamo.config.disable:
+        raise NotEngagedError("compilation is switched off: is TORCH_COMPILE_DISABLE set?")
     wrong = wrong_flags(COMPILE_FLAGS)
     if wrong:
         raise NotEngagedError(f"Inductor flags lost: {', '.join(wrong)}")
@@ -56,7 +58,7 @@ def _verify(pipe: Any, context: Context) -> str:
     made = _graphs() - before
     if made == 0 and context.graphs == 0:
         raise NotEngagedError(
-            "the first call compiled nothing: is TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE set?"
+            "the first call compiled nothing"
         )
     context.graphs += made
     if counters["graph_break"]:

@@ -68,10 +68,14 @@ def _apply_fp32(pipe: Any, context: Context) -> None:
 def _verify_fp32(pipe: Any, context: Context) -> str:
     import torch
 
-    if torch.get_float32_matmul_precision() != "highest" or torch.backends.cudnn.allow_tf32:
+    try:
+        found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    except RuntimeError as error:
+        # torch refuses to answer once its newer settings contradict these.
+        raise NotEngagedError(f"float32 may not be strict: {error}") from error
+    if found != ("highest", False):
         raise NotEngagedError(
-            f"float32 is not strict: matmul precision {torch.get_float32_matmul_precision()!r}, "
-            f"cudnn.allow_tf32 {torch.backends.cudnn.allow_tf32}"
+            f"float32 is not strict: matmul precision {found[0]!r}, cudnn.allow_tf32 {found[1]}"
         )
     return _verify(pipe, context, torch.float32) + ", TF32 off"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import re
@@ -31,8 +32,8 @@ SLUG = "cpu-replayed-2t"
 PATIENCE_S = 60.0
 
 
-@pytest.fixture(scope="session", autouse=True)
-def heavy_imports() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def heavy_imports() -> Iterator[None]:
     """Import once what runs in this process need: pytester forgets what is imported in a run."""
     import PIL.PngImagePlugin  # noqa: F401
     import rich.table  # noqa: F401
@@ -47,6 +48,9 @@ def heavy_imports() -> None:
     import filelock  # noqa: F401
     import psutil  # noqa: F401
     import pydantic  # noqa: F401
+
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +128,9 @@ class Suite:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start the tests in a process of their own; what it prints goes to run-<n>.txt."""
         number = len(list(self.path.glob("run-*.txt")))
-        options.setdefault("stdout", (self.path / f"run-{number}.txt").open("wb"))
-        options.setdefault("stderr", subprocess.STDOUT)
-        return subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=self.path, **options)
+        with (self.path / f"run-{number}.txt").open("wb") as printed:
+            options = {"stdout": printed, "stderr": subprocess.STDOUT, **options}
+            return subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=self.path, **options)
 
     def wait_for(self, pattern: str, count: int = 1) -> None:
         """Wait until a process has made so many files of that name."""
@@ -168,6 +172,11 @@ class Suite:
         log = self.path / "events.log"
         return log.read_text().splitlines() if log.exists() else []
 
+    def forget_events(self) -> None:
+        """Begin anew, with nothing of earlier runs in memory."""
+        gc.collect()
+        (self.path / "events.log").unlink()
+
     def junit(self, file: str) -> dict[str, SimpleNamespace]:
         """Test cases of a JUnit file by name: properties, and message of the failure."""
         cases = {}
@@ -176,6 +185,7 @@ class Suite:
             cases[case.attrib["name"]] = SimpleNamespace(
                 properties={p.attrib["name"]: p.attrib["value"] for p in case.iter("property")},
                 failure=None if failure is None else failure.attrib["message"],
+                failed=failure is not None or case.find("error") is not None,
                 skipped=case.find("skipped") is not None,
             )
         return cases
@@ -184,12 +194,14 @@ class Suite:
 @pytest.fixture
 def suite(
     pytester: pytest.Pytester, replay: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Suite]:
+) -> Suite:
     """A folder with the suite's own tests, driven by a replay."""
     for name in ("PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "140")
-    yield Suite(pytester, replay.draw)
+    gc.collect()
+    gc.freeze()  # each run collects garbage, which takes long where so much is imported
+    return Suite(pytester, replay.draw)
 
 
 def section(text: str) -> str:

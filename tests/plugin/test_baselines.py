@@ -20,7 +20,7 @@ def test_a_truncated_file_ends_the_run_and_stays(suite, mode):
     """The message names the file and the remedy; nothing is built; no mode overwrites it."""
     suite.latency("--perf-update=new", variants="fp32")
     damaged = _damage(suite.baseline_file)
-    (suite.path / "events.log").unlink()
+    suite.forget_events()
     run = suite.run(f"--perf-update={mode}")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     text = run.stdout.str()

@@ -65,15 +65,19 @@ def _screen(raw, width=140):
     for token in re.findall(r"\x1b\[[0-9;]*[A-Za-z]|[\s\S]", raw):
         if token == "\n":
             row += 1
-            rows.append([])
+            rows.extend([] for _ in range(row + 1 - len(rows)))
         elif token == "\r":
             column = 0
         elif token == "\x1b[2K":
             rows[row] = []
+        elif token == "\x1b[A":
+            row -= 1
+        elif re.fullmatch(r"\x1b\[\d+G", token):
+            column = int(token[2:-1]) - 1
         elif not token.startswith("\x1b"):
             if column == width:
                 row, column = row + 1, 0
-                rows.append([])
+                rows.extend([] for _ in range(row + 1 - len(rows)))
             rows[row].extend(" " * (column + 1 - len(rows[row])))
             rows[row][column] = token
             column += 1

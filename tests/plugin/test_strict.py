@@ -8,7 +8,7 @@ def test_new_fails_with_the_command_that_records(suite):
     run.stdout.re_match_lines(
         [
             r"E +AssertionError: shapes fp32: NEW: ",
-            r"E +record it: pytest --benchmark-only .*\[shapes-fp32\]\" --perf-update=new",
+            r"E +record it: pytest --benchmark-only .*--perf-variant=fp32 --perf-update=new",
         ]
     )
 

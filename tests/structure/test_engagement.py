@@ -105,7 +105,7 @@ def test_one_block_without_sdpa_is_found(bench):
     from diffusers.models.attention_processor import AttnProcessor
 
     pipe, make = bench
-    context = make("bf16-sdpa")
+    context = make("fp32+sdpa")
     _apply(pipe, context, "sdpa")
     block = pipe.unet.mid_block.attentions[0].transformer_blocks[0]
     block.attn1.set_processor(AttnProcessor())
@@ -115,7 +115,7 @@ def test_one_block_without_sdpa_is_found(bench):
 def test_unfused_projections_are_found(bench):
     """Fusion that never happened."""
     pipe, make = bench
-    _refuses("qkv", pipe, make("bf16+sdpa+qkv"), "not fused")
+    _refuses("qkv", pipe, make("fp32+sdpa+qkv"), "not fused")
 
 
 def test_fusion_that_is_silently_not_used_is_found(bench):
@@ -123,7 +123,7 @@ def test_fusion_that_is_silently_not_used_is_found(bench):
     from diffusers.models.attention_processor import AttnProcessor2_0
 
     pipe, make = bench
-    context = make("bf16+sdpa+qkv")
+    context = make("fp32+sdpa+qkv")
     _apply(pipe, context, "sdpa", "qkv")
     pipe.unet.set_attn_processor(AttnProcessor2_0())
     _refuses("qkv", pipe, context, "not used")
@@ -132,7 +132,7 @@ def test_fusion_that_is_silently_not_used_is_found(bench):
 def test_a_contiguous_convolution_is_found(bench):
     """One convolution weight brought back to the contiguous layout."""
     pipe, make = bench
-    context = make("bf16+channels-last")
+    context = make("fp32+channels-last")
     _apply(pipe, context, "channels-last")
     weight = pipe.unet.conv_in.weight
     weight.data = weight.data.contiguous()
@@ -186,7 +186,7 @@ def test_quantized_dead_layers_are_found(bench):
 def test_a_pipeline_that_is_not_compiled_is_found(bench):
     """`torch.compile` never called."""
     pipe, make = bench
-    _refuses("compile", pipe, make("bf16-sdpa-compile"), "not a compiled module")
+    _refuses("compile", pipe, make("fp32+sdpa+compile"), "not a compiled module")
 
 
 def test_compilation_that_is_switched_off_is_found(bench):
@@ -194,11 +194,10 @@ def test_compilation_that_is_switched_off_is_found(bench):
     import torch
 
     pipe, make = bench
-    context = make("bf16-sdpa-compile")
+    context = make("fp32+sdpa+compile")
     _apply(pipe, context, "sdpa", "compile")
     torch._dynamo.config.disable = True
-    _refuses("compile", pipe, context, "compiled")
-    torch._dynamo.config.disable = False
+    _refuses("compile", pipe, context, "switched off")
 
 
 def test_a_lost_inductor_flag_is_found(bench):
@@ -206,7 +205,7 @@ def test_a_lost_inductor_flag_is_found(bench):
     import torch._inductor.config as config
 
     pipe, make = bench
-    context = make("bf16-sdpa-compile")
+    context = make("fp32+sdpa+compile")
     _apply(pipe, context, "sdpa", "compile")
     config.epilogue_fusion = True
     _refuses("compile", pipe, context, "epilogue_fusion")

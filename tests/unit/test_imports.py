@@ -18,7 +18,8 @@ heavy = {{"torch", "torchao", "diffusers", "transformers"}} & sys.modules.keys()
 print("exit", int(code), "heavy", sorted(heavy))
 """
 COMMAND = "sys.argv = ['perfsuite', {0!r}]; from perfsuite.cli import main; main()"
-PYTEST = "import pytest; code = pytest.main([{0}'-p', 'no:cacheprovider'])"
+PYTEST = "import pytest; code = pytest.main([{0}, '-p', 'no:cacheprovider'])"
+COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tests/plugin'"
 
 
 @pytest.mark.parametrize(
@@ -29,8 +30,8 @@ PYTEST = "import pytest; code = pytest.main([{0}'-p', 'no:cacheprovider'])"
         ("from perfsuite.measuring import now; now()", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
         (COMMAND.format("--help"), "calibrate"),
-        (PYTEST.format("'--help', "), "--perf-time-budget"),
-        (PYTEST.format("'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tests/plugin', "), "shapes-bf16-sdpa"),
+        (PYTEST.format("'--help'"), "--perf-time-budget"),
+        (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
     ids=["plugin", "records", "clock", "list", "help", "pytest-help", "collect"],
 )

@@ -30,9 +30,7 @@ def test_ladder_is_the_published_one() -> None:
 def test_rung_adds_one_technique(precision: str) -> None:
     """Each rung holds all of the rung before and one optimization more."""
     rungs = [
-        {o.name for o in variant.optimizations if not o.hidden}
-        for variant in LADDER
-        if precision in variant
+        {o.name for o in variant.optimizations if not o.hidden} for variant in LADDER if precision in variant
     ]
     assert all(before < after and len(after - before) == 1 for before, after in itertools.pairwise(rungs))
 
@@ -42,8 +40,7 @@ def allowed() -> list[tuple[str, ...]]:
     return [
         names
         for names in COMBINATIONS
-        if ("qkv" not in names or "sdpa" in names)
-        and not {"compile", "channels-last"} <= set(names)
+        if ("qkv" not in names or "sdpa" in names) and not {"compile", "channels-last"} <= set(names)
     ]
 
 

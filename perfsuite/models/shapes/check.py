@@ -51,10 +51,12 @@ def read(picture: np.ndarray) -> Reading:
     """Read a picture: uint8 array (height, width, 3).
 
     Each pixel takes the name of its nearest colour; the commonest name along the border is the
-    background, the commonest other name is the shape, and its centroid the position.
+    background, the commonest other name is the shape, and its centroid the position. Without another
+    name there is no shape.
     """
     shades, names = _palette()
-    distance = np.square(picture[:, :, None, :].astype(np.float32) - shades).sum(axis=-1)
+    # The squared distance, less the pixel's own square, which is the same for every shade.
+    distance = np.square(shades).sum(axis=-1) - 2.0 * (picture.astype(np.float32) @ shades.T)
     order = list(drawing.COLOURS)
     index_of = np.array([order.index(name) for name in names])
     labels = index_of[distance.argmin(axis=-1)]
@@ -65,8 +67,10 @@ def read(picture: np.ndarray) -> Reading:
     counts = np.bincount(labels.ravel(), minlength=len(order))
     counts[background] = -1
     shape = int(counts.argmax())
+    if counts[shape] <= 0:
+        return Reading("none", order[background], "nowhere")
     ys, xs = np.nonzero(labels == shape)
-    centre = (xs.mean() / labels.shape[1], ys.mean() / labels.shape[0]) if len(xs) else (-1.0, -1.0)
+    centre = (xs.mean() / labels.shape[1], ys.mean() / labels.shape[0])
     position = min(
         drawing.POSITIONS,
         key=lambda name: (

@@ -49,7 +49,7 @@ class Plan:
     autoencoder_batch: int = 12
     decoder_steps: int = 4500
     decoder_batch: int = 3
-    unet_steps: int = 5500
+    unet_steps: int = 5000
     unet_batch: int = 32
     unet_rate: float = 1.5e-3
 

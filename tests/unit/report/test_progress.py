@@ -39,11 +39,13 @@ def said(clock: Clock) -> Callable[..., list[str]]:
 
 def test_first_run_cannot_guess_until_one_is_done(said: Callable[..., list[str]]) -> None:
     """Without earlier times the mean of those done is the guess, less what the current one has had."""
-    assert said((0, "a", "building"), (10, "a", "warm-up"), (20, "b", "building"), (25, "b", "5 rounds")) == [
+    events = (0, "a", "building"), (10, "a", "warm-up"), (20, "b", "building"), (25, "b", "5 rounds")
+    assert said(*events, (60, "c", "building")) == [
         "[1/3] a: building (0 s elapsed)",
         "[1/3] a: warm-up (10 s elapsed)",
         "[2/3] b: building (20 s elapsed, about 40 s left)",
         "[2/3] b: 5 rounds (25 s elapsed, about 35 s left)",
+        "[3/3] c: building (60 s elapsed, about 30 s left)",
     ]
 
 

@@ -1,0 +1,53 @@
+"""What a device cannot run, or should not, is skipped with a reason that a person understands."""
+
+import dataclasses
+
+import pytest
+
+from perfsuite.device import NoDeviceError, fingerprint
+from perfsuite.pipelines import UnsupportedError, prepare, unsupported
+from perfsuite.records import Device
+
+OLD_GPU = Device("cuda", "Tesla T4", "tesla-t4", 1, 16 * 2**30, {"capability": "7.5"})
+NEW_GPU = dataclasses.replace(OLD_GPU, name="NVIDIA A100", details={"capability": "8.0"})
+
+
+def test_float16_is_skipped_on_a_cpu():
+    """Emulated, and never faster: the reason says so."""
+    assert "emulated" in unsupported("fp16-sdpa", fingerprint("cpu"))
+
+
+@pytest.mark.parametrize("variant", ["bf16", "fp16+sdpa+int8"])
+def test_an_old_gpu_is_told_what_it_lacks(variant):
+    """bfloat16 and int8 need compute capability 8.0; float16 alone does not."""
+    reason = unsupported(variant, OLD_GPU)
+    assert "8.0" in reason
+    assert "7.5" in reason
+    assert unsupported(variant, NEW_GPU) is None
+    assert unsupported("fp16", OLD_GPU) is None
+
+
+def test_without_a_compiler_compiled_variants_are_skipped(monkeypatch):
+    """Inductor finds no C++ compiler: eager variants run, compiled ones say why not."""
+    import torch._inductor.config as config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    device = fingerprint("cpu")
+    assert "C++ compiler" in unsupported("bf16-sdpa-compile", device)
+    assert unsupported("bf16-sdpa", device) is None
+
+
+def test_building_an_unsupported_variant_is_an_error():
+    """Not a slow surprise."""
+    with pytest.raises(UnsupportedError, match="emulated"):
+        prepare("shapes", "fp16", "cpu")
+
+
+def test_a_device_that_is_not_there_is_named():
+    """Asking for CUDA on a machine without it says what to do."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(NoDeviceError, match="--perf-device=cpu"):
+        fingerprint("cuda")

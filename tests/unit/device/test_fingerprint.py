@@ -1,0 +1,54 @@
+"""A device has a name fit for a file, and as many threads as this process may use."""
+
+import os
+
+import psutil
+import pytest
+
+from perfsuite.device.fingerprint import available_threads, slug
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("NVIDIA H100 80GB HBM3", "nvidia-h100-80gb-hbm3"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-r-xeon-r-cpu-2-20ghz"),
+        ("  AMD EPYC™ 7B13 ", "amd-epyc-7b13"),
+        ("../..\\etc/passwd", "etc-passwd"),
+        ("already-one-2t", "already-one-2t"),
+    ],
+)
+def test_slug(text: str, wanted: str) -> None:
+    """Lower-case letters and digits between single hyphens: no path, no space, no trademark."""
+    assert slug(text) == wanted
+    assert slug(slug(text)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("cores", "allowed", "wanted", "threads"),
+    [
+        (8, 16, None, 8),
+        (8, 4, None, 4),
+        (None, 6, None, 6),
+        (8, 16, "2", 2),
+        (8, 16, " 3 ", 3),
+        (8, 16, "64", 8),
+        (8, 4, "6", 4),
+        (8, 16, "3,2", 3),
+        (8, 16, "", 8),
+        (8, 16, "0", 8),
+        (8, 16, "-1", 8),
+        (8, 16, "many", 8),
+        (8, 16, "²", 8),
+    ],
+)
+def test_available_threads(
+    cores: int | None, allowed: int, wanted: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Physical cores, less where affinity or OMP_NUM_THREADS allow less; nonsense there is ignored."""
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 16 if logical else cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(allowed)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert available_threads() == threads

@@ -1,0 +1,220 @@
+"""Every global setting that a variant may leave changed is reported by name and put back."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from perfsuite.device import Snapshot
+
+
+@pytest.fixture
+def before() -> Iterator[Snapshot]:
+    """The settings before the test, which ends with them whatever it found."""
+    snapshot = Snapshot.take()
+    yield snapshot
+    snapshot.restore()
+
+
+def _inductor() -> None:
+    import torch._inductor.config as config
+
+    config.epilogue_fusion = not config.epilogue_fusion
+
+
+def _inductor_nested() -> None:
+    import torch._inductor.config as config
+
+    config.triton.cudagraphs = not config.triton.cudagraphs
+
+
+def _inductor_in_place() -> None:
+    import torch._inductor.config as config
+
+    config.post_grad_fusion_options["example"] = {}
+
+
+def _dynamo() -> None:
+    import torch._dynamo.config as config
+
+    config.recompile_limit += 1
+
+
+def _torch(path: str, *values: Any) -> Callable[[], None]:
+    """Call torch's function of this name."""
+
+    def change() -> None:
+        import torch
+
+        target: Any = torch
+        for part in path.split("."):
+            target = getattr(target, part)
+        target(*values)
+
+    return change
+
+
+def _backend(path: str, value: Any) -> Callable[[], None]:
+    """Set the attribute of this name in `torch.backends`."""
+
+    def change() -> None:
+        import torch
+
+        *parts, name = path.split(".")
+        target: Any = torch.backends
+        for part in parts:
+            target = getattr(target, part)
+        assert getattr(target, name) != value
+        setattr(target, name, value)
+
+    return change
+
+
+def _default_dtype() -> None:
+    import torch
+
+    torch.set_default_dtype(torch.bfloat16)
+
+
+def _threads() -> None:
+    import torch
+
+    torch.set_num_threads(torch.get_num_threads() + 1)
+
+
+def _warn_only() -> None:
+    import torch
+
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _attention_backend() -> None:
+    from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
+
+    assert _AttentionBackendRegistry._active_backend != AttentionBackendName._NATIVE_MATH
+    _AttentionBackendRegistry._active_backend = AttentionBackendName._NATIVE_MATH
+
+
+CHANGES: dict[str, tuple[Callable[[], None], set[str]]] = {
+    "inductor flag": (_inductor, {"inductor.epilogue_fusion"}),
+    "nested inductor flag": (_inductor_nested, {"inductor.triton.cudagraphs"}),
+    "inductor table in place": (_inductor_in_place, {"inductor.post_grad_fusion_options"}),
+    "dynamo limit": (_dynamo, {"dynamo.recompile_limit"}),
+    "matmul precision": (
+        _torch("set_float32_matmul_precision", "medium"),
+        {"torch.float32_matmul_precision", "torch.cuda.matmul.fp32_precision"},
+    ),
+    "matmul TF32": (_backend("cuda.matmul.allow_tf32", True), {"torch.float32_matmul_precision"}),
+    "matmul TF32, newer": (
+        _backend("cuda.matmul.fp32_precision", "tf32"),
+        {"torch.cuda.matmul.fp32_precision", "torch.float32_matmul_precision"},
+    ),
+    "oneDNN bfloat16": (_backend("mkldnn.conv.fp32_precision", "bf16"), {"torch.mkldnn.conv.fp32_precision"}),
+    "all TF32, newer": (_backend("fp32_precision", "tf32"), {"torch.fp32_precision"}),
+    "cudnn TF32": (_backend("cudnn.allow_tf32", False), {"torch.cudnn.allow_tf32"}),
+    "cudnn TF32, newer": (
+        _backend("cudnn.conv.fp32_precision", "ieee"),
+        {"torch.cudnn.conv.fp32_precision", "torch.cudnn.allow_tf32"},
+    ),
+    "cudnn benchmark": (_backend("cudnn.benchmark", True), {"torch.cudnn.benchmark"}),
+    "cudnn deterministic": (_backend("cudnn.deterministic", True), {"torch.cudnn.deterministic"}),
+    "default dtype": (_default_dtype, {"torch.default_dtype"}),
+    "threads": (_threads, {"torch.num_threads"}),
+    "gradients": (_torch("set_grad_enabled", False), {"torch.grad_enabled"}),
+    "deterministic": (
+        _torch("use_deterministic_algorithms", True), {"torch.deterministic_algorithms"}
+    ),
+    "deterministic, warnings": (
+        _warn_only, {"torch.deterministic_algorithms", "torch.deterministic_warn_only"}
+    ),
+    **{
+        f"{kind} attention": (_torch(f"backends.cuda.enable_{kind}_sdp", False), {f"torch.sdp.{kind}"})
+        for kind in ("flash", "mem_efficient", "math", "cudnn")
+    },
+    "attention backend": (_attention_backend, {"diffusers.attention_backend"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_is_reported_and_put_back(name: str, before: Snapshot) -> None:
+    """By its name, with both values; after that nothing differs any more."""
+    change, settings = CHANGES[name]
+    change()
+    after = Snapshot.take()
+    found = before.restore()
+    assert settings <= found.keys()
+    for setting, pair in found.items():
+        assert pair == (before.values[setting], after.values[setting])
+        assert pair[0] != pair[1]
+    assert before.differences(Snapshot.take()) == {}
+
+
+def test_nothing_changed_is_nothing_reported(before: Snapshot) -> None:
+    """Taking, comparing and restoring change nothing themselves."""
+    assert before.differences(Snapshot.take()) == {}
+    assert before.restore() == {}
+    assert before.restore() == {}
+
+
+def test_only_what_was_changed_is_reported(before: Snapshot) -> None:
+    """Two changes at once are two names, and an environment that is no setting is none."""
+    _default_dtype()
+    _dynamo()
+    assert before.restore().keys() == {"torch.default_dtype", "dynamo.recompile_limit"}
+
+
+@pytest.mark.parametrize("key", ["TORCHINDUCTOR_EXAMPLE", "OMP_EXAMPLE", "CUDA_EXAMPLE", "DIFFUSERS_EXAMPLE"])
+@pytest.mark.parametrize(("then", "now"), [(None, "1"), ("1", None), ("1", "2")])
+def test_environment_is_put_back(
+    key: str, then: str | None, now: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that was added, removed or changed."""
+
+    def put(value: str | None) -> None:
+        if value is None:
+            monkeypatch.delenv(key, raising=False)
+        else:
+            monkeypatch.setenv(key, value)
+
+    put(then)
+    before = Snapshot.take()
+    put(now)
+    assert before.restore() == {f"env.{key}": (then or "(not set)", now or "(not set)")}
+    assert os.environ.get(key) == then
+
+
+def test_environment_that_is_no_setting_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs' variables, secrets among them, are neither copied nor touched."""
+    before = Snapshot.take()
+    monkeypatch.setenv("EXAMPLE_TOKEN", "secret")
+    assert before.restore() == {}
+    assert os.environ["EXAMPLE_TOKEN"] == "secret"
+    assert not any("secret" in str(value) for value in Snapshot.take().values.values())
+
+
+def test_warnings_instead_of_errors_survive(before: Snapshot) -> None:
+    """Who asked for warnings of nondeterminism does not get errors after a variant."""
+    import torch
+
+    _warn_only()
+    mine = Snapshot.take()
+    torch.use_deterministic_algorithms(False)
+    mine.restore()
+    assert torch.is_deterministic_algorithms_warn_only_enabled()
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_tf32_that_the_user_had_set_survives(before: Snapshot) -> None:
+    """Also where it was set so that torch refuses to read the legacy setting."""
+    import torch
+
+    torch.backends.fp32_precision = "tf32"
+    mine = Snapshot.take()
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+    mine.restore()
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+    assert mine.differences(Snapshot.take()) == {}

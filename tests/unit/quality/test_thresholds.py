@@ -1,0 +1,51 @@
+"""The least SSIM: the noise floor less a margin, of the variant or else of its relatives."""
+
+import pytest
+
+from perfsuite import variants
+from perfsuite.quality.thresholds import for_variant, threshold_of
+from perfsuite.store import PromptThreshold, Thresholds
+
+
+@pytest.mark.parametrize(
+    ("floor", "margin", "threshold"),
+    [(0.99, 3.0, 0.97), (0.99, 2.0, 0.98), (0.5, 3.0, -0.5), (1.0, 3.0, 0.9998), (0.99995, 3.0, 0.9998)],
+)
+def test_threshold_of_a_floor(floor: float, margin: float, threshold: float) -> None:
+    """A multiple of the distance from 1, but never so near to 1 that rounding fails."""
+    assert threshold_of(floor, margin) == pytest.approx(threshold, abs=1e-12)
+
+
+@pytest.fixture
+def stored() -> Thresholds:
+    """Thresholds of four variants and two prompts; those of int8 are the widest."""
+    values = {
+        "bf16": {"p": 0.95, "q": 0.90},
+        "bf16-sdpa": {"p": 0.94, "q": 0.91},
+        "bf16-sdpa-compile-qkv-int8": {"p": 0.5, "q": 0.6},
+        "fp16": {"p": 0.99, "q": 0.98},
+        "bf16-sdpa-qkv": {"p": 0.1, "q": 0.1},
+    }
+    found = {
+        name: {prompt: PromptThreshold(1.0, 3, least) for prompt, least in prompts.items()}
+        for name, prompts in values.items()
+    }
+    return Thresholds("shapes", "protocol", 3.0, "Example CPU", {}, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("bf16-sdpa", {"p": 0.94, "q": 0.91}),
+        ("bf16+sdpa+qkv", {"p": 0.1, "q": 0.1}),
+        ("bf16-sdpa-compile", {"p": 0.94, "q": 0.90}),
+        ("bf16+channels-last", {"p": 0.94, "q": 0.90}),
+        ("bf16+sdpa+int8", {"p": 0.5, "q": 0.6}),
+        ("fp16-sdpa", {"p": 0.99, "q": 0.98}),
+        ("fp16+int8", {"p": 0.99, "q": 0.98}),
+        ("fp32", {}),
+    ],
+)
+def test_thresholds_of_a_variant(name: str, wanted: dict[str, float], stored: Thresholds) -> None:
+    """Its own, else the least of the ladder's rungs of its precision; int8 counts for int8 only."""
+    assert for_variant(stored, variants.get(name)) == wanted
