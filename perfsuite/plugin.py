@@ -136,8 +136,8 @@ class _StatusLine:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
         self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
         self._shown = False
 

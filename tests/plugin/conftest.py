@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 TESTS = {"test_latency.py": "benchmarks", "test_ssim.py": "quality"}
 INI = """
 [pytest]
-addopts = --import-mode=importlib --strict-markers --strict-config -p no:cacheprovider
+addopts = --import-mode=importlib --strict-markers --strict-config -p pytest_benchmark.plugin
 filterwarnings = error
 {lines}
 """
@@ -192,13 +192,13 @@ class Suite:
 
 
 @pytest.fixture
-def suite(
-    pytester: pytest.Pytester, replay: Any, monkeypatch: pytest.MonkeyPatch
-) -> Suite:
+def suite(pytester: pytest.Pytester, replay: Any, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A folder with the suite's own tests, driven by a replay."""
     for name in ("PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "140")
+    # Whatever else is installed is not under test, and takes time to load.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     gc.collect()
     gc.freeze()  # each run collects garbage, which takes long where so much is imported
     return Suite(pytester, replay.draw)

@@ -33,7 +33,9 @@ def test_disable_draws_once_and_judges_nothing(suite):
     suite.latency("--perf-update=new")
     before = suite.baseline_file.read_bytes()
     suite.slower("bf16", 3.0)
-    run = suite.run("--benchmark-disable", "--perf-update=append", "--perf-strict", "-k", "not (golden or ssim)")
+    run = suite.run(
+        "--benchmark-disable", "--perf-update=append", "--perf-strict", "-k", "not (golden or ssim)"
+    )
     run.assert_outcomes(passed=2, deselected=3)
     assert suite.results()["bf16"].verdict is None
     assert suite.results()["bf16"].session is None

@@ -57,10 +57,10 @@ def test_one_pipeline_at_a_time_is_in_memory(suite):
         "bf16": {"nan_prompts": [0]},
         "bf16-sdpa": {"latency_s": [3.0, 3.1]},
         "bf16-channels-last": {"build_error": ["MemoryError", "no room"]},
-        "bf16-qkv": {"draw_error": ["MemoryError", "no room"]},
+        "bf16-sdpa-qkv": {"draw_error": ["MemoryError", "no room"]},
     }
     suite.replay(scripts)
-    variants = ["fp32", *scripts, "bf16-sdpa-qkv"]
+    variants = ["fp32", *scripts, "bf16-sdpa-int8"]
     # In a process of its own: pytester's record of this one's hooks holds what they were called with.
     process = suite.start(f"--perf-variant={','.join(variants)}", "--junit-xml=junit.xml")
     assert process.wait(60) == pytest.ExitCode.TESTS_FAILED
@@ -77,7 +77,9 @@ def test_the_items_of_one_variant_stay_together(suite):
     run.assert_outcomes(passed=7)
     builds = [event for event in suite.events() if not event.startswith("free")]
     reference = ["build fp32", "release fp32"]
-    assert builds == reference + [f"{w} {v}" for v in ("fp32", "bf16", "bf16-sdpa") for w in ("build", "release")]
+    assert builds == reference + [
+        f"{w} {v}" for v in ("fp32", "bf16", "bf16-sdpa") for w in ("build", "release")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Every option has a twin in the ini file; the command line wins."""
 
+import re
+
 from perfsuite.settings import OPTIONS
 
 
@@ -16,7 +18,7 @@ def _settings(suite, *arguments):
     )
     run = suite.run("test_show.py", "-s", *arguments, variants="")
     run.assert_outcomes(passed=1)
-    return dict(line.split("=", 1) for line in run.outlines if "=" in line and not line.startswith("="))
+    return dict(line.split("=", 1) for line in run.outlines if re.match(r"\w+=", line))
 
 
 CASES = {

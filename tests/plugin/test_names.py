@@ -58,7 +58,10 @@ def test_a_device_that_is_not_there_ends_the_run(suite):
     ("arguments", "tests"),
     [
         (["--perf-variant=sdpa+bf16"], ["bf16-sdpa"]),
-        (["--perf-variant=fp32,bf16", "--perf-variant=bf16+channels-last"], ["fp32", "bf16", "bf16-channels-last"]),
+        (
+            ["--perf-variant=fp32,bf16", "--perf-variant=bf16+channels-last"],
+            ["fp32", "bf16", "bf16-channels-last"],
+        ),
         (["--perf-variant=bf16+sdpa,bf16-sdpa"], ["bf16-sdpa"]),
     ],
 )

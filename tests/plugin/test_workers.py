@@ -9,7 +9,7 @@ def test_two_workers_time_nothing_and_judge_the_pictures(suite):
     """Every test ends with an outcome; nothing is recorded."""
     suite.replay({variant: {"nan_prompts": [0, 1, 2, 3]} for variant in ("bf16", "bf16-sdpa")})
     suite.ini("    ignore::pytest_benchmark.logger.PytestBenchmarkWarning")
-    run = suite.run("-n2", "--perf-update=new", variants="bf16,bf16-sdpa")
+    run = suite.run("-p", "xdist", "-n2", "--perf-update=new", variants="bf16,bf16-sdpa")
     run.assert_outcomes(passed=3, failed=2)
     assert "pictures BROKEN" in run.stdout.str()
     assert suite.baseline() == {}
