@@ -32,11 +32,10 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         return {prompt: entry.threshold for prompt, entry in prompts.items()}
     precision = variant.optimizations[0].name
     relatives = [
-        stored.variants[rung.name]
-        for rung in variants.LADDER
-        if rung.name in stored.variants
-        and rung.optimizations[0].name == precision
-        and ("int8" in variant or "int8" not in rung)
+        prompts
+        for name, prompts in stored.variants.items()
+        if (measured := variants.get(name)).optimizations[0].name == precision
+        and ("int8" in variant or "int8" not in measured)
     ]
     least: dict[str, float] = {}
     for prompts in relatives:

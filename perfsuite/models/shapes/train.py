@@ -7,9 +7,10 @@ interrupted run continues with the batches that it would have seen:
 2. ``latents``: the frozen encoder's latents of every picture, cached.
 3. ``unet``: UNet and both text encoders on the latents; epsilon prediction, min-SNR weights
    (Hang et al. 2023, gamma 5), 10 % empty prompts as zeros, exponential moving average.
-4. ``decoder``: the decoder alone, on whole pictures with the encoder frozen (independent of stage 3:
-   the two can run in two processes at once).
-5. ``export``: float16 safetensors in the layout that diffusers loads.
+4. ``layout``: the same models, mostly at high noise, so that the caption decides the place.
+5. ``decoder``: the decoder alone, on whole pictures with the encoder frozen (independent of stages 3
+   and 4: they can run in two processes at once).
+6. ``export``: float16 safetensors in the layout that diffusers loads.
 
 Checkpoints are safetensors: weights, optimizer moments and the step, written to a temporary file
 and renamed.
@@ -36,7 +37,7 @@ from perfsuite.models.shapes import architecture, drawing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-STAGES = ("autoencoder", "latents", "unet", "decoder", "export")
+STAGES = ("autoencoder", "latents", "unet", "decoder", "export", "layout")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,12 @@ class Plan:
     decoder_steps: int = 4500
     decoder_batch: int = 3
     unet_steps: int = 5000
+    unet_stop: int = 4000
+    """Step of the schedule at which the UNet's stage ends and the layout's begins."""
     unet_batch: int = 32
     unet_rate: float = 1.5e-3
+    layout_steps: int = 1500
+    layout_rate: float = 1e-3
 
 
 def _generator(seed: int, stage: str, step: int) -> np.random.Generator:
@@ -117,11 +122,14 @@ class Trainer:
             tensors[f"second/{name}"] = state.get("exp_avg_sq", torch.zeros_like(parameter))
         _write(self.path, tensors)
 
-    def run(self, loss_of: Callable[[int], torch.Tensor], every: int = 50) -> None:
-        """Train to the planned step with `loss_of(step)`, saving every 500 steps."""
+    def run(
+        self, loss_of: Callable[[int], torch.Tensor], every: int = 50, until: int | None = None
+    ) -> None:
+        """Train to the planned step (or stop `until` there) with `loss_of(step)`; save every 500."""
+        end = self.steps if until is None else min(until, self.steps)
         warmup = min(200, max(1, self.steps // 10))
         mark, running = time.monotonic(), []
-        while self.step < self.steps:
+        while self.step < end:
             progress = self.step / self.steps
             scale = min(1.0, (self.step + 1) / warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
             for group in self.optimizer.param_groups:
@@ -136,17 +144,17 @@ class Trainer:
             with torch.no_grad():
                 torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
             running.append(float(loss.detach()))
-            if self.step % every == 0 or self.step == self.steps:
+            if self.step % every == 0 or self.step == end:
                 now = time.monotonic()
                 self.seconds, elapsed, mark = self.seconds + now - mark, now - mark, now
-                left = elapsed / len(running) * (self.steps - self.step) / 60
+                left = elapsed / len(running) * (end - self.step) / 60
                 print(
-                    f"{self.name}: step {self.step}/{self.steps}  loss {np.mean(running):.4f}  "
+                    f"{self.name}: step {self.step}/{end}  loss {np.mean(running):.4f}  "
                     f"{elapsed / len(running):.3f} s/step  {left:.0f} min left",
                     flush=True,
                 )
                 running = []
-            if self.step % 500 == 0 or self.step == self.steps:
+            if self.step % 500 == 0 or self.step == end:
                 self.save()
 
     def take_average(self) -> None:
@@ -258,6 +266,52 @@ def encode_prompts(tokens: torch.Tensor, first: Any, second: Any) -> tuple[torch
     return torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two[0]
 
 
+def _noised(
+    clean: torch.Tensor, timesteps: np.ndarray, alphas: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Noisy latents, the noise, the timesteps as a tensor, and their signal-to-noise ratios."""
+    noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32))
+    steps = torch.from_numpy(timesteps.astype(np.int64))
+    alpha = alphas[steps][:, None, None, None]
+    return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise, noise, steps, alphas[steps] / (1 - alphas[steps])
+
+
+class _Denoiser:
+    """UNet and text encoders with the captions' tokens: predicts noise for pictures by index."""
+
+    def __init__(self, modules: dict[str, Any], captions: list[str]) -> None:
+        self.modules = modules
+        self.tokens = architecture.tokenizer()(
+            captions, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        ).input_ids
+        size = drawing.SIZE
+        self.time_ids = torch.tensor([[size, size, 0, 0, size, size]])
+
+    def __call__(
+        self, noisy: torch.Tensor, steps: torch.Tensor, index: torch.Tensor, rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Predicted noise; one caption in ten is empty, as zeros."""
+        n = len(index)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            states, pooled = encode_prompts(
+                self.tokens[index], self.modules["text_encoder"], self.modules["text_encoder_2"]
+            )
+            keep = torch.from_numpy((rng.uniform(size=n) >= 0.1).astype(np.float32))
+            conditions = {
+                "text_embeds": pooled * keep[:, None],
+                "time_ids": self.time_ids.expand(n, -1),
+            }
+            predicted = self.modules["unet"](
+                noisy, steps, states * keep[:, None, None], added_cond_kwargs=conditions
+            ).sample
+        return predicted.float()
+
+
+def _spread(n: int, low: int, high: int, rng: np.random.Generator) -> np.ndarray:
+    """Stratified timesteps in [low, high): one from each n-th lowers the loss's variance."""
+    return low + (rng.permutation(n) + rng.uniform(size=n)) / n * (high - low)
+
+
 def train_unet(plan: Plan, work: Path, latents: torch.Tensor, captions: list[str]) -> dict[str, Any]:
     torch.manual_seed(plan.seed + 1)
     modules = {
@@ -266,47 +320,50 @@ def train_unet(plan: Plan, work: Path, latents: torch.Tensor, captions: list[str
         "text_encoder_2": architecture.text_encoder(projection=True),
     }
     trainer = Trainer("unet", modules, work, plan.unet_steps, plan.unet_rate)
-    if trainer.step < trainer.steps:
-        tokenizer = architecture.tokenizer()
-        tokens = tokenizer(
-            captions, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
-        ).input_ids
-        alphas = architecture.alphas_cumprod()
-        time_ids = torch.tensor([[drawing.SIZE, drawing.SIZE, 0, 0, drawing.SIZE, drawing.SIZE]])
+    denoise, alphas = _Denoiser(modules, captions), architecture.alphas_cumprod()
 
-        def loss_of(step: int) -> torch.Tensor:
-            rng = _generator(plan.seed, "unet", step)
-            n = plan.unet_batch
-            index = torch.from_numpy(rng.integers(len(latents), size=n))
-            clean = latents[index]
-            noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32))
-            # Stratified: one timestep from each n-th of the schedule lowers the loss's variance.
-            spread = (np.arange(n) + rng.uniform(size=n)) / n
-            timesteps = torch.from_numpy((rng.permutation(spread) * len(alphas)).astype(np.int64))
-            alpha = alphas[timesteps][:, None, None, None]
-            noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                states, pooled = encode_prompts(
-                    tokens[index], modules["text_encoder"], modules["text_encoder_2"]
-                )
-                keep = torch.from_numpy((rng.uniform(size=n) >= 0.1).astype(np.float32))
-                predicted = modules["unet"](
-                    noisy,
-                    timesteps,
-                    states * keep[:, None, None],
-                    added_cond_kwargs={
-                        "text_embeds": pooled * keep[:, None],
-                        "time_ids": time_ids.expand(n, -1),
-                    },
-                ).sample
-            ratio = alphas[timesteps] / (1 - alphas[timesteps])
-            weight = ratio.clamp(max=5.0) / ratio
-            error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-            return (error * weight).sum() / weight.sum()
+    def loss_of(step: int) -> torch.Tensor:
+        rng = _generator(plan.seed, "unet", step)
+        index = torch.from_numpy(rng.integers(len(latents), size=plan.unet_batch))
+        timesteps = _spread(plan.unet_batch, 0, len(alphas), rng)
+        noisy, noise, steps, ratio = _noised(latents[index], timesteps, alphas, rng)
+        weight = ratio.clamp(max=5.0) / ratio
+        error = (denoise(noisy, steps, index, rng) - noise).square().mean(dim=(1, 2, 3))
+        return (error * weight).sum() / weight.sum()
 
-        trainer.run(loss_of)
+    trainer.run(loss_of, until=plan.unet_stop)
     trainer.take_average()
     return modules
+
+
+def train_layout(
+    plan: Plan, work: Path, modules: dict[str, Any], latents: torch.Tensor, captions: list[str]
+) -> None:
+    """Teach the first steps to trust the caption.
+
+    Noisy latents give the shape's place away up to very high noise, so the text's word on it hardly
+    lowers the loss in noise, and generation then takes the place from the random first latents.
+    Here most of a batch has high noise and is weighted as an error of the picture (noise error
+    over signal-to-noise ratio); the rest holds what was learnt.
+    """
+    trainer = Trainer("layout", modules, work, plan.layout_steps, plan.layout_rate, 0.998)
+    denoise, alphas = _Denoiser(modules, captions), architecture.alphas_cumprod()
+
+    def loss_of(step: int) -> torch.Tensor:
+        rng = _generator(plan.seed, "layout", step)
+        n = plan.unet_batch
+        high = n * 5 // 8
+        index = torch.from_numpy(rng.integers(len(latents), size=n))
+        timesteps = np.concatenate([_spread(high, 750, 1000, rng), _spread(n - high, 0, 750, rng)])
+        noisy, noise, steps, ratio = _noised(latents[index], timesteps, alphas, rng)
+        error = (denoise(noisy, steps, index, rng) - noise).square().mean(dim=(1, 2, 3))
+        layout = (error / ratio.clamp(min=0.01))[:high].mean()
+        weight = (ratio.clamp(max=5.0) / ratio)[high:]
+        detail = (error[high:] * weight).sum() / weight.sum()
+        return 0.5 * layout + detail
+
+    trainer.run(loss_of)
+    trainer.take_average()
 
 
 def run(plan: Plan, work: Path, stages: Iterable[str], out: Path | None) -> None:
@@ -319,9 +376,11 @@ def run(plan: Plan, work: Path, stages: Iterable[str], out: Path | None) -> None
     latents, factor = cache_latents(plan, work, vae)
     print(f"latents: {tuple(latents.shape)}, scaling factor {factor}", flush=True)
     modules: dict[str, Any] = {}
-    if {"unet", "export"} & set(stages):
+    if {"unet", "layout", "export"} & set(stages):
         _, captions = pictures(plan, work)
         modules = train_unet(plan, work, latents, captions)
+    if {"layout", "export"} & set(stages):
+        train_layout(plan, work, modules, latents, captions)
     if {"decoder", "export"} & set(stages):
         train_decoder(plan, work, vae)
     if "export" in stages:
