@@ -63,7 +63,6 @@ def calibrate(
     if not (quality or golden):
         raise _fail(ValueError("nothing to do: give --quality, --golden or both"))
     from perfsuite import variants, workloads
-
     from perfsuite.device import NoDeviceError
     from perfsuite.models import WeightsError
     from perfsuite.quality.golden import GoldenError

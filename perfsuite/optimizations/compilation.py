@@ -57,9 +57,7 @@ def _verify(pipe: Any, context: Context) -> str:
     context.first_call(pipe)
     made = _graphs() - before
     if made == 0 and context.graphs == 0:
-        raise NotEngagedError(
-            "the first call compiled nothing"
-        )
+        raise NotEngagedError("the first call compiled nothing")
     context.graphs += made
     if counters["graph_break"]:
         raise NotEngagedError(f"graph breaks: {'; '.join(counters['graph_break'])}")

@@ -21,7 +21,7 @@ def test_weights_are_small_float16_safetensors():
     assert not [f for f in shapes.WEIGHTS.rglob("*") if f.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
     for file in files:
         with safe_open(file, "pt") as tensors:
-            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}
         assert kinds <= {"F16", "I64"}, file
 
 
@@ -67,6 +67,8 @@ def test_a_folder_that_is_no_sdxl_is_refused(tmp_path):
     """A diffusers folder of something else."""
     import torch
 
-    (tmp_path / "model_index.json").write_text('{"_class_name": "DDPMPipeline", "_diffusers_version": "0.40.0"}')
+    (tmp_path / "model_index.json").write_text(
+        '{"_class_name": "DDPMPipeline", "_diffusers_version": "0.40.0"}'
+    )
     with pytest.raises(models.WeightsError, match=str(tmp_path)):
         models.load(workloads.SHAPES, fingerprint("cpu"), torch.float32, str(tmp_path))

@@ -122,9 +122,7 @@ class Trainer:
             tensors[f"second/{name}"] = state.get("exp_avg_sq", torch.zeros_like(parameter))
         _write(self.path, tensors)
 
-    def run(
-        self, loss_of: Callable[[int], torch.Tensor], every: int = 50, until: int | None = None
-    ) -> None:
+    def run(self, loss_of: Callable[[int], torch.Tensor], every: int = 50, until: int | None = None) -> None:
         """Train to the planned step (or stop `until` there) with `loss_of(step)`; save every 500."""
         end = self.steps if until is None else min(until, self.steps)
         warmup = min(200, max(1, self.steps // 10))
@@ -273,7 +271,12 @@ def _noised(
     noise = torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32))
     steps = torch.from_numpy(timesteps.astype(np.int64))
     alpha = alphas[steps][:, None, None, None]
-    return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise, noise, steps, alphas[steps] / (1 - alphas[steps])
+    return (
+        alpha.sqrt() * clean + (1 - alpha).sqrt() * noise,
+        noise,
+        steps,
+        alphas[steps] / (1 - alphas[steps]),
+    )
 
 
 class _Denoiser:

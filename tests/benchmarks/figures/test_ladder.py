@@ -39,7 +39,8 @@ def _ladder(root, folder):
     """Run the ladder as `tox run -e bench` does; seconds and peak resident bytes."""
     command = [sys.executable, "-m", "pytest", "--benchmark-only", "--perf-update=new",
                f"--perf-results={folder / 'results.jsonl'}", f"--perf-baselines={folder / 'baselines'}",
-               "tests/benchmarks/test_latency.py", "tests/quality", "-o", f"cache_dir={folder / 'pytest'}"]  # fmt: skip
+               "tests/benchmarks/test_latency.py", "tests/quality",
+               "-o", f"cache_dir={folder / 'pytest'}"]  # fmt: skip
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
     start, peak = time.monotonic(), 0
     with (folder / "log").open("w") as log:
