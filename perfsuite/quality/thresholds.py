@@ -27,18 +27,22 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
     A combination that was not measured itself takes, prompt by prompt, the least threshold of the
     measured variants of its precision; those with int8 count only if it has int8 too.
     """
+    if variant == variants.REFERENCE:
+        # The same code twice in one process: anything but the same picture is a fault.
+        prompts = {prompt for measured in stored.variants.values() for prompt in measured}
+        return dict.fromkeys(sorted(prompts), threshold_of(1.0))
     if variant.name in stored.variants:
-        prompts = stored.variants[variant.name]
-        return {prompt: entry.threshold for prompt, entry in prompts.items()}
+        of_variant = stored.variants[variant.name]
+        return {prompt: entry.threshold for prompt, entry in of_variant.items()}
     precision = variant.optimizations[0].name
     relatives = [
-        prompts
-        for name, prompts in stored.variants.items()
+        of_variant
+        for name, of_variant in stored.variants.items()
         if (measured := variants.get(name)).optimizations[0].name == precision
         and ("int8" in variant or "int8" not in measured)
     ]
     least: dict[str, float] = {}
-    for prompts in relatives:
-        for prompt, entry in prompts.items():
+    for relative in relatives:
+        for prompt, entry in relative.items():
             least[prompt] = min(entry.threshold, least.get(prompt, 1.0))
     return least
