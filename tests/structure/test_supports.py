@@ -27,14 +27,15 @@ def test_an_old_gpu_is_told_what_it_lacks(variant):
     assert unsupported("fp16", OLD_GPU) is None
 
 
-def test_without_a_compiler_compiled_variants_are_skipped(monkeypatch):
+def test_without_a_compiler_compiled_variants_are_skipped():
     """Inductor finds no C++ compiler: eager variants run, compiled ones say why not."""
     import torch._inductor.config as config
 
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
     device = fingerprint("cpu")
-    assert "C++ compiler" in unsupported("bf16-sdpa-compile", device)
-    assert unsupported("bf16-sdpa", device) is None
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        assert "C++ compiler" in unsupported("bf16-sdpa-compile", device)
+        assert unsupported("bf16-sdpa", device) is None
+    assert unsupported("bf16-sdpa-compile", device) is None
 
 
 def test_building_an_unsupported_variant_is_an_error():
