@@ -37,7 +37,7 @@ def _apply(pipe, context, *names):
         OPTIMIZATIONS[name].apply(pipe, context)
 
 
-def _refuses(name, pipe, context, match):
+def check_refuses(name, pipe, context, match):
     with pytest.raises(NotEngagedError, match=match):
         OPTIMIZATIONS[name].verify(pipe, context)
 
@@ -58,7 +58,7 @@ def test_every_step_of_an_eager_variant_holds(bench, variant):
 def test_a_pipeline_left_in_float32_is_found(bench, precision, found):
     """A cast that did not happen."""
     pipe, make = bench
-    _refuses(precision, pipe, make(precision), found)
+    check_refuses(precision, pipe, make(precision), found)
 
 
 def test_one_layer_left_in_float32_is_found(bench):
@@ -69,7 +69,7 @@ def test_one_layer_left_in_float32_is_found(bench):
     context = make("bf16")
     _apply(pipe, context, "bf16")
     pipe.unet.mid_block.attentions[0].proj_in.to(torch.float32)
-    _refuses("bf16", pipe, context, r"unet\.mid_block\.attentions\.0\.proj_in")
+    check_refuses("bf16", pipe, context, r"unet\.mid_block\.attentions\.0\.proj_in")
 
 
 def test_float32_that_is_not_strict_is_found(bench):
@@ -80,7 +80,7 @@ def test_float32_that_is_not_strict_is_found(bench):
     context = make("fp32")
     _apply(pipe, context, "fp32")
     torch.set_float32_matmul_precision("high")
-    _refuses("fp32", pipe, context, "not strict")
+    check_refuses("fp32", pipe, context, "not strict")
 
 
 def test_bfloat16_weights_are_not_float32(bench):
@@ -91,13 +91,13 @@ def test_bfloat16_weights_are_not_float32(bench):
     context = make("fp32")
     _apply(pipe, context, "fp32")
     pipe.unet.to(torch.bfloat16)
-    _refuses("fp32", pipe, context, "bfloat16")
+    check_refuses("fp32", pipe, context, "bfloat16")
 
 
 def test_sdpa_where_none_is_wanted_is_found(bench):
     """diffusers' default processor uses SDPA."""
     pipe, make = bench
-    _refuses("no-sdpa", pipe, make("fp32"), "scaled_dot_product_attention ran")
+    check_refuses("no-sdpa", pipe, make("fp32"), "scaled_dot_product_attention ran")
 
 
 def test_one_block_without_sdpa_is_found(bench):
@@ -109,13 +109,13 @@ def test_one_block_without_sdpa_is_found(bench):
     _apply(pipe, context, "sdpa")
     block = pipe.unet.mid_block.attentions[0].transformer_blocks[0]
     block.attn1.set_processor(AttnProcessor())
-    _refuses("sdpa", pipe, context, "SDPA calls for")
+    check_refuses("sdpa", pipe, context, "SDPA calls for")
 
 
 def test_unfused_projections_are_found(bench):
     """Fusion that never happened."""
     pipe, make = bench
-    _refuses("qkv", pipe, make("fp32+sdpa+qkv"), "not fused")
+    check_refuses("qkv", pipe, make("fp32+sdpa+qkv"), "not fused")
 
 
 def test_fusion_that_is_silently_not_used_is_found(bench):
@@ -126,7 +126,7 @@ def test_fusion_that_is_silently_not_used_is_found(bench):
     context = make("fp32+sdpa+qkv")
     _apply(pipe, context, "sdpa", "qkv")
     pipe.unet.set_attn_processor(AttnProcessor2_0())
-    _refuses("qkv", pipe, context, "not used")
+    check_refuses("qkv", pipe, context, "not used")
 
 
 def test_a_contiguous_convolution_is_found(bench):
@@ -136,7 +136,7 @@ def test_a_contiguous_convolution_is_found(bench):
     _apply(pipe, context, "channels-last")
     weight = pipe.unet.conv_in.weight
     weight.data = weight.data.contiguous()
-    _refuses("channels-last", pipe, context, r"unet\.conv_in")
+    check_refuses("channels-last", pipe, context, r"unet\.conv_in")
 
 
 def test_missing_quantization_is_found(bench):
@@ -148,10 +148,10 @@ def test_missing_quantization_is_found(bench):
     pipe, make = bench
     context = make("bf16+sdpa+qkv+int8")
     _apply(pipe, context, "bf16", "sdpa", "qkv")
-    _refuses("int8", pipe, context, "1x1 convolutions not swapped")
+    check_refuses("int8", pipe, context, "1x1 convolutions not swapped")
     for model in (pipe.unet, pipe.vae):
         swap_conv2d_1x1_to_linear(model, lambda module, name: wants_convolution(module))
-    _refuses("int8", pipe, context, "not quantized")
+    check_refuses("int8", pipe, context, "not quantized")
 
 
 def test_one_layer_that_lost_quantization_is_found(bench):
@@ -163,7 +163,7 @@ def test_one_layer_that_lost_quantization_is_found(bench):
     _apply(pipe, context, "bf16", "sdpa", "qkv", "int8")
     layer = pipe.unet.mid_block.attentions[0].proj_in
     layer.weight = torch.nn.Parameter(torch.zeros(layer.weight.shape, dtype=torch.bfloat16))
-    _refuses("int8", pipe, context, r"1 of \d+ linear layers not quantized")
+    check_refuses("int8", pipe, context, r"1 of \d+ linear layers not quantized")
 
 
 def test_quantized_dead_layers_are_found(bench):
@@ -180,13 +180,13 @@ def test_quantized_dead_layers_are_found(bench):
         Int8DynamicActivationInt8WeightConfig(set_inductor_config=False),
         lambda module, name: isinstance(module, torch.nn.Linear) and name == "to_q",
     )
-    _refuses("int8", pipe, context, "nothing calls")
+    check_refuses("int8", pipe, context, "nothing calls")
 
 
 def test_a_pipeline_that_is_not_compiled_is_found(bench):
     """`torch.compile` never called."""
     pipe, make = bench
-    _refuses("compile", pipe, make("fp32+sdpa+compile"), "not a compiled module")
+    check_refuses("compile", pipe, make("fp32+sdpa+compile"), "not a compiled module")
 
 
 def test_compilation_that_is_switched_off_is_found(bench):
@@ -197,7 +197,7 @@ def test_compilation_that_is_switched_off_is_found(bench):
     context = make("fp32+sdpa+compile")
     _apply(pipe, context, "sdpa", "compile")
     torch._dynamo.config.disable = True
-    _refuses("compile", pipe, context, "switched off")
+    check_refuses("compile", pipe, context, "switched off")
 
 
 def test_a_lost_inductor_flag_is_found(bench):
@@ -208,4 +208,4 @@ def test_a_lost_inductor_flag_is_found(bench):
     context = make("fp32+sdpa+compile")
     _apply(pipe, context, "sdpa", "compile")
     config.epilogue_fusion = True
-    _refuses("compile", pipe, context, "epilogue_fusion")
+    check_refuses("compile", pipe, context, "epilogue_fusion")
