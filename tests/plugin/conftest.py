@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -130,7 +131,13 @@ class Suite:
         number = len(list(self.path.glob("run-*.txt")))
         with (self.path / f"run-{number}.txt").open("wb") as printed:
             options = {"stdout": printed, "stderr": subprocess.STDOUT, **options}
-            return subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=self.path, **options)
+            command = [sys.executable, "-m", "pytest", *arguments]
+            # A shell starts background jobs with Ctrl-C ignored, and a child would inherit that.
+            inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                return subprocess.Popen(command, cwd=self.path, **options)
+            finally:
+                signal.signal(signal.SIGINT, inherited)
 
     def wait_for(self, pattern: str, count: int = 1) -> None:
         """Wait until a process has made so many files of that name."""
