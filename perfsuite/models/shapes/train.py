@@ -7,7 +7,8 @@ interrupted run continues with the batches that it would have seen:
 2. ``latents``: the frozen encoder's latents of every picture, cached.
 3. ``unet``: UNet and both text encoders on the latents; epsilon prediction, min-SNR weights
    (Hang et al. 2023, gamma 5), 10 % empty prompts as zeros, exponential moving average.
-4. ``layout``: the same models, mostly at high noise, so that the caption decides the place.
+4. ``layout``: the same models, half of a batch from an empty canvas, so that the caption decides the
+   place; then a cosine decay.
 5. ``decoder``: the decoder alone, on whole pictures with the encoder frozen (independent of stages 3
    and 4: they can run in two processes at once).
 6. ``export``: float16 safetensors in the layout that diffusers loads.
@@ -55,7 +56,9 @@ class Plan:
     """Step of the schedule at which the UNet's stage ends and the layout's begins."""
     unet_batch: int = 32
     unet_rate: float = 1.5e-3
-    layout_steps: int = 1500
+    layout_steps: int = 4500
+    layout_hold: int = 2000
+    """Step up to which the rate is constant and half of a batch starts from an empty canvas."""
     layout_rate: float = 1e-3
 
 
@@ -80,8 +83,10 @@ class Trainer:
         steps: int,
         rate: float,
         average: float = 0.999,
+        hold: int = 0,
     ) -> None:
-        self.name, self.modules, self.steps, self.rate = name, modules, steps, rate
+        """`hold`: steps at the full rate, before the decay begins."""
+        self.name, self.modules, self.steps, self.rate, self.hold = name, modules, steps, rate, hold
         self.path = work / f"{name}.safetensors"
         self.average = average
         self.parameters = {
@@ -128,7 +133,7 @@ class Trainer:
         warmup = min(200, max(1, self.steps // 10))
         mark, running = time.monotonic(), []
         while self.step < end:
-            progress = self.step / self.steps
+            progress = max(0, self.step - self.hold) / (self.steps - self.hold)
             scale = min(1.0, (self.step + 1) / warmup) * 0.5 * (1.0 + math.cos(math.pi * progress))
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate * max(scale, 0.01)
@@ -346,24 +351,34 @@ def train_layout(
 
     Noisy latents give the shape's place away up to very high noise, so the text's word on it hardly
     lowers the loss in noise, and generation then takes the place from the random first latents.
-    Here most of a batch has high noise and is weighted as an error of the picture (noise error
-    over signal-to-noise ratio); the rest holds what was learnt.
+    Therefore part of a batch shows no trace of its picture: an empty canvas, faint noise, or, as in
+    the sampler's first call, nothing but noise, at timesteps above 900; its loss is the error of the
+    picture (noise error over signal-to-noise ratio). From nothing but noise alone the place is not
+    found in thousands of steps, from the empty canvas in some hundred.
     """
-    trainer = Trainer("layout", modules, work, plan.layout_steps, plan.layout_rate, 0.998)
+    trainer = Trainer(
+        "layout", modules, work, plan.layout_steps, plan.layout_rate, 0.998, hold=plan.layout_hold
+    )
     denoise, alphas = _Denoiser(modules, captions), architecture.alphas_cumprod()
 
     def loss_of(step: int) -> torch.Tensor:
         rng = _generator(plan.seed, "layout", step)
         n = plan.unet_batch
-        high = n * 5 // 8
+        blank = n // 2 if step < plan.layout_hold else n // 4
         index = torch.from_numpy(rng.integers(len(latents), size=n))
-        timesteps = np.concatenate([_spread(high, 750, 1000, rng), _spread(n - high, 0, 750, rng)])
+        timesteps = np.concatenate([_spread(blank, 900, 1000, rng), _spread(n - blank, 0, 1000, rng)])
         noisy, noise, steps, ratio = _noised(latents[index], timesteps, alphas, rng)
-        error = (denoise(noisy, steps, index, rng) - noise).square().mean(dim=(1, 2, 3))
-        layout = (error / ratio.clamp(min=0.01))[:high].mean()
-        weight = (ratio.clamp(max=5.0) / ratio)[high:]
-        detail = (error[high:] * weight).sum() / weight.sum()
-        return 0.5 * layout + detail
+        share = np.ones(blank)
+        if step < plan.layout_hold:
+            share = np.where(np.arange(blank) < blank // 2, 0.0, rng.uniform(size=blank))
+        canvas = torch.from_numpy(share.astype(np.float32))[:, None, None, None] * noise[:blank]
+        alpha = alphas[steps][:blank, None, None, None]
+        wanted = (canvas - alpha.sqrt() * latents[index][:blank]) / (1 - alpha).sqrt()
+        predicted = denoise(torch.cat([canvas, noisy[blank:]]), steps, index, rng)
+        error = (predicted - torch.cat([wanted, noise[blank:]])).square().mean(dim=(1, 2, 3))
+        layout = (error / ratio)[:blank].mean()
+        weight = (ratio.clamp(max=5.0) / ratio)[blank:]
+        return 0.1 * layout + (error[blank:] * weight).sum() / weight.sum()
 
     trainer.run(loss_of)
     trainer.take_average()
