@@ -1,4 +1,4 @@
-"""The command line: ``perfsuite list`` and ``perfsuite calibrate``."""
+"""The command line: ``perfsuite list``, ``calibrate`` and ``faults``."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def calibrate(
     from perfsuite import variants, workloads
     from perfsuite.device import NoDeviceError
     from perfsuite.models import WeightsError
+    from perfsuite.quality import QualityError
     from perfsuite.quality.golden import GoldenError
     from perfsuite.quality.noise import NoiseError
     from perfsuite.store import StoreError
@@ -77,7 +78,9 @@ def calibrate(
             _golden(target.name, device, weights, folder)
         if quality:
             _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
-    except (ValueError, NoDeviceError, WeightsError, GoldenError, NoiseError, StoreError) as error:
+    except (
+        ValueError, NoDeviceError, WeightsError, QualityError, GoldenError, NoiseError, StoreError,
+    ) as error:  # fmt: skip
         raise _fail(error) from error
 
 
@@ -114,6 +117,56 @@ def _quality(
         count = sum(p.n for p in prompts.values())
         typer.echo(f"{name:<30} {floor:>8.5f} {allowed:>8.5f}  {count}")
     typer.echo(f"wrote {path}")
+
+
+@app.command()
+def faults(
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    variant: Annotated[list[str] | None, typer.Option(help="default: the ladder's eager forms")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="default: all; see --names")] = None,
+    honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
+    peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
+) -> None:
+    """Plant numerical faults and show which gate finds them. Exit code 1 if one is missed, or for a
+    false alarm."""
+    from perfsuite.quality.faults import FAULTS
+    from perfsuite.report import trials as show
+    from perfsuite.variants import UnknownNameError
+
+    if names:
+        typer.echo("\n".join(f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()))
+        return
+    from perfsuite import variants, workloads
+    from perfsuite.device import NoDeviceError
+    from perfsuite.models import WeightsError
+    from perfsuite.quality import QualityError
+    from perfsuite.quality.trials import EAGER, Bench, run
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+
+    try:
+        for name in fault or ():
+            if name not in FAULTS:
+                raise UnknownNameError("fault", name, list(FAULTS))
+        chosen = [variants.get(name) for name in variant or EAGER]
+        bench = Bench(workloads.get(workload), device, weights, progress=_to_stderr)
+        found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(out, show.as_json(found, bench.device).encode())
+    except (ValueError, NoDeviceError, WeightsError, QualityError, StoreError) as error:
+        raise _fail(error) from error
+    typer.echo(show.table(found))
+    if any(t.fault is not t.caught() for t in found):
+        raise typer.Exit(1)
+
+
+def _to_stderr(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def main() -> None:

@@ -94,6 +94,8 @@ class Prepared:
     build_s: float
     snapshot: Snapshot = field(repr=False)
     """Global settings before the build."""
+    weights: str = "auto"
+    """Where they were taken from, as `prepare` was told."""
 
     def generate(self, prompt: int = 0) -> np.ndarray:
         """One picture of the workload, see `Context.generate`."""
@@ -154,12 +156,17 @@ def prepare(
         _forget()
         snapshot.restore()
         raise
-    prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot)
+    prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot, weights)
     _OPEN[id(pipe)] = prepared
     return prepared
 
 
 _OPEN: dict[int, Prepared] = {}
+
+
+def prepared_of(pipe: Any) -> Prepared | None:
+    """What `prepare` returned for this pipeline, None if it was not built here or was released."""
+    return _OPEN.get(id(pipe))
 
 
 def build(

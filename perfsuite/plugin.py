@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SETTINGS = pytest.StashKey[Settings]()
 _BENCH = pytest.StashKey["Workbench"]()
 _STATUS_LINE = pytest.StashKey["_StatusLine"]()
+_WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def _skips_untimed(mark: pytest.Mark) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the items of one variant together, so that one pipeline at a time is in memory.
 
-    Golden pictures are part of every gate run, though nothing is timed there: ``--benchmark-only``
-    does not skip them.
+    Golden pictures and the looks below the pictures are part of every gate run, though nothing is timed
+    there: ``--benchmark-only`` does not skip them.
     """
     for item in items:
-        if "golden_gate" in getattr(item, "fixturenames", ()):
+        if {"golden_gate", "look_gate"} & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     order: dict[tuple[str, str], int] = {}
     for item in items:
@@ -191,6 +192,8 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     config.stash[_STATUS_LINE] = _StatusLine(config)
     bench.progress = _progress(request.session, bench)
+    bench.chosen = _chosen(config.stash[_SETTINGS])
+    bench.deep = any("look_gate" in getattr(item, "fixturenames", ()) for item in request.session.items)
     config.stash[_BENCH] = bench
     yield bench
     config.stash[_STATUS_LINE].clear()
@@ -210,7 +213,8 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared:
     if reason is not None:
         pytest.skip(reason)
     _forget_last_failure()
-    if any("picture_gate" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    gates = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if {"picture_gate", "look_gate"} & gates:
         # Before this pipeline is built: two at once may not fit.
         workbench.reference(workload)
     return workbench.pipeline(workload, variant)
@@ -261,7 +265,8 @@ def latency_gate(
         recording = settings.update == "reset" or (
             settings.update != "never" and verdict.status is Status.NEW
         )
-        passed = recording or verdict.status not in fails
+        drew_wrong = result.timed is not None and result.timed.status in _WRONG
+        passed = (recording or verdict.status not in fails) and not drew_wrong
         if not passed:
             workbench.reject(result.workload, result.variant)
         return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
@@ -302,7 +307,7 @@ def picture_gate(
         name = " ".join(key)
         workbench.progress(name, "pictures")
         try:
-            result = workbench.score(prepared, benchmark.pedantic(prepared.pictures))
+            result = workbench.score(prepared, benchmark.pedantic(workbench.draw, args=(prepared,)))
         except BaseException:
             workbench.reject(*key)  # pictures that nobody judged are not in favour of the latencies
             raise
@@ -331,6 +336,36 @@ def _describe_pictures(
     )
     record_property("perfsuite.pictures", found.status.value)
     record_property("perfsuite.ssim", found.ssim)
+
+
+@pytest.fixture
+def look_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Prepared, str], Check]:
+    """One look at the pipeline's numbers against float32: from pipeline and look's name to `Check`.
+
+    Looks: ``components``, ``modules``, ``loop``. All are taken at the first call for a pipeline.
+    """
+    from perfsuite.report import messages
+
+    def gate(prepared: Prepared, name: str) -> Check:
+        key = (prepared.context.workload.name, prepared.context.variant.name)
+        try:
+            inspection = workbench.inspect(prepared)
+        except BaseException:
+            workbench.reject(*key)
+            raise
+        look = inspection.quality.look(name)
+        _properties(request)(f"perfsuite.{name}", look.status.value)
+        passed = look.status not in _WRONG
+        if not passed:
+            workbench.reject(*key)
+        result = workbench.result(*key)
+        assert result is not None
+        return Check(
+            passed,
+            messages.look(" ".join(key), look, workbench.moved(result), inspection.artifacts),
+        )
+
+    return gate
 
 
 @pytest.fixture

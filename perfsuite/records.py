@@ -85,6 +85,11 @@ class Optimization:
     """Names of other optimizations, with which this one makes no sense."""
     hidden: bool = False
     """True for a step that stands for the absence of another and is not part of a variant's name."""
+    error_factor: float = 1.0
+    """By how much it may raise the error of a component (text encoder, UNet, VAE) over that of the
+    eager pipeline of the same precision; see `perfsuite.quality.budgets`."""
+    layer_error: float = 0.0
+    """Relative L2 error that it may add to the layers that it changes, and to what holds them."""
 
 
 class ContradictionError(ValueError):
@@ -230,6 +235,8 @@ class PictureStatus(StrEnum):
     """NaN, Inf, flat or saturated: no picture, whatever its score."""
     NEW = "NEW"
     """No threshold is stored for this variant, or no golden picture for this workload."""
+    NOT_JUDGED = "NOT_JUDGED"
+    """Nothing can be said, for the reason that stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -245,21 +252,69 @@ class PictureScore:
     threshold: float | None
     """Least SSIM allowed."""
     detail: str = ""
+    flip: float | None = None
+    """Mean FLIP error in [0, 1], 0 for equal pictures; None where it was not computed."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One error beside what is allowed at its place."""
+
+    place: str
+    """Component, module, step and prompt, as text."""
+    error: float | None
+    """Relative L2 error against float32; None where it is infinite (NaN, or another shape)."""
+    same_precision: float
+    """The same error of the honest eager pipeline of the same precision."""
+    budget: float
+
+    @property
+    def ratio(self) -> float:
+        """Error over budget; above 1 the budget is left."""
+        return float("inf") if self.error is None else self.error / self.budget
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to look at a variant's numbers, and what it found."""
+
+    name: str
+    """``pictures``, ``components``, ``modules`` or ``loop``."""
+    status: PictureStatus
+    count: Annotated[int, Ge(0)] = 0
+    """Errors that were judged."""
+    first: Deviation | None = None
+    """The first in the order of a generation that leaves its budget."""
+    worst: Deviation | None = None
+    """The largest in multiples of its budget, also where all is well."""
+    beyond: Annotated[int, Ge(0)] = 0
+    """How many leave their budget."""
+    detail: str = ""
+    """One line for a person."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """The pictures of one variant against float32 of the same run."""
+    """The pictures and numbers of one variant against float32 of the same run."""
 
     status: PictureStatus
-    """The worst of the prompts'."""
+    """The gravest of the looks'."""
     scores: tuple[PictureScore, ...]
+    looks: tuple[Look, ...] = ()
+    """Empty where only pictures were compared."""
 
     @property
     def ssim(self) -> float | None:
         """The least SSIM over the prompts, None if a picture is BROKEN."""
         values = [s.ssim for s in self.scores]
         return None if None in values or not values else min(v for v in values if v is not None)
+
+    def look(self, name: str) -> Look:
+        """The look of this name; raises `KeyError` where it was not taken."""
+        for look in self.looks:
+            if look.name == name:
+                return look
+        raise KeyError(name)
 
 
 @dataclass(frozen=True)
@@ -274,6 +329,8 @@ class Result:
     quality: Quality | None = None
     evidence: tuple[str, ...] = ()
     """One line an optimization: the proof that it took hold."""
+    timed: PictureScore | None = None
+    """The picture of the last timed call, where the run has a float32 reference."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ OPTIONS = (
            flag=True),
     Option("results", "FILE", "where this run's results are written, one JSON line each",
            ".perfsuite/results.jsonl"),
+    Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
+           ".perfsuite/artifacts"),
+    Option("reference-cache", "DIR", "where float32 references are kept between runs, by content; off: none",
+           "auto"),
 )  # fmt: skip
 
 
@@ -71,6 +75,9 @@ class Settings:
     time_budget_s: float
     strict: bool
     results: Path
+    artifacts: Path
+    reference_cache: Path | None
+    """None: references are recorded anew in every run."""
 
 
 def _choice(option: Option, value: str) -> str:
@@ -99,6 +106,16 @@ def _boolean(option: Option, value: Any) -> bool:
     if str(value).lower() not in words:
         raise SettingsError(f"{option.ini} = {value}: wanted yes or no")
     return words[str(value).lower()]
+
+
+def _cache(value: str, root: Path) -> Path | None:
+    if value == "off":
+        return None
+    if value == "auto":
+        from platformdirs import user_cache_path
+
+        return user_cache_path("perfsuite") / "references"
+    return root / value
 
 
 def _names(values: Sequence[str] | str) -> tuple[str, ...]:
@@ -132,4 +149,6 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         time_budget_s=_positive(known["time-budget"], values["time-budget"]),
         strict=_boolean(known["strict"], values["strict"]),
         results=root / values["results"],
+        artifacts=root / values["artifacts"],
+        reference_cache=_cache(values["reference-cache"], root),
     )

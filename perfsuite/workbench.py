@@ -14,11 +14,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision, measuring, pipelines, quality
-from perfsuite.device import fingerprint
+from perfsuite.device import fingerprint, versions
 from perfsuite.quality import golden
-from perfsuite.quality.pictures import judge
+from perfsuite.quality.assessing import Inspection, inspect
+from perfsuite.quality.looks import relative_thresholds
+from perfsuite.quality.loop import run_freely
+from perfsuite.quality.pictures import judge, score
+from perfsuite.quality.reference import precisions_of
 from perfsuite.quality.thresholds import for_variant
-from perfsuite.records import Quality, Result, Run, Verdict
+from perfsuite.records import PictureScore, Quality, Result, Run, Verdict
 from perfsuite.store import (
     SHAPE_FILE,
     BaselineFile,
@@ -32,6 +36,7 @@ from perfsuite.store import (
 
 if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
+    from perfsuite.quality.loop import Drawn
     from perfsuite.records import Device, Session, Variant, Workload
     from perfsuite.settings import Settings
 
@@ -51,6 +56,10 @@ class Workbench:
         self.baselines: BaselineFile | None = self.store.load(self.device.slug)
         self.bounds = load_shape(settings.baselines / SHAPE_FILE)
         self.results: list[Result] = []
+        self.deep = False
+        """True if more than pictures will be judged, so that references are recorded for it."""
+        self.chosen: Sequence[Variant] = ()
+        """The variants of this run: which precisions a deep reference measures beforehand."""
         self.rejected: set[tuple[str, str]] = set()
         """Workload and variant of results that must not become a baseline."""
         self.closing_lines: list[str] = []
@@ -61,6 +70,9 @@ class Workbench:
         self._prepared: Prepared | None = None
         self._failed: tuple[str, str, BaseException] | None = None
         self._references: dict[str, quality.Reference] = {}
+        self._inspections: dict[tuple[str, str], Inspection] = {}
+        self._drawn: tuple[str, str, Drawn] | None = None
+        """Workload and variant of what was drawn last."""
 
     # -- pipelines ---------------------------------------------------------------------------------
 
@@ -104,9 +116,17 @@ class Workbench:
         """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
         if workload.name not in self._references:
             self.close()
-            self.progress(f"{workload.name} reference", "float32 pictures")
+            key = f"{workload.name} reference"
+            self.progress(key, "float32 pictures")
             self._references[workload.name] = quality.record_reference(
-                workload, self.device, self.settings.weights
+                workload,
+                self.device,
+                self.settings.weights,
+                deep=self.deep,
+                # Before any variant is in memory: two pipelines at once may not fit.
+                precisions=precisions_of(self.chosen, self.device) if self.deep else (),
+                cache=self.settings.reference_cache,
+                progress=lambda phase: self.progress(key, phase),
             )
             gc.collect()
         return self._references[workload.name]
@@ -123,7 +143,16 @@ class Workbench:
         context = prepared.context
         key = _key(context.workload, context.variant)
         plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
-        session = measuring.measure(prepared, time_rounds, plan, lambda phase: self.progress(key, phase))
+        last: list[Any] = []
+
+        def keeping(call: Callable[[], object], rounds: int) -> Sequence[float]:
+            def kept() -> object:
+                last[:] = [call()]
+                return last[0]
+
+            return time_rounds(kept, rounds)
+
+        session = measuring.measure(prepared, keeping, plan, lambda phase: self.progress(key, phase))
         verdict = self.judge(context.workload, context.variant, session)
         return self._record(
             Result(
@@ -133,8 +162,17 @@ class Workbench:
                 session=session,
                 verdict=verdict,
                 evidence=prepared.evidence,
+                timed=self._timed(context.workload, context.variant, last),
             )
         )
+
+    def _timed(self, workload: Workload, variant: Variant, last: Sequence[Any]) -> PictureScore | None:
+        """What the timed calls drew: a fast call that draws something else is no speed-up."""
+        reference = self._references.get(workload.name)
+        if reference is None or not last:
+            return None
+        prompt = workload.prompts[0]
+        return score(prompt, last[0], reference.pictures[0], self.thresholds(workload, variant).get(prompt))
 
     def judge(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
         """The verdict on one session: by its baseline, else by the ladder's shape, else NEW."""
@@ -159,6 +197,19 @@ class Workbench:
         entry = self.baselines and self.baselines.entries.get(f"{result.workload}/{result.variant}")
         return dict(entry.sessions[-1].versions) if entry else None
 
+    def moved(self, result: Result) -> str:
+        """What differs between the newest stored session of this variant and this run, as one line."""
+        then = self.baseline_versions(result)
+        if then is None:
+            return "no stored run to compare versions with"
+        now = versions()
+        changed = [
+            f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
+            for name in sorted({*now, *then})
+            if now.get(name) != then.get(name)
+        ]
+        return ", ".join(changed) or "no version of Python, torch, diffusers or torchao"
+
     def _judge_shape(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
         for bound in self.bounds:
             if (bound.device_kind, bound.workload, bound.variant) != (
@@ -174,13 +225,30 @@ class Workbench:
     # -- pictures ----------------------------------------------------------------------------------
 
     def thresholds(self, workload: Workload, variant: Variant) -> dict[str, float]:
-        """The least SSIM of each prompt for this variant; empty where nothing was measured."""
+        """The least SSIM of each prompt for this variant.
+
+        Where none was measured they are relative to this run's honest pipeline of the same precision,
+        if the reference has one; else there are none.
+        """
         stored = load_thresholds(self.reference_folder(workload) / "thresholds.json")
-        return for_variant(stored, variant) if stored is not None else {}
+        found = for_variant(stored, variant) if stored is not None else {}
+        if not found and self.deep:
+            found = relative_thresholds(self.reference(workload), variant.optimizations[0].name)
+        return found
 
     def reference_folder(self, workload: Workload) -> Any:
         """Where the golden pictures and the thresholds of a workload are."""
         return self.settings.baselines / "reference" / workload.name
+
+    def draw(self, prepared: Prepared) -> list[Any]:
+        """One picture a prompt; where more than pictures will be judged, with the latents' drift."""
+        context = prepared.context
+        reference = self.reference(context.workload)
+        if not reference.traces:
+            return prepared.pictures()
+        drawn = run_freely(prepared.pipe, context, reference.traces)
+        self._drawn = (context.workload.name, context.variant.name, drawn)
+        return drawn[0]
 
     def score(self, prepared: Prepared, pictures: Sequence[Any]) -> Result:
         """Judge one picture a prompt against float32 of this run, and put the result on disk."""
@@ -200,6 +268,31 @@ class Workbench:
                 evidence=prepared.evidence,
             )
         )
+
+    def inspect(self, prepared: Prepared) -> Inspection:
+        """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
+        context = prepared.context
+        key = (context.workload.name, context.variant.name)
+        if key not in self._inspections:
+            self.progress(_key(context.workload, context.variant), "components, modules, loop")
+            found = inspect(
+                prepared.pipe,
+                self.reference(context.workload),
+                context.variant,
+                self.thresholds(context.workload, context.variant),
+                context.device,
+                context.workload,
+                self._drawn[2] if self._drawn is not None and self._drawn[:2] == key else None,
+            )
+            self._record(
+                Result(
+                    *key, self.protocol(context.workload), quality=found.quality, evidence=prepared.evidence
+                )
+            )
+            self._inspections[key] = replace(
+                found, artifacts=found.write(self.settings.artifacts, self.reference(context.workload))
+            )
+        return self._inspections[key]
 
     def golden(self, workload: Workload) -> Quality:
         """Whether float32 itself still draws the stored pictures."""

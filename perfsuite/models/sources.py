@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,29 @@ def _location(model: str, weights: str) -> tuple[str, bool]:
     if not (folder / "model_index.json").is_file():
         raise WeightsError(f"--perf-weights={weights}: no model_index.json there; wanted {WEIGHTS_HELP}")
     return str(folder), True
+
+
+SMALL_BYTES = 64 << 20
+"""Files up to this size are hashed by content, larger ones by size and time of change."""
+
+
+def digest(workload: Workload, weights: str = "auto") -> str:
+    """What tells these weights from others: a hash of the folder's files, or hub id and revision."""
+    place, local = _location(workload.model, weights)
+    if not local:
+        from huggingface_hub import constants
+
+        cached = Path(constants.HF_HUB_CACHE) / f"models--{place.replace('/', '--')}" / "refs" / "main"
+        return f"{place}@{cached.read_text().strip() if cached.is_file() else 'unknown'}"
+    found = hashlib.sha256()
+    for path in sorted(p for p in Path(place).rglob("*") if p.is_file()):
+        status = path.stat()
+        found.update(f"{path.relative_to(place)} {status.st_size}\n".encode())
+        if status.st_size <= SMALL_BYTES:
+            found.update(path.read_bytes())
+        else:
+            found.update(f"{status.st_mtime_ns}\n".encode())
+    return found.hexdigest()
 
 
 @contextlib.contextmanager

@@ -45,9 +45,21 @@ def eager(pipe: Any) -> Iterator[None]:
     pipe.unet = getattr(unet, "_orig_mod", unet)
     if decode is not None:
         del pipe.vae.decode
+    # Compiled in place (`module.compile()`, `compile_repeated_blocks`): the module itself holds it.
+    in_place = {
+        module: module.__dict__["_compiled_call_impl"]
+        for model in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+        if hasattr(model, "modules")
+        for module in model.modules()
+        if module.__dict__.get("_compiled_call_impl") is not None
+    }
+    for module in in_place:
+        module._compiled_call_impl = None
     try:
         yield
     finally:
+        for module, call in in_place.items():
+            module._compiled_call_impl = call
         pipe.unet = unet
         if decode is not None:
             pipe.vae.decode = decode

@@ -36,10 +36,18 @@ def _wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
 
 
 def _cast(pipe: Any, dtype: Any) -> None:
-    for component in COMPONENTS:
-        module = getattr(pipe, component, None)
-        if module is not None:
-            module.to(dtype=dtype)
+    import diffusers.utils.logging as diffusers_logging
+
+    # It warns of modules to be kept in float32 even where its list of them is empty.
+    level = diffusers_logging.get_verbosity()
+    diffusers_logging.set_verbosity_error()
+    try:
+        for component in COMPONENTS:
+            module = getattr(pipe, component, None)
+            if module is not None:
+                module.to(dtype=dtype)
+    finally:
+        diffusers_logging.set_verbosity(level)
 
 
 def _verify(pipe: Any, context: Context, dtype: Any) -> str:

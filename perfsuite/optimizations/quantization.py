@@ -123,4 +123,6 @@ INT8 = Optimization(
     verify=_verify,
     supports=_supports,
     phase=3,
+    error_factor=3.0,
+    layer_error=0.04,
 )

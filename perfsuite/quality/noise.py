@@ -10,7 +10,7 @@ from perfsuite import variants, workloads
 from perfsuite.device import fingerprint, versions
 from perfsuite.pipelines import prepare, release, unsupported
 from perfsuite.quality.metrics import broken, ssim
-from perfsuite.quality.pictures import record_reference
+from perfsuite.quality.reference import record_reference
 from perfsuite.quality.thresholds import MARGIN, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
@@ -48,7 +48,7 @@ def measure_noise(
     references = []
     for one in tried:
         progress(f"{one.name} float32, seed {one.seed}")
-        references.append(record_reference(one, device, weights).pictures)
+        references.append(record_reference(one, device, weights, deep=False).pictures)
     found: dict[str, dict[str, PromptThreshold]] = {}
     for variant in map(variants.get, chosen):
         reason = unsupported(variant, device)

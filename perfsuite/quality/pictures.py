@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from perfsuite import variants, workloads
-from perfsuite.device import fingerprint
-from perfsuite.pipelines import Context, prepare, release
-from perfsuite.quality.metrics import broken, psnr, ssim
+from perfsuite.quality.metrics import broken, flip, psnr, ssim
 from perfsuite.records import PictureScore, PictureStatus, Quality
 
 if TYPE_CHECKING:
@@ -16,31 +12,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.records import Workload
 
 _SEVERITY = (PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED, PictureStatus.BROKEN)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The float32 run of a workload: one picture a prompt, float32 (height, width, 3) in [0, 1]."""
-
-    workload: Workload
-    pictures: tuple[np.ndarray, ...]
-
-
-def record_reference(
-    workload: str | Workload, device: str | Device = "auto", weights: str = "auto"
-) -> Reference:
-    """Draw the workload's pictures in strict float32 on this device, in this process.
-
-    Builds a pipeline, and releases it again.
-    """
-    prepared = prepare(workload, variants.REFERENCE, device, weights)
-    try:
-        return Reference(prepared.context.workload, tuple(prepared.pictures()))
-    finally:
-        release(prepared.pipe)
 
 
 def worst(scores: Sequence[PictureScore]) -> PictureStatus:
@@ -48,21 +22,34 @@ def worst(scores: Sequence[PictureScore]) -> PictureStatus:
     return max((s.status for s in scores), key=_SEVERITY.index)
 
 
-def score(prompt: str, picture: np.ndarray, reference: np.ndarray, threshold: float | None) -> PictureScore:
-    """Judge one picture: BROKEN first, then SSIM against its threshold (None: NEW)."""
+def score(
+    prompt: str,
+    picture: np.ndarray,
+    reference: np.ndarray,
+    threshold: float | None,
+    *,
+    with_flip: bool = False,
+) -> PictureScore:
+    """Judge one picture: BROKEN first, then SSIM against its threshold (None: NEW).
+
+    `with_flip` also takes the mean FLIP error, for people to read: it has no threshold.
+    """
     reason = broken(picture)
     if reason is not None:
         return PictureScore(prompt, PictureStatus.BROKEN, None, None, threshold, reason)
     similarity, ratio = ssim(picture, reference), psnr(picture, reference)
+    visible = flip(picture, reference) if with_flip else None
     if threshold is None:
-        return PictureScore(prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored")
+        return PictureScore(
+            prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored", visible
+        )
     if similarity < threshold:
         detail = f"SSIM {similarity:.5f} is below {threshold:.5f}"
         if threshold < 1.0:
             times = (1 - similarity) / (1 - threshold)
             detail += f": {times:.1f} times the allowed distance from float32"
-        return PictureScore(prompt, PictureStatus.DEGRADED, similarity, ratio, threshold, detail)
-    return PictureScore(prompt, PictureStatus.OK, similarity, ratio, threshold)
+        return PictureScore(prompt, PictureStatus.DEGRADED, similarity, ratio, threshold, detail, visible)
+    return PictureScore(prompt, PictureStatus.OK, similarity, ratio, threshold, "", visible)
 
 
 def judge(
@@ -70,28 +57,12 @@ def judge(
     pictures: Sequence[np.ndarray],
     reference: Sequence[np.ndarray],
     thresholds: Mapping[str, float],
+    *,
+    with_flip: bool = False,
 ) -> Quality:
     """Judge one picture a prompt; `thresholds` maps prompts to the least SSIM allowed."""
     scores = tuple(
-        score(prompt, picture, golden, thresholds.get(prompt))
+        score(prompt, picture, golden, thresholds.get(prompt), with_flip=with_flip)
         for prompt, picture, golden in zip(workload.prompts, pictures, reference, strict=True)
     )
     return Quality(worst(scores), scores)
-
-
-def assess(
-    pipe: Any,
-    reference: Reference,
-    variant: str | Variant,
-    thresholds: Mapping[str, float] | None = None,
-    device: str | Device = "auto",
-) -> Quality:
-    """Draw the reference's prompts with any pipeline, also one changed by hand, and judge them.
-
-    `variant` names the precision that the latents are cast to. Without `thresholds` every picture
-    that is not BROKEN is NEW.
-    """
-    device = fingerprint(device) if isinstance(device, str) else device
-    context = Context(workloads.get(reference.workload), variants.get(variant), device)
-    pictures = [context.generate(pipe, i) for i in range(len(reference.pictures))]
-    return judge(reference.workload, pictures, reference.pictures, thresholds or {})

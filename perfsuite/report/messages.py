@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from perfsuite.records import PictureStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from perfsuite.records import Quality, Result, Verdict
+    from perfsuite.records import Look, Quality, Result, Verdict
 
 
 def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
@@ -27,6 +28,9 @@ def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, st
     # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
     test = f"-k test_latency --perf-workload={result.workload} --perf-variant={result.variant}"
     lines = [f"{name}: {verdict.status}: {verdict.detail}"]
+    timed = result.timed
+    if timed is not None and timed.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN):
+        lines.append(f"the timed calls drew a wrong picture: {timed.status}: {timed.detail}")
     if verdict.causes:
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
@@ -46,5 +50,16 @@ def pictures(name: str, quality: Quality) -> str:
     lines = [f"{name}: pictures {quality.status}"]
     for score in sorted(quality.scores, key=lambda s: s.status is PictureStatus.OK):
         value = "no score" if score.ssim is None else f"SSIM {score.ssim:.5f}, PSNR {score.psnr_db:.1f} dB"
+        if score.flip is not None:
+            value += f", FLIP {score.flip:.4f}"
         lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
+    return "\n".join(lines)
+
+
+def look(name: str, found: Look, moved: str, artifacts: Sequence[Path]) -> str:
+    """The message of a look that fails: the first place beyond its budget, the worst, what changed."""
+    lines = [f"{name}: {found.name} {found.status}: {found.detail}"]
+    lines.append(f"differs from the stored run: {moved}")
+    if artifacts:
+        lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
     return "\n".join(lines)

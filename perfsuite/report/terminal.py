@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Device, Result, Stages
     from perfsuite.store import Change
 
+_BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 _STYLES = {
     Status.OK: "green",
     Status.IMPROVED: "bold green",
@@ -81,9 +82,23 @@ def _verdict(result: Result) -> str:
     words = []
     if result.verdict is not None:
         words.append(result.verdict.status.value)
-    if result.quality is not None and result.quality.status is not PictureStatus.OK:
-        words.append(f"pictures {result.quality.status.value}")
+    words += [f"{name} {status.value}" for name, status, _ in _complaints(result)]
     return ", ".join(words) or show.DASH
+
+
+def _complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
+    """Name, status and detail of each look that is not OK; of the pictures where only those were taken."""
+    found, timed = result.quality, result.timed
+    said = []
+    if timed is not None and timed.status in _BAD:
+        said.append(("timed picture", timed.status, f"{timed.prompt!r}: {timed.detail}"))
+    fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
+    if found is None or (not found.looks and found.status in fine):
+        return said
+    if found.looks:
+        return said + [(k.name, k.status, k.detail) for k in found.looks if k.status not in fine]
+    worst = next(s for s in found.scores if s.status is found.status)
+    return [*said, ("pictures", found.status, f"{worst.prompt!r}: {worst.detail}")]
 
 
 def _row(result: Result, results: Sequence[Result]) -> _Row:
@@ -97,15 +112,26 @@ def _row(result: Result, results: Sequence[Result]) -> _Row:
         baseline=show.seconds(verdict.baseline_s if verdict else None) + sessions,
         change=show.change(verdict.ratio if verdict and verdict.baseline_s else None),
         verdict=_verdict(result),
-        ssim=show.similarity(result.quality.ssim if result.quality else None),
+        ssim=show.similarity(_least_ssim(result)),
         first=show.seconds(session.compile_s if session else None),
         memory=show.memory(session.peak_memory_bytes if session else None),
     )
 
 
+def _least_ssim(result: Result) -> float | None:
+    """Over the prompts, and the picture of the last timed call."""
+    if result.quality is not None and result.quality.ssim is None:
+        return None
+    if result.timed is not None and result.timed.status is PictureStatus.BROKEN:
+        return None
+    values = [result.quality.ssim] if result.quality is not None else []
+    if result.timed is not None:
+        values.append(result.timed.ssim)
+    return min((v for v in values if v is not None), default=None)
+
+
 def _style(result: Result) -> str:
-    bad = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
-    if result.quality is not None and result.quality.status in bad:
+    if any(status in _BAD for _, status, _ in _complaints(result)):
         return "bold red"
     return _STYLES[result.verdict.status] if result.verdict is not None else ""
 
@@ -178,13 +204,11 @@ def remarks(results: Iterable[Result]) -> list[str]:
     lines = []
     for result in results:
         name = f"{result.workload} {result.variant}"
-        verdict, found = result.verdict, result.quality
+        verdict = result.verdict
         if verdict is not None and (verdict.status is not Status.OK or verdict.causes):
             causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
-        if found is not None and found.status is not PictureStatus.OK:
-            worst = next(s for s in found.scores if s.status is found.status)
-            lines.append(f"{name}: pictures {found.status}: {worst.prompt!r}: {worst.detail}")
+        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in _complaints(result)]
     return lines
 
 

@@ -174,8 +174,8 @@ def pytest_configure(config):
     for name, replacement in {
         "perfsuite.pipelines.prepare": prepare,
         "perfsuite.pipelines.release": release,
-        "perfsuite.quality.pictures.prepare": prepare,
-        "perfsuite.quality.pictures.release": release,
+        "perfsuite.quality.reference.prepare": prepare,
+        "perfsuite.quality.reference.release": release,
         "perfsuite.workbench.fingerprint": fingerprint,
         "perfsuite.measuring.session.Conditions": Conditions,
         "perfsuite.measuring.clock.time": CLOCK,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from perfsuite import variants, workloads
 from perfsuite.cli import app
 from perfsuite.optimizations import OPTIMIZATIONS
-from perfsuite.quality.pictures import Reference
+from perfsuite.quality.reference import Reference
 from perfsuite.store import PromptThreshold, Thresholds, load_thresholds
 
 
@@ -51,7 +51,7 @@ def test_calibrate_refuses_before_it_measures(
     arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A wrong argument ends with status 2 and a line that says what is wrong; nothing is built."""
-    monkeypatch.setattr("perfsuite.quality.record_reference", lambda *a: pytest.fail("drew a reference"))
+    monkeypatch.setattr("perfsuite.quality.record_reference", lambda *a, **k: pytest.fail("drew"))
     done = invoke("calibrate", *arguments, "--baselines", str(tmp_path))
     assert done.exit_code == 2
     assert done.output.startswith("perfsuite: ")
@@ -63,8 +63,8 @@ def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPa
     """The reference of this device and these weights goes below ``reference/<workload>``."""
     asked = []
 
-    def record(*arguments: Any) -> Reference:
-        asked.append(arguments)
+    def record(*arguments: Any, **options: Any) -> Reference:
+        asked.append((arguments, options))
         rng = np.random.default_rng(0)
         return Reference(workloads.SHAPES, tuple(rng.random((4, 16, 16, 3), dtype=np.float32)))
 
@@ -72,7 +72,7 @@ def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPa
     where = ("--baselines", str(tmp_path), "--device", "cpu", "--weights", "elsewhere")
     done = invoke("calibrate", "--golden", *where)
     assert done.exit_code == 0, done.output
-    assert asked == [("shapes", "cpu", "elsewhere")]
+    assert asked == [(("shapes", "cpu", "elsewhere"), {})]
     stored = sorted(path.name for path in (tmp_path / "reference" / "shapes").iterdir())
     assert stored == [f"prompt-{i}.png" for i in range(4)]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platformdirs import user_cache_path
 
 from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
 
@@ -32,6 +33,8 @@ def test_defaults() -> None:
         time_budget_s=6.0,
         strict=False,
         results=ROOT / ".perfsuite" / "results.jsonl",
+        artifacts=ROOT / ".perfsuite" / "artifacts",
+        reference_cache=user_cache_path("perfsuite") / "references",
     )
 
 
@@ -46,6 +49,8 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "time-budget": ("time_budget_s", "0.5", "30", 0.5, 30.0),
     "strict": ("strict", True, "on", True, True),
     "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
+    "artifacts": ("artifacts", "a", "b", ROOT / "a", ROOT / "b"),
+    "reference-cache": ("reference_cache", "off", "b", None, ROOT / "b"),
 }
 
 

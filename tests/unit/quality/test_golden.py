@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perfsuite import workloads
 from perfsuite.quality.golden import GoldenError, compare_golden, golden_path, write_golden
 from perfsuite.quality.metrics import WrongPictureError
-from perfsuite.quality.pictures import Reference
+from perfsuite.quality.reference import Reference
 from perfsuite.records import PictureStatus
 
 Picture = NDArray[np.float32]

@@ -1,0 +1,154 @@
+"""How far a variant's numbers may be from float32: multiples of what honest code of its precision shows.
+
+Relative to the eager pipeline of the same precision, measured in the same run, so no stored number is
+needed and the budgets hold on any device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from perfsuite.quality.components import COMPILED, GUIDED
+from perfsuite.quality.errors import Errors, Place
+from perfsuite.quality.loop import EXACT
+from perfsuite.records import Deviation, Look, PictureStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.records import Variant
+
+FLOORS = {"fp32": 5e-5, "bf16": 1e-3, "fp16": 1.5e-4}
+"""Errors up to this are rounding, whatever the yardstick shows (a copy has none).
+
+About a quarter of the rounding unit of bfloat16 (2^-8) and float16 (2^-11); float32 has room for sums
+in another order, and TF32 (5e-4) is far beyond it.
+"""
+FACTORS = {"components": 1.25, "modules": 1.5, "loop": 1.25, "free": 3.0}
+"""Allowed multiples of the same-precision error; the README tells what honest variants need."""
+KIND_FACTOR = 1.1
+"""For the root mean square over all modules of one class, where a single one's luck averages out."""
+KIND_LEAST = 8
+"""Calls of a class from which they are judged together."""
+COMPILED_FACTOR = 2.0
+"""For compiled against eager code: two roundings, each as large as the yardstick's, in any direction."""
+
+
+def budget(
+    look: str, place: Place, yardstick: Mapping[Place, float], variant: Variant, *, changed: bool = False
+) -> tuple[float, float]:
+    """The same-precision error at a place, and the budget there, both relative L2.
+
+    `changed`: the module holds layers whose weights an optimization stores in another form.
+    """
+    precision = variant.optimizations[0].name
+    if place.component == "loop" and place.part in EXACT:
+        return 0.0, 1e-9
+    own_place = place
+    if place.part == COMPILED:
+        own_place = Place(place.component, "", place.prompt, place.step)
+    same = yardstick.get(own_place, 0.0)
+    floor = FLOORS[precision]
+    if place.part == COMPILED:
+        return same, COMPILED_FACTOR * max(same, floor)
+    factor = FACTORS[look]
+    if (look == "components" and place.component in ("unet", "vae")) or look == "free":
+        for optimization in variant.optimizations:
+            # Guidance multiplies the difference of two outputs, in which their errors do not cancel.
+            factor *= optimization.error_factor ** (2 if place.part == GUIDED else 1)
+    allowed = factor * max(same, floor)
+    if changed and look == "modules":
+        added = sum(o.layer_error for o in variant.optimizations)
+        allowed = (allowed**2 + added**2) ** 0.5
+    return same, allowed
+
+
+def judge(
+    name: str,
+    found: Mapping[str, Errors],
+    yardsticks: Mapping[str, Errors],
+    variant: Variant,
+    changed: frozenset[tuple[str, str]] = frozenset(),
+    kinds: Mapping[Place, str] | None = None,
+) -> Look:
+    """One look over the errors of `found` (by the names of `FACTORS`), against the yardstick's.
+
+    An infinite error (NaN, another shape) is BROKEN, any other beyond its budget DEGRADED. Places where the
+    honest pipeline itself gives NaN have no budget; where there are no others, the look is NOT_JUDGED.
+    `kinds` names the class of modules: all calls of one class are judged together, too.
+    """
+    judged: list[Deviation] = []
+    without = 0
+    for look, errors in found.items():
+        yardstick = yardsticks.get(look, {})
+        for place, error in errors.items():
+            other_form = (place.component, place.part) in changed
+            same, allowed = budget(look, place, yardstick, variant, changed=other_form)
+            if not same < float("inf"):
+                without += 1
+                continue
+            infinite = not error < float("inf")  # NaN compares as neither larger nor smaller
+            judged.append(Deviation(str(place), None if infinite else error, same, allowed))
+        if kinds:
+            plain = {p: e for p, e in errors.items() if (p.component, p.part) not in changed}
+            judged += _together(plain, yardstick, kinds, FLOORS[variant.optimizations[0].name])
+    if not judged:
+        reason = f"honest code of this precision gives NaN at all {without} places" if without else ""
+        return Look(name, PictureStatus.NOT_JUDGED, detail=reason or "nothing was measured")
+    beyond = [deviation for deviation in judged if deviation.ratio > 1.0]
+    first = beyond[0] if beyond else None
+    worst = max(judged, key=lambda deviation: deviation.ratio)
+    status = PictureStatus.OK
+    if beyond:
+        broken = any(deviation.error is None for deviation in beyond)
+        status = PictureStatus.BROKEN if broken else PictureStatus.DEGRADED
+    sentence = _sentence(first, worst, len(beyond), len(judged))
+    if without:
+        sentence += f"; {without} places left out, where honest code of this precision gives NaN"
+    return Look(name, status, len(judged), first, worst, len(beyond), sentence)
+
+
+def _together(
+    errors: Errors, yardstick: Mapping[Place, float], kinds: Mapping[Place, str], floor: float
+) -> list[Deviation]:
+    """Root mean square of all errors of one class of modules in a component.
+
+    A kernel that rounds once more raises every error by a little, which no single budget shows.
+    """
+    groups: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for place, error in errors.items():
+        same = yardstick.get(place, 0.0)
+        if place in kinds and error < float("inf") and same < float("inf"):
+            groups[place.component, kinds[place]].append((error, max(same, floor)))
+    found = []
+    for (component, kind), pairs in groups.items():
+        if len(pairs) >= KIND_LEAST:
+            error, same = (_root_mean_square(side) for side in zip(*pairs, strict=True))
+            where = f"all {len(pairs)} calls of {kind} in {component}"
+            found.append(Deviation(where, error, same, KIND_FACTOR * same))
+    return found
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    return math.sqrt(sum(value * value for value in values) / len(values))
+
+
+def _amount(deviation: Deviation) -> str:
+    if deviation.error is None:
+        return "NaN, Inf or another shape"
+    if deviation.budget < 1e-8:
+        return f"differs by {deviation.error:.3g}, must be equal"
+    same = f", honest {deviation.same_precision:.2g}" if deviation.same_precision else ""
+    return f"error {deviation.error:.2g}{same}, allowed {deviation.budget:.2g}: {deviation.ratio:.1f} times"
+
+
+def _sentence(first: Deviation | None, worst: Deviation | None, beyond: int, count: int) -> str:
+    assert worst is not None
+    if first is None:
+        return f"largest {worst.ratio:.2f} of its budget, at {worst.place}"
+    text = f"first {first.place}: {_amount(first)}"
+    if worst.place != first.place:
+        text += f"; worst {worst.place}: {_amount(worst)}"
+    return f"{text}; {beyond} of {count} beyond their budget"

@@ -1,0 +1,86 @@
+"""Verdicts of the single looks, and what they need to know of pipeline and reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfsuite import pipelines
+from perfsuite.quality import budgets
+from perfsuite.quality.pictures import worst
+from perfsuite.quality.thresholds import threshold_of
+from perfsuite.records import Look, PictureStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.quality.errors import Errors
+    from perfsuite.quality.reference import Reference
+    from perfsuite.records import Variant, Workload
+
+
+def picture_look(scores: Sequence[Any]) -> Look:
+    """The pictures' verdict in the form of the other looks."""
+    status = worst(scores)
+    bad = next((s for s in scores if s.status is status and status is not PictureStatus.OK), None)
+    detail = f"{bad.prompt!r}: {bad.detail}" if bad is not None else ""
+    beyond = sum(s.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN) for s in scores)
+    return Look("pictures", status, len(scores), beyond=beyond, detail=detail)
+
+
+def relative_thresholds(reference: Reference, precision: str) -> dict[str, float]:
+    """The least SSIM of each prompt where none is stored: `MARGIN` times the honest run's distance.
+
+    The largest distance over the prompts holds for all: one honest run is a small sample.
+    """
+    floor = min(reference.yardstick(precision).ssim)
+    return dict.fromkeys(reference.workload.prompts, threshold_of(floor))
+
+
+def judge_errors(
+    errors: Mapping[str, Errors],
+    free: Errors,
+    reference: Reference,
+    variant: Variant,
+    changed: frozenset[tuple[str, str]],
+) -> list[Look]:
+    """The three looks below the pictures."""
+    yardstick = reference.yardstick(variant.optimizations[0].name).errors
+    looks = [budgets.judge("components", {"components": errors["components"]}, yardstick, variant)]
+    if "modules" in errors:
+        kinds = {record.place: record.kind for record in reference.modules}
+        looks.append(
+            budgets.judge("modules", {"modules": errors["modules"]}, yardstick, variant, changed, kinds)
+        )
+    else:
+        looks.append(
+            Look("modules", PictureStatus.NOT_JUDGED, detail="the reference holds no modules' inputs")
+        )
+    looks.append(budgets.judge("loop", {"loop": errors["loop"], "free": free}, yardstick, variant))
+    return looks
+
+
+def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:
+    """BROKEN, DEGRADED, NEW, OK in this order; looks that could not be taken do not count."""
+    order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED,
+             PictureStatus.BROKEN)  # fmt: skip
+    return max(statuses, key=order.index)
+
+
+def changed_modules(pipe: Any) -> frozenset[tuple[str, str]]:
+    """Component and name of every module that holds weights in another form than plain tensors."""
+    import torch
+
+    found = set()
+    for component in ("unet", "vae"):
+        model = getattr(pipe, component)
+        model = getattr(model, "_orig_mod", model)
+        for name, module in model.named_modules():
+            if any(type(p.data) is not torch.Tensor for p in module.parameters()):
+                found.add((component, name))
+    return frozenset(found)
+
+
+def workload_of(pipe: Any) -> Workload | None:
+    """The workload that this pipeline was built for, None if perfsuite did not build it."""
+    prepared = pipelines.prepared_of(pipe)
+    return prepared.context.workload if prepared is not None else None

@@ -1,0 +1,96 @@
+"""The looks below the pictures, in whole runs on the real small model with a fault planted."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+QUALITY = Path(__file__).parents[1] / "quality" / "test_components.py"
+CONFTEST = """
+pytest_plugins = ["perfsuite.plugin"]
+import os
+from perfsuite import pipelines, quality
+from perfsuite.quality.faults import plant
+
+honest = pipelines.prepare  # `quality` holds this one
+
+def prepare(*args, **kwargs):
+    prepared = honest(*args, **kwargs)
+    if os.environ["FAULT"]:
+        plant(os.environ["FAULT"], prepared.pipe, prepared.context)
+    return prepared
+
+pipelines.prepare = prepare
+"""
+INI = "[pytest]\naddopts = --import-mode=importlib\n"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Where the runs of this module keep their float32 reference."""
+    return tmp_path_factory.mktemp("references")
+
+
+@pytest.fixture
+def run(pytester, cache, monkeypatch):
+    """Run the looks on bf16-sdpa with a fault planted, or none."""
+    shutil.copy(QUALITY, pytester.path)
+    pytester.makeconftest(CONFTEST)
+    (pytester.path / "pytest.ini").write_text(INI)
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
+
+    def started(fault, *options):
+        monkeypatch.setenv("FAULT", fault)
+        return pytester.runpytest_subprocess(
+            "--perf-variant=bf16+sdpa", "--perf-device=cpu", f"--perf-reference-cache={cache}", *options
+        )
+
+    return started
+
+
+def test_a_fault_fails_by_place_and_leaves_artifacts(run, pytester):
+    """Module, step, prompt, error and budget are in the message; pictures, maps and drift are on disk."""
+    done = run("keys-replaced-by-values", "-k", "modules", "--benchmark-only")
+    done.assert_outcomes(failed=1, deselected=2)
+    text = done.stdout.str()
+    assert "shapes bf16-sdpa: modules DEGRADED: first unet." in text
+    assert "attn" in text
+    assert "step" in text
+    assert "allowed" in text
+    folder = pytester.path / ".perfsuite" / "artifacts"
+    assert f"pictures, maps and drift: {folder}" in text
+    kinds = {path.name.removeprefix("shapes-bf16-sdpa-prompt-0-") for path in folder.glob("*-prompt-0-*")}
+    assert kinds == {
+        "float32.png", "variant.png", "ssim-map.png", "flip-map.png", "drift.png", "drift.json",
+    }  # fmt: skip
+    drift = json.loads((folder / "shapes-bf16-sdpa-prompt-0-drift.json").read_text())
+    assert len(drift["variant"]) == 30
+    assert drift["variant"][-1] > drift["same_precision"][-1]
+
+
+def test_honest_code_passes_and_is_recorded(run, pytester):
+    """Three looks, none beyond its budget; the results file holds them, and there is no artifact."""
+    done = run("")
+    done.assert_outcomes(passed=3)
+    lines = [
+        json.loads(line) for line in (pytester.path / ".perfsuite/results.jsonl").read_text().split("\n")[:-1]
+    ]
+    looks = {look["name"]: look for look in lines[-1]["quality"]["looks"]}
+    assert set(looks) == {"pictures", "components", "modules", "loop"}
+    assert all(look["status"] == "OK" and look["count"] > 0 for look in looks.values())
+    assert not (pytester.path / ".perfsuite" / "artifacts").exists()
+
+
+def test_a_damaged_stored_reference_is_named(run, cache):
+    """A stored reference that was cut short: the file and what to delete, and it is left as it is."""
+    run("", "-k", "loop").assert_outcomes(passed=1, deselected=2)
+    (folder,) = cache.iterdir()
+    trace = folder / "trace-1.safetensors"
+    whole = trace.read_bytes()
+    trace.write_bytes(whole[:1000])
+    done = run("", "-k", "loop")
+    trace.write_bytes(whole)
+    done.assert_outcomes(errors=1, deselected=2)
+    done.stdout.fnmatch_lines(["*WrongReferenceError: *trace-1.safetensors*damaged*delete the folder*"])

@@ -1,0 +1,135 @@
+"""The quality gate on the real small model: it finds every planted fault, and leaves honest code alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from perfsuite import pipelines, quality, variants, workloads
+from perfsuite.quality.faults import FAULTS, plant
+from perfsuite.quality.trials import HONEST, Bench, scores
+from perfsuite.records import PictureStatus
+
+BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+# Real faults that float32 hides least and that pictures hide best.
+IN_FLOAT32 = ("rounding-kept", "sigmas-in-bf16", "timesteps-in-bf16", "group-norm-affine-dropped")
+IN_INT8 = ("int4-weights", "int8-scale-clipped", "attention-output-zero")
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """References are recorded once, without the user's cache."""
+    return Bench("shapes", "cpu")
+
+
+def variant_for(name):
+    """The plainest bfloat16 variant that takes the fault."""
+    return next(
+        variant
+        for variant in (variants.get("bf16+sdpa"), variants.get("bf16+sdpa+qkv"))
+        if FAULTS[name].applies(variant) is None
+    )
+
+
+def places(found):
+    """Where the failing looks first left their budgets."""
+    return [look.first.place for look in found.looks if look.first is not None]
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.harmless])
+def test_fault_is_found(bench, name):
+    """In bfloat16, and a failing look names the component that it sits in."""
+    found = bench.fault(variant_for(name), name, with_peers=False).quality
+    assert found.status in BAD, [look.detail for look in found.looks]
+    assert any(place.startswith(FAULTS[name].component) for place in places(found)), places(found)
+
+
+@pytest.mark.parametrize("name", IN_FLOAT32)
+def test_fault_is_found_in_float32(bench, name):
+    """Where a wrong rounding is no part of any honest run."""
+    assert bench.fault("fp32", name, with_peers=False).caught()
+
+
+@pytest.mark.parametrize("name", IN_INT8)
+def test_fault_is_found_behind_quantization(bench, name):
+    """What int8 may cost does not cover it."""
+    assert bench.fault("bf16+sdpa+qkv+int8", name, with_peers=False).caught()
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.harmless])
+def test_harmless_change_passes(bench, name):
+    """What is nearer to float32 than eager code, or no further, is no fault."""
+    found = bench.fault("bf16+sdpa", name, with_peers=False).quality
+    assert found.status is PictureStatus.OK, [look.detail for look in found.looks]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in HONEST if "compile" not in case.variant and "fp32" not in case.variant],
+    ids=lambda case: f"{case.variant}: {case.name}",
+)
+def test_honest_case_passes(bench, case):
+    """Other kernels, layouts, threads, seeds and prompts are no fault. Compiled rungs: tests/quality."""
+    found = bench.honest(case, with_peers=False).quality
+    assert found.status is PictureStatus.OK, [look.detail for look in found.looks]
+    assert all(look.count > 0 for look in found.looks)
+
+
+def test_peers_pass_faults_that_are_found_here(bench):
+    """One cross-attention without output: the peers' gates on pictures pass it, this one does not."""
+    trial = bench.fault("bf16+sdpa", "attention-output-zero")
+    assert trial.caught("modules")
+    assert not trial.peers["ssim-0.95"]
+    assert not trial.peers["vllm-omni"]
+    by_gate = {score.gate: score for score in scores([trial])}
+    assert (by_gate["perfsuite"].faults, by_gate["vllm-omni"].faults) == (1, 0)
+
+
+def test_any_pipeline_can_be_assessed(bench):
+    """As a user does: build, change by hand, assess; the message names module and step."""
+    reference = bench.reference(bench.workload)
+    pipe = pipelines.build("shapes", "bf16+sdpa", device="cpu")
+    try:
+        before = quality.assess(pipe, reference, "bf16+sdpa")
+        plant("keys-replaced-by-values", pipe, pipelines.prepared_of(pipe).context)
+        after = quality.assess(pipe, reference, "bf16+sdpa")
+    finally:
+        pipelines.release(pipe)
+    assert before.status is PictureStatus.OK
+    look = after.look("modules")
+    assert look.status is PictureStatus.DEGRADED
+    assert "attn" in look.first.place
+    assert "step" in look.first.place
+    assert look.first.ratio > 5
+    assert before.scores[0].flip < after.scores[0].flip
+
+
+def test_other_steps_are_refused(bench):
+    """A pipeline that was built for another number of steps, with both numbers."""
+    reference = bench.reference(bench.workload)
+    shorter = replace(workloads.SHAPES, steps=20)
+    pipe = pipelines.build(shorter, "bf16+sdpa", device="cpu")
+    try:
+        with pytest.raises(quality.WrongReferenceError, match=r"steps 20, the reference recorded with 30"):
+            quality.assess(pipe, reference, "bf16+sdpa")
+    finally:
+        pipelines.release(pipe)
+
+
+def test_other_architecture_is_refused(bench):
+    """Component, entry and both values are named."""
+    reference = bench.reference(bench.workload)
+    pipe = pipelines.build("shapes", "bf16+sdpa", device="cpu")
+    try:
+        pipe.unet.register_to_config(cross_attention_dim=99)
+        with pytest.raises(quality.WrongReferenceError, match=r"unet\.config\.cross_attention_dim is 99"):
+            quality.assess(pipe, reference, "bf16+sdpa")
+    finally:
+        pipelines.release(pipe)
+
+
+def test_modules_are_exact_on_the_reference_itself(bench):
+    """Fed with its own inputs every module of the float32 pipeline gives its own output, bit for bit."""
+    found = bench.honest(next(c for c in HONEST if (c.name, c.variant) == ("as built", "fp32")))
+    look = found.quality.look("modules")
+    assert look.count > 400
+    assert look.worst.error == 0.0
