@@ -126,7 +126,7 @@ def _together(
     for (component, kind), pairs in groups.items():
         if len(pairs) >= KIND_LEAST:
             error, same = (_root_mean_square(side) for side in zip(*pairs, strict=True))
-            where = f"all {len(pairs)} calls of {kind} in {component}"
+            where = f"{component}, all {len(pairs)} calls of {kind}"
             found.append(Deviation(where, error, same, KIND_FACTOR * same))
     return found
 

@@ -89,12 +89,12 @@ def _moved_latents(folder: Path, reference: Reference) -> dict[int, tuple[Pictur
 
     Raises `GoldenError` for a damaged file.
     """
+    if not reference.traces:
+        return {}
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = latents_path(folder)
-    if not reference.traces:
-        return {}
     if not path.exists():
         return dict.fromkeys(range(len(reference.traces)), (PictureStatus.NEW, f"no golden latents {path}"))
     try:

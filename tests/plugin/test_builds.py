@@ -65,7 +65,8 @@ def test_one_pipeline_at_a_time_is_in_memory(suite):
     process = suite.start(f"--perf-variant={','.join(variants)}", "--junit-xml=junit.xml")
     assert process.wait(60) == pytest.ExitCode.TESTS_FAILED
     failed = [name for name, case in suite.junit("junit.xml").items() if case.failed]
-    assert len(failed) == 6, failed
+    # Of bf16 also the latency: its timed calls drew the NaN.
+    assert len(failed) == 7, failed
     events = suite.events()
     assert [e.removeprefix("build ") for e in events if e.startswith("build")] == ["fp32", *variants]
     assert _most_at_once(events) == 1, events

@@ -32,8 +32,15 @@ CASES = {
     "time-budget": ("2.5", "2.5", "4", "4.0"),
     "strict": ("yes", "True", None, "True"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
+    "artifacts": ("a", "{root}/a", "b", "{root}/b"),
+    "reference-cache": ("c", "{root}/c", "off", "None"),
 }
-FIELDS = {"workload": "workloads", "variant": "variants", "time-budget": "time_budget_s"}
+FIELDS = {
+    "workload": "workloads",
+    "variant": "variants",
+    "time-budget": "time_budget_s",
+    "reference-cache": "reference_cache",
+}
 
 
 def test_every_option_is_held_here():

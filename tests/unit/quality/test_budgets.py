@@ -276,7 +276,7 @@ def test_a_kind_is_judged_together() -> None:
     assert (fine.status, fine.beyond, fine.count) == (OK, 0, KIND_LEAST + 1)
     assert (found.status, found.beyond) == (DEGRADED, 1)
     assert found.first is not None
-    assert found.first.place == f"all {KIND_LEAST} calls of LayerNorm in unet"
+    assert found.first.place == f"unet, all {KIND_LEAST} calls of LayerNorm"
     few = {place: raised[place] for place in places[1:]}
     assert judge("modules", {"modules": few}, {"modules": honest}, variant, kinds=kinds).beyond == 0
 
