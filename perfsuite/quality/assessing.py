@@ -58,7 +58,7 @@ class Inspection:
         yardstick = reference.yardstick(self.variant.optimizations[0].name).errors["free"]
         allowed = [budgets.budget("free", place, yardstick, self.variant) for place in of_prompt]
         return Drift(
-            tuple(place.step + 1 for place in of_prompt if place.step is not None),
+            tuple(place.step for place in of_prompt if place.step is not None),
             tuple(of_prompt.values()),
             tuple(same for same, _ in allowed),
             tuple(most for _, most in allowed),

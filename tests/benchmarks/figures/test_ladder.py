@@ -18,7 +18,7 @@ MOST_BYTES = 4 * 2**30
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, request):
-    """Inductor's cache and baselines: no sessions yet, the pictures' thresholds as they are stored."""
+    """Inductor's cache, float32 references and baselines: no sessions yet, the pictures' thresholds as they are stored."""
     folder = tmp_path_factory.mktemp("ladder")
     shutil.copytree(request.config.rootpath / "baselines" / "reference", folder / "baselines" / "reference")
     return folder
@@ -39,6 +39,7 @@ def _ladder(root, folder):
     """Run the ladder as `tox run -e bench` does; seconds and peak resident bytes."""
     command = [sys.executable, "-m", "pytest", "--benchmark-only", "--perf-update=new",
                f"--perf-results={folder / 'results.jsonl'}", f"--perf-baselines={folder / 'baselines'}",
+               f"--perf-reference-cache={folder / 'references'}",
                "tests/benchmarks/test_latency.py", "tests/quality",
                "-o", f"cache_dir={folder / 'pytest'}"]  # fmt: skip
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
