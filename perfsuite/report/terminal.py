@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import textwrap
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -180,8 +181,14 @@ def _narrow(console: object, workload: str, results: Sequence[Result], device: D
         line.append(cells[5], style=_style(result))
         console.print(line)
         pairs = zip(_Row.HEADER, cells, strict=True)
-        rest = "  ".join(f"{h} {c}" for h, c in pairs if h not in ("rung", "verdict") and c != show.DASH)
-        console.print(Text(f"    {rest}"))
+        # Hard spaces: a figure stays with its name and its unit.
+        rest = "  ".join(
+            f"{h} {c}".replace(" ", "\N{NO-BREAK SPACE}")
+            for h, c in pairs
+            if h not in ("rung", "verdict") and c != show.DASH
+        )
+        for line in textwrap.wrap(rest, console.width - 4):
+            console.print(Text(f"    {line}".replace("\N{NO-BREAK SPACE}", " ")))
 
 
 def stages(results: Iterable[Result]) -> list[str]:

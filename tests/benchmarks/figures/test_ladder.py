@@ -18,7 +18,7 @@ MOST_BYTES = 4 * 2**30
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory, request):
-    """Inductor's cache, float32 references and baselines: no sessions yet, the pictures' thresholds as they are stored."""
+    """Caches and baselines: no sessions and references yet, the pictures' thresholds as stored."""
     folder = tmp_path_factory.mktemp("ladder")
     shutil.copytree(request.config.rootpath / "baselines" / "reference", folder / "baselines" / "reference")
     return folder
