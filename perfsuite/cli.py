@@ -85,10 +85,17 @@ def calibrate(
 
 
 def _golden(workload: str, device: str, weights: str, folder: Path) -> None:
+    from perfsuite import variants
+    from perfsuite.device import fingerprint
     from perfsuite.quality import record_reference
     from perfsuite.quality.golden import write_golden
+    from perfsuite.quality.levels import write_levels
+    from perfsuite.quality.reference import precisions_of
 
-    for path in write_golden(folder, record_reference(workload, device, weights)):
+    target = fingerprint(device)
+    precisions = precisions_of(variants.LADDER, target)
+    reference = record_reference(workload, target, weights, precisions=precisions)
+    for path in [*write_golden(folder, reference), write_levels(folder, reference)]:
         typer.echo(f"wrote {path}")
 
 

@@ -89,7 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if ours:
         pairs = [(w, v) for w in chosen for v in _chosen(settings)]
         metafunc.parametrize("pipeline", pairs, indirect=True, ids=[f"{w.name}-{v.name}" for w, v in pairs])
-    elif {"workload", "golden_gate"} <= set(metafunc.fixturenames):
+    elif "workload" in metafunc.fixturenames and {"golden_gate", "honest_gate"} & set(metafunc.fixturenames):
         metafunc.parametrize("workload", chosen, ids=[w.name for w in chosen])
 
 
@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     there: ``--benchmark-only`` does not skip them.
     """
     for item in items:
-        if {"golden_gate", "look_gate"} & set(getattr(item, "fixturenames", ())):
+        if {"golden_gate", "look_gate", "honest_gate"} & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     order: dict[tuple[str, str], int] = {}
     for item in items:
@@ -193,7 +193,8 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     config.stash[_STATUS_LINE] = _StatusLine(config)
     bench.progress = _progress(request.session, bench)
     bench.chosen = _chosen(config.stash[_SETTINGS])
-    bench.deep = any("look_gate" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    bench.deep = bool({"look_gate", "honest_gate"} & wanted)
     config.stash[_BENCH] = bench
     yield bench
     config.stash[_STATUS_LINE].clear()
@@ -379,6 +380,20 @@ def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
             found.status is PictureStatus.NEW and not workbench.settings.strict
         )
         return Check(passed, messages.pictures(f"{workload.name} float32 against golden", found))
+
+    return gate
+
+
+@pytest.fixture
+def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+    """Compare honest eager pipelines of this run with their stored errors: from workload to `Check`."""
+
+    def gate(workload: Workload) -> Check:
+        found = workbench.honest(workload)
+        passed = found.status is PictureStatus.OK or (
+            found.status is PictureStatus.NEW and not workbench.settings.strict
+        )
+        return Check(passed, f"{workload.name} honest eager code: {found.status}: {found.detail}")
 
     return gate
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision, measuring, pipelines, quality
 from perfsuite.device import fingerprint, versions
-from perfsuite.quality import golden
+from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.looks import relative_thresholds
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.reference import precisions_of
 from perfsuite.quality.thresholds import for_variant
-from perfsuite.records import PictureScore, Quality, Result, Run, Verdict
+from perfsuite.records import Look, PictureScore, Quality, Result, Run, Verdict
 from perfsuite.store import (
     SHAPE_FILE,
     BaselineFile,
@@ -297,6 +297,10 @@ class Workbench:
     def golden(self, workload: Workload) -> Quality:
         """Whether float32 itself still draws the stored pictures."""
         return golden.compare_golden(self.reference_folder(workload), self.reference(workload))
+
+    def honest(self, workload: Workload) -> Look:
+        """Whether eager code of this run's precisions is as near to float32 as when it was recorded."""
+        return levels.compare_levels(self.reference_folder(workload), self.reference(workload))
 
     # -- records -----------------------------------------------------------------------------------
 

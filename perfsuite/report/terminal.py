@@ -187,8 +187,8 @@ def _narrow(console: object, workload: str, results: Sequence[Result], device: D
             for h, c in pairs
             if h not in ("rung", "verdict") and c != show.DASH
         )
-        for line in textwrap.wrap(rest, console.width - 4):
-            console.print(Text(f"    {line}".replace("\N{NO-BREAK SPACE}", " ")))
+        for part in textwrap.wrap(rest, console.width - 4):
+            console.print(Text(f"    {part}".replace("\N{NO-BREAK SPACE}", " ")))
 
 
 def stages(results: Iterable[Result]) -> list[str]:

@@ -17,3 +17,9 @@ def test_loop(pipeline, look_gate):
     """Scheduler, guidance and conditions with forced component outputs; the real run's latents."""
     check = look_gate(pipeline, "loop")
     assert check, check.message
+
+
+def test_honest_code(workload, honest_gate):
+    """Eager code of each precision, which the budgets are made of, has not got worse itself."""
+    check = honest_gate(workload)
+    assert check, check.message

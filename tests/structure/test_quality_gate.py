@@ -6,6 +6,7 @@ import pytest
 
 from perfsuite import pipelines, quality, variants, workloads
 from perfsuite.quality.faults import FAULTS, plant
+from perfsuite.quality.levels import compare_levels, write_levels
 from perfsuite.quality.trials import HONEST, Bench, scores
 from perfsuite.records import PictureStatus
 
@@ -101,6 +102,30 @@ def test_any_pipeline_can_be_assessed(bench):
     assert "step" in look.first.place
     assert look.first.ratio > 5
     assert before.scores[0].flip < after.scores[0].flip
+
+
+def test_worse_eager_code_moves_the_levels(bench, monkeypatch, tmp_path):
+    """A layer norm that is worse in bfloat16 for everybody: the budgets widen with it, the levels do not."""
+    import torch
+
+    before = bench.reference(bench.workload)
+    before.yardstick("bf16")
+    only = replace(before, yardsticks={"bf16": before.yardsticks["bf16"]})
+    write_levels(tmp_path, only)
+    assert compare_levels(tmp_path, only).status is PictureStatus.OK
+    honest = torch.nn.functional.layer_norm
+
+    def worse(values, *args, **kwargs):
+        found = honest(values, *args, **kwargs)
+        return found * 1.01 if values.dtype == torch.bfloat16 else found
+
+    monkeypatch.setattr(torch.nn.functional, "layer_norm", worse)
+    after = replace(before, yardsticks={})
+    after.yardstick("bf16")
+    found = compare_levels(tmp_path, after)
+    assert found.status is PictureStatus.DEGRADED
+    assert found.beyond >= 3
+    assert "eager code itself has moved" in found.detail
 
 
 def test_other_steps_are_refused(bench):

@@ -72,9 +72,12 @@ def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPa
     where = ("--baselines", str(tmp_path), "--device", "cpu", "--weights", "elsewhere")
     done = invoke("calibrate", "--golden", *where)
     assert done.exit_code == 0, done.output
-    assert asked == [(("shapes", "cpu", "elsewhere"), {})]
+    ((workload, device, weights), options) = asked[0]
+    assert (workload, device.kind, weights) == ("shapes", "cpu", "elsewhere")
+    # Their own errors are stored too; float16 is emulated on a CPU.
+    assert options == {"precisions": ["fp32", "bf16"]}
     stored = sorted(path.name for path in (tmp_path / "reference" / "shapes").iterdir())
-    assert stored == [f"prompt-{i}.png" for i in range(4)]
+    assert stored == ["levels.json", *(f"prompt-{i}.png" for i in range(4))]
 
 
 def thresholds(protocol: str, **floors: float) -> Thresholds:
