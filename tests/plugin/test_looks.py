@@ -53,7 +53,7 @@ def run(pytester, cache, monkeypatch):
 def test_a_fault_fails_by_place_and_leaves_artifacts(run, pytester):
     """Module, step, prompt, error and budget are in the message; pictures, maps and drift are on disk."""
     done = run("keys-replaced-by-values", "-k", "modules", "--benchmark-only")
-    done.assert_outcomes(failed=1, deselected=2)
+    done.assert_outcomes(failed=1, deselected=3)
     text = done.stdout.str()
     assert "shapes bf16-sdpa: modules DEGRADED: first unet." in text
     assert "attn" in text
@@ -71,9 +71,9 @@ def test_a_fault_fails_by_place_and_leaves_artifacts(run, pytester):
 
 
 def test_honest_code_passes_and_is_recorded(run, pytester):
-    """Three looks, none beyond its budget; the results file holds them, and there is no artifact."""
+    """Nothing is beyond its budget; the results file holds all looks, and there is no artifact."""
     done = run("")
-    done.assert_outcomes(passed=3)
+    done.assert_outcomes(passed=4)
     lines = [
         json.loads(line) for line in (pytester.path / ".perfsuite/results.jsonl").read_text().split("\n")[:-1]
     ]
@@ -85,12 +85,12 @@ def test_honest_code_passes_and_is_recorded(run, pytester):
 
 def test_a_damaged_stored_reference_is_named(run, cache):
     """A stored reference that was cut short: the file and what to delete, and it is left as it is."""
-    run("", "-k", "loop").assert_outcomes(passed=1, deselected=2)
+    run("", "-k", "loop").assert_outcomes(passed=1, deselected=3)
     (folder,) = cache.iterdir()
     trace = folder / "trace-1.safetensors"
     whole = trace.read_bytes()
     trace.write_bytes(whole[:1000])
     done = run("", "-k", "loop")
     trace.write_bytes(whole)
-    done.assert_outcomes(errors=1, deselected=2)
+    done.assert_outcomes(errors=1, deselected=3)
     done.stdout.fnmatch_lines(["*WrongReferenceError: *trace-1.safetensors*damaged*delete the folder*"])
