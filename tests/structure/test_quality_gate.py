@@ -1,10 +1,12 @@
 """The quality gate on the real small model: it finds every planted fault, and leaves honest code alone."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from perfsuite import pipelines, quality, variants, workloads
+from perfsuite.models import shapes
 from perfsuite.quality.faults import FAULTS, plant
 from perfsuite.quality.levels import compare_levels, write_levels
 from perfsuite.quality.trials import HONEST, Bench, scores
@@ -150,6 +152,25 @@ def test_other_architecture_is_refused(bench):
             quality.assess(pipe, reference, "bf16+sdpa")
     finally:
         pipelines.release(pipe)
+
+
+def test_other_weights_are_refused(bench, tmp_path):
+    """The same architecture from another folder with other contents; a mere copy is accepted."""
+    reference = bench.reference(bench.workload)
+    copied = shutil.copytree(shapes.WEIGHTS, tmp_path / "copied")
+    other = shutil.copytree(shapes.WEIGHTS, tmp_path / "other")
+    index = other / "model_index.json"
+    index.write_text(index.read_text() + "\n")
+    for folder, refused in ((copied, False), (other, True)):
+        pipe = pipelines.build("shapes", "bf16+sdpa", device="cpu", weights=str(folder))
+        try:
+            if refused:
+                with pytest.raises(quality.WrongReferenceError, match=r"weights are those of .*other"):
+                    quality.assess(pipe, reference, "bf16+sdpa")
+            else:
+                assert quality.assess(pipe, reference, "bf16+sdpa").status is PictureStatus.OK
+        finally:
+            pipelines.release(pipe)
 
 
 def test_modules_are_exact_on_the_reference_itself(bench):
