@@ -294,6 +294,11 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
     record_property("perfsuite.detail", verdict.detail)
 
 
+def _passes(status: PictureStatus, workbench: Workbench) -> bool:
+    """OK, and NEW unless the user is strict about it."""
+    return status is PictureStatus.OK or (status is PictureStatus.NEW and not workbench.settings.strict)
+
+
 @pytest.fixture
 def picture_gate(
     request: pytest.FixtureRequest,
@@ -315,9 +320,7 @@ def picture_gate(
         found = result.quality
         assert found is not None
         _describe_pictures(benchmark, _properties(request), result, found)
-        passed = found.status is PictureStatus.OK or (
-            found.status is PictureStatus.NEW and not workbench.settings.strict
-        )
+        passed = _passes(found.status, workbench)
         if not passed:
             workbench.reject(*key)
         return Check(passed, messages.pictures(name, found))
@@ -376,9 +379,7 @@ def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
 
     def gate(workload: Workload) -> Check:
         found = workbench.golden(workload)
-        passed = found.status is PictureStatus.OK or (
-            found.status is PictureStatus.NEW and not workbench.settings.strict
-        )
+        passed = _passes(found.status, workbench)
         return Check(passed, messages.pictures(f"{workload.name} float32 against golden", found))
 
     return gate
@@ -390,9 +391,7 @@ def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
 
     def gate(workload: Workload) -> Check:
         found = workbench.honest(workload)
-        passed = found.status is PictureStatus.OK or (
-            found.status is PictureStatus.NEW and not workbench.settings.strict
-        )
+        passed = _passes(found.status, workbench)
         return Check(passed, f"{workload.name} honest eager code: {found.status}: {found.detail}")
 
     return gate
