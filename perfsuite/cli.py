@@ -1,15 +1,16 @@
-"""The command line: ``perfsuite list``, ``calibrate`` and ``faults``."""
+"""The command line: ``perfsuite list``, ``calibrate``, ``faults`` and ``evaluate``."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from perfsuite.records import Variant
+    from perfsuite.records import Quality, Variant
 
 app = typer.Typer(
     help="Performance and quality gates for SDXL image generation.",
@@ -170,6 +171,150 @@ def faults(
     typer.echo(show.table(found))
     if any(t.fault is not t.caught() for t in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    traces: Annotated[Path, typer.Argument(help="npz file, or a folder of results or baselines")],
+    split: Annotated[str, typer.Option(help="all, tune or report: every second group")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="draws a benchmark")] = 2,
+    sessions: Annotated[int, typer.Option(min=1, help="processes a side")] = 5,
+    samples: Annotated[int, typer.Option(min=1, help="samples a process")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="of all draws")] = 1,
+    rule: Annotated[list[str] | None, typer.Option(help="default: all that can be run")] = None,
+    design: Annotated[
+        list[str] | None, typer.Option(help="5x4, 1v5, sequential, suite; default: all")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="write all figures to this file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw power and false alarms into this PNG")] = None,
+) -> None:
+    """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies."""
+    from perfsuite.decision.judging import evaluate
+    from perfsuite.report import evaluation as show
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+    from perfsuite.store.traces import read_traces
+
+    try:
+        found = evaluate(
+            read_traces(traces).part(split), split, rule, design,
+            sessions=sessions, samples=samples, repeats=repeats, seed=seed, progress=_to_stderr,
+        )  # fmt: skip
+        for path in filter(None, (out, markdown, plot)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if out is not None:
+            write_atomic(out, show.as_json(found).encode())
+        if markdown is not None:
+            write_atomic(markdown, show.markdown(found).encode())
+        if plot is not None:
+            write_atomic(plot, show.plot(found))
+    except (ValueError, OSError, StoreError) as error:
+        raise _fail(error) from error
+    typer.echo(show.text(found))
+
+
+@app.command()
+def ab(
+    base: Annotated[str | None, typer.Option(help="Python interpreter of the environment before")] = None,
+    head: Annotated[str | None, typer.Option(help="Python interpreter of the environment after")] = None,
+    base_ref: Annotated[str | None, typer.Option(help="git ref before, in place of --base")] = None,
+    head_ref: Annotated[str | None, typer.Option(help="git ref after, in place of --head")] = None,
+    repository: Annotated[Path, typer.Option(help="git checkout of the package under test")] = Path(),
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    variant: Annotated[str, typer.Option(help="see: perfsuite list")] = "bf16-sdpa",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    time_s: Annotated[float, typer.Option("--time", min=1, help="seconds, at most, for all pairs")] = 60.0,
+    pairs: Annotated[int, typer.Option(min=1, help="fresh pairs of processes, at most")] = 8,
+    tolerance: Annotated[float, typer.Option(help="slowdown that is accepted, as a fraction")] = 0.02,
+    prompts: Annotated[int, typer.Option(min=1, help="prompts whose pictures are compared")] = 1,
+    design: Annotated[str, typer.Option(help="auto, lockstep or alternate (processes)")] = "auto",
+    out: Annotated[Path | None, typer.Option("--json", help="write all figures to this file")] = None,
+    baselines: Annotated[Path, typer.Option(help="folder of the baselines, for thresholds")] = Path(
+        "baselines"
+    ),
+) -> None:
+    """Compare two environments in lock step. Exit code 0: not slower; 1: regressed, in latency or
+    pictures; 2: inconclusive; 3: it could not be compared."""
+    import tempfile
+
+    from perfsuite import variants, workloads
+    from perfsuite.decision.paired import PairedSettings
+    from perfsuite.records import PictureStatus, Status
+    from perfsuite.report import ab as show
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+    from perfsuite.workers import Server, WorkerError
+    from perfsuite.workers import ab as comparing
+    from perfsuite.workers.environments import build
+
+    try:
+        for name, interpreter, ref in (("base", base, base_ref), ("head", head, head_ref)):
+            if (interpreter is None) == (ref is None):
+                raise ValueError(f"name either --{name} PYTHON or --{name}-ref REF")
+        if design not in ("auto", "lockstep", "alternate"):
+            raise ValueError(f"--design={design}: one of auto, lockstep, alternate")
+        chosen, target = variants.get(variant), workloads.get(workload)
+        settings = PairedSettings(tolerance=tolerance)
+        plan = comparing.Plan(
+            target.name, chosen.name, device, weights, time_s, most_pairs=pairs,
+            least_pairs=min(2, pairs), prompts=prompts, design=design,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="perfsuite-ab-") as name:
+            folder = Path(name)
+            pythons = {
+                side: interpreter or str(build(repository, ref or "", folder, side))
+                for side, interpreter, ref in (("base", base, base_ref), ("head", head, head_ref))
+            }
+            with Server(pythons["base"]) as one, Server(pythons["head"]) as other:
+                servers = {"base": one, "head": other}
+                found = comparing.run_ab(servers, plan, folder, settings, _to_stderr)
+            quality = _compare_pictures(found.pictures, target.name, chosen, baselines)
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            data = comparing.summary(found) | {"pictures": asdict(quality) if quality else None}
+            write_atomic(out, (json.dumps(data, indent=1) + "\n").encode())
+    except (ValueError, WorkerError, StoreError) as error:
+        typer.echo(f"perfsuite: {error}", err=True)
+        raise typer.Exit(3) from error
+    typer.echo(show.table(found, quality))
+    wrong = quality is not None and quality.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+    if found.verdict.status is Status.REGRESSED or wrong:
+        raise typer.Exit(1)
+    if found.verdict.status not in (Status.OK, Status.IMPROVED):
+        raise typer.Exit(2)
+
+
+SAME_PICTURE = 0.9999
+"""SSIM of head to base where the float32 reference variant is compared, as for golden pictures."""
+
+
+def _compare_pictures(
+    files: dict[str, str], workload: str, variant: Variant, baselines: Path
+) -> Quality | None:
+    """Head's pictures against base's: no further apart than the variant may be from float32."""
+    from safetensors.numpy import load_file
+
+    from perfsuite import workloads
+    from perfsuite.quality.pictures import score, worst
+    from perfsuite.quality.thresholds import for_variant
+    from perfsuite.records import Quality
+    from perfsuite.store import load_thresholds
+
+    if files.keys() != {"base", "head"}:
+        return None
+    before, after = load_file(files["base"]), load_file(files["head"])
+    stored = load_thresholds(baselines / "reference" / workload / "thresholds.json")
+    allowed = for_variant(stored, variant) if stored is not None else {}
+    if not allowed and "fp32" in variant:
+        allowed = dict.fromkeys(workloads.get(workload).prompts, SAME_PICTURE)
+    prompts = workloads.get(workload).prompts
+    scores = tuple(
+        score(prompts[int(key)], after[key], before[key], allowed.get(prompts[int(key)]))
+        for key in sorted(before)
+    )
+    return Quality(worst(scores), scores)
 
 
 def _to_stderr(line: str) -> None:

@@ -199,6 +199,16 @@ class Cause(StrEnum):
     """Judged by the speed-up over another rung, for want of a baseline of this device."""
     NOT_STEADY = "NOT_STEADY"
     """The warm-up ended at its limit, not by its rule."""
+    MULTIMODAL = "MULTIMODAL"
+    """The sessions of a side fall in separate modes."""
+    SLOW_TAIL = "SLOW_TAIL"
+    """Only the slowest quarter of the calls slowed down."""
+    THROTTLED = "THROTTLED"
+    """The device lowered its clocks for heat or power."""
+    OTHER_PROCESS = "OTHER_PROCESS"
+    """Another process used the device."""
+    HOST_BOUND = "HOST_BOUND"
+    """The device waited for the host."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +233,8 @@ class Verdict:
     causes: tuple[Cause, ...] = ()
     detail: str = ""
     """One line for a person: what was compared, and why the verdict is not another."""
+    p_value: Annotated[float, Ge(0)] | None = None
+    """One-sided, of the deciding look; the null hypothesis is no slowdown beyond the minimum effect."""
 
 
 class PictureStatus(StrEnum):

@@ -3,8 +3,33 @@
 numpy and scipy are imported inside the functions, so that collecting tests does not pay for them.
 """
 
+from perfsuite.decision import sequential
 from perfsuite.decision.ladder import shape
+from perfsuite.decision.sequential import wants_more
 from perfsuite.decision.settings import DecisionSettings, prior_for
+from perfsuite.decision.several import (
+    CONFIRM_SESSIONS,
+    Spending,
+    confirm,
+    control_moved,
+    holm,
+    is_suspect,
+)
 from perfsuite.decision.verdicts import compare, incompatible, new
 
-__all__ = ["DecisionSettings", "compare", "incompatible", "new", "prior_for", "shape"]
+__all__ = [
+    "CONFIRM_SESSIONS",
+    "DecisionSettings",
+    "Spending",
+    "compare",
+    "confirm",
+    "control_moved",
+    "holm",
+    "incompatible",
+    "is_suspect",
+    "new",
+    "prior_for",
+    "sequential",
+    "shape",
+    "wants_more",
+]

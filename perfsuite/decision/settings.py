@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+TOLERANCE = 0.04
+"""Default of the slowdown that is accepted. Below 5 %, so that a slowdown of 5 % is found where that can be
+measured; not smaller, because half of all unchanged benchmarks then stay INCONCLUSIVE with five sessions."""
+
 
 class Prior(NamedTuple):
     """What is believed of the spread between sessions before any was measured."""
@@ -13,7 +17,8 @@ class Prior(NamedTuple):
     sd: float
     """Standard deviation of the log latency between fresh processes (0.1 is about 10 %)."""
     df: float
-    """Pseudo degrees of freedom: the belief weighs as much as ``df + 1`` measured sessions."""
+    """Pseudo degrees of freedom: the belief weighs as much as ``df + 1`` measured sessions, and falls to
+    nothing once the sessions themselves show their spread."""
 
 
 _PRIORS = {
@@ -56,7 +61,7 @@ class DecisionSettings:
         ValueError: a value outside its range.
     """
 
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     """Slowdown that is accepted, as a fraction; at least 0."""
     confidence: float = 0.95
     """Two-sided coverage of the interval of the ratio, between 0 and 1."""
@@ -81,7 +86,7 @@ class DecisionSettings:
 
     @classmethod
     def for_device(
-        cls, device_kind: str, *, tolerance: float = 0.05, confidence: float = 0.95
+        cls, device_kind: str, *, tolerance: float = TOLERANCE, confidence: float = 0.95
     ) -> DecisionSettings:
         """Make settings with the prior of a class of devices, ``cpu`` or ``cuda``.
 

@@ -1,22 +1,22 @@
 """The gate: sessions to verdict.
 
 Three looks at the sessions are taken. The **low quantile** is the main one: it is the least disturbed.
-The **median** may raise the alarm too, with a fifth of the risk, and must lie within the tolerance for
-OK. The **slowest quarter** never raises an alarm, being too noisy, but withholds OK and IMPROVED.
+The **median** and the mean of the **slowest quarter** may raise the alarm too, each with a fifth of the
+risk; the latter only with `TAIL_SAMPLES` a session and `MINIMUM_SESSIONS` a side, else it merely withholds
+OK and IMPROVED.
 
 The rule, with r the one-sided risk of the interval (0.025 at a confidence of 0.95):
 
-1. REGRESSED: the ratio is above ``1 + tolerance``, and its lower limit at the risk of an alarm, a fifth
-   of r, is above ``1 + MINIMUM_EFFECT``. The stricter limit keeps false alarms below one in 200 even
-   where noise dwarfs the minimum effect; sessions with heavy tails come to about one in 100.
-2. IMPROVED: the upper limits at that same risk are below ``1 - MINIMUM_EFFECT``.
+1. REGRESSED: the p-value is at most `ALARM_SHARE` of r, that is, the lower limit at that risk is above
+   ``1 + MINIMUM_EFFECT``; and the interval is not wholly within the tolerance. The p-value is the least
+   of the looks', those of median and tail times five.
+2. IMPROVED: the upper limits at the risk of an alarm are below ``1 - MINIMUM_EFFECT``.
 3. OK: the upper limits at r lie within the tolerance, and there are three baseline sessions or more.
    A change that is certainly slower, but certainly by less than the tolerance, is OK: that much is
    accepted. There is no lower limit, because what is too fast is no slowdown.
-4. INCONCLUSIVE: all else, also an interval wholly above 1 that reaches beyond the tolerance while the
-   ratio does not, and one that is too close to 1 for an alarm.
+4. INCONCLUSIVE: all else.
 
-So a slowdown beyond the tolerance is called OK with probability r at most, where the prior holds.
+So a slowdown beyond the tolerance is called OK with probability r at most, where the spread is known.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from statistics import fmean, median, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from perfsuite.decision.modes import modes
 from perfsuite.decision.settings import DecisionSettings
 from perfsuite.decision.statistics import (
     Look,
@@ -37,7 +38,7 @@ from perfsuite.decision.statistics import (
     summarize_side,
     tail_quantile,
 )
-from perfsuite.decision.wording import change, comparison, percent
+from perfsuite.decision.wording import change, comparison, in_modes, percent
 from perfsuite.records import Cause, Status, Verdict
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ MINIMUM_EFFECT = 0.01
 """Smaller changes than this are nobody's concern, however certain."""
 MINIMUM_SESSIONS = 3
 """With fewer baseline sessions the spread is nearly all prior, and OK is not given."""
-ALARM_SHARE = 0.2
-"""Risk of an alarm as a share of the interval's one-sided risk, and the median's as a share of that."""
+ALARM_SHARE = 0.44
+"""Risk of an alarm as a share of the interval's one-sided risk."""
+OTHER_LOOKS_SHARE = 0.2
+"""Risk of the median's alarm, and of the tail's, as a share of the low quantile's."""
+TAIL_SAMPLES = 8
+"""With fewer samples in a session the slowest quarter is one odd call."""
 POWER = 0.8
 """Of the minimum detectable effect."""
 NOISY = 2.0
@@ -74,23 +79,51 @@ def compare(
         ValueError: an empty side or session, or a sample that is not positive and finite.
     """
     settings = settings or DecisionSettings()
+    return judge(baseline, candidate, settings, alarm_risk(settings))
+
+
+def alarm_risk(settings: DecisionSettings) -> float:
+    """Return the greatest p-value that `compare` calls REGRESSED."""
+    return _risk(settings) * ALARM_SHARE
+
+
+def judge(
+    baseline: Sequence[Sequence[float]],
+    candidate: Sequence[Sequence[float]],
+    settings: DecisionSettings,
+    alarm: float,
+) -> Verdict:
+    """Do what `compare` does, with another greatest p-value for REGRESSED."""
     old, fresh = summarize_side(baseline, "baseline"), summarize_side(candidate, "candidate")
-    low, middle, slow = _looks(old, fresh, settings)
-    status, by, reason = _decide(low, middle, slow, len(old), settings)
+    found = {
+        name: split
+        for name, side in (("baseline", old), ("candidate", fresh))
+        if len(split := modes([s.low for s in side])) > 1
+    }
+    looks = _looks(old, fresh, settings, trimmed=not found)
+    status, by, reason = _decide(looks, len(old), settings, alarm)
     risk = _risk(settings)
+    causes = _causes(status, old, fresh, settings)
+    if found:
+        causes = (*causes, Cause.MULTIMODAL)
+    if status is Status.REGRESSED and by is looks.slow:
+        causes = (*causes, Cause.SLOW_TAIL)
     verdict = Verdict(
         status=status,
         ratio=exp(by.shift),
         interval=(exp(by.lower(risk)), exp(by.upper(risk))),
         confidence=settings.confidence,
-        minimum_detectable_effect=_minimum_detectable_effect(low, settings),
+        minimum_detectable_effect=_minimum_detectable_effect(looks.low, settings, alarm),
         tolerance=settings.tolerance,
         baseline_sessions=len(old),
         candidate_sessions=len(fresh),
         baseline_s=exp(fmean(s.middle for s in old)),
-        causes=_causes(status, old, fresh, settings),
+        causes=causes,
+        p_value=min(1.0, *looks.p_values()),
     )
-    return replace(verdict, detail=comparison(verdict, reason))
+    reasons = [reason] if reason else []
+    reasons += [in_modes(name, split) for name, split in found.items()]
+    return replace(verdict, detail=comparison(verdict, "; ".join(reasons)))
 
 
 def new(detail: str, candidate_sessions: int = 1) -> Verdict:
@@ -112,34 +145,57 @@ def _risk(settings: DecisionSettings) -> float:
     return (1 - settings.confidence) / 2
 
 
-def _looks(old: list[Summary], fresh: list[Summary], settings: DecisionSettings) -> tuple[Look, Look, Look]:
+class _Looks(NamedTuple):
+    low: Look
+    middle: Look
+    slow: Look
+    tail_counts: bool
+    """Whether the slowest quarter may raise an alarm."""
+
+    def p_values(self) -> tuple[float, float, float]:
+        """P-values of a slowdown beyond the minimum effect, weighed by their shares of the risk."""
+        least = math.log1p(MINIMUM_EFFECT)
+        return (
+            self.low.p_value(least),
+            self.middle.p_value(least) / OTHER_LOOKS_SHARE,
+            self.slow.p_value(least) / OTHER_LOOKS_SHARE if self.tail_counts else 1.0,
+        )
+
+
+def _looks(old: list[Summary], fresh: list[Summary], settings: DecisionSettings, trimmed: bool) -> _Looks:
     """Compare low quantile, median and slowest quarter."""
     floor = clock_variance([*old, *fresh], settings.clock_resolution_s)
 
     def take(of: Callable[[Summary], float], factor: float) -> Look:
         extra = fewer_samples_variance(old, fresh, factor)
-        return look([of(s) for s in old], [of(s) for s in fresh], settings, floor, extra)
+        return look([of(s) for s in old], [of(s) for s in fresh], settings, floor, extra, trimmed)
 
     # Large-sample variances for unit normal samples: q (1 - q) / density**2 for a quantile; for the
     # slowest quarter that of a tail mean.
-    return (
+    return _Looks(
         take(lambda s: s.low, 2.92),
         take(lambda s: s.middle, math.pi / 2),
         take(lambda s: s.slow, 2.03),
+        tail_counts=min(len(old), len(fresh)) >= MINIMUM_SESSIONS
+        and min(s.count for s in (*old, *fresh)) >= TAIL_SAMPLES,
     )
 
 
 def _decide(
-    low: Look, middle: Look, slow: Look, baseline_sessions: int, settings: DecisionSettings
+    looks: _Looks, baseline_sessions: int, settings: DecisionSettings, alarm: float
 ) -> tuple[Status, Look, str]:
     """Apply the rule of the module; return also the look that decided, and a reason."""
+    low, middle, slow, _ = looks
     risk = _risk(settings)
-    alarm = risk * ALARM_SHARE
     accepted = math.log1p(settings.tolerance)
-    if _alarms(low, alarm, accepted):
-        return Status.REGRESSED, low, ""
-    if _alarms(middle, alarm * ALARM_SHARE, accepted):
-        return Status.REGRESSED, middle, "the median slowed down, the fastest calls less"
+    reasons = (
+        "",
+        "the median slowed down, the fastest calls less",
+        "the slowest quarter of the calls slowed down",
+    )
+    for of, p_value, why in zip((low, middle, slow), looks.p_values(), reasons, strict=True):
+        if p_value <= alarm and of.upper(risk) > accepted:
+            return Status.REGRESSED, of, why
     slower = max(low, middle, key=lambda each: each.upper(risk))
     faster = all(each.upper(alarm) < math.log1p(-MINIMUM_EFFECT) for each in (low, middle))
     within = baseline_sessions >= MINIMUM_SESSIONS and slower.upper(risk) <= accepted
@@ -157,10 +213,6 @@ def _decide(
     return Status.OK, slower, f"within the tolerance of {percent(settings.tolerance)}"
 
 
-def _alarms(of: Look, risk: float, accepted: float) -> bool:
-    return of.shift > accepted and of.lower(risk) > math.log1p(MINIMUM_EFFECT)
-
-
 def _why_inconclusive(of: Look, baseline_sessions: int, settings: DecisionSettings) -> str:
     if baseline_sessions < MINIMUM_SESSIONS:
         return f"fewer than {MINIMUM_SESSIONS} baseline sessions show only gross changes: record more"
@@ -169,17 +221,16 @@ def _why_inconclusive(of: Look, baseline_sessions: int, settings: DecisionSettin
     return f"too noisy to rule out a slowdown of {percent(settings.tolerance)}"
 
 
-def _minimum_detectable_effect(of: Look, settings: DecisionSettings) -> float:
+def _minimum_detectable_effect(of: Look, settings: DecisionSettings, alarm: float) -> float:
     """Return the slowdown, as a fraction, that would be REGRESSED with 80 % power.
 
-    The alarm sounds beyond ``c = max(log(1 + MINIMUM_EFFECT) + t * error, log(1 + tolerance))``, with t
-    the quantile at the risk of an alarm; a true shift of ``c + t_0.8 * error`` gets there in 80 % of
-    cases. This is the usual ``(t_alpha + t_power) * error`` instead of a noncentral t; in simulations
-    the power is 77 to 88 % where sessions scatter as the prior believes, and more where they scatter less.
+    The alarm sounds once the shift is as far above ``log(1 + MINIMUM_EFFECT)`` as it now is above its
+    lower limit, and the upper limit is beyond the tolerance; a true shift ``t_0.8 * error`` larger gets
+    there in 80 % of cases. This is the usual ``(t_alpha + t_power) * error`` and no noncentral t.
     """
-    margin = tail_quantile(_risk(settings) * ALARM_SHARE, of.df) * of.error
-    threshold = max(math.log1p(MINIMUM_EFFECT) + margin, math.log1p(settings.tolerance))
-    return exp(threshold + tail_quantile(1 - POWER, of.df) * of.error) - 1
+    alarming = math.log1p(MINIMUM_EFFECT) + of.shift - of.lower(alarm)
+    outside = math.log1p(settings.tolerance) - of.upper(_risk(settings)) + of.shift
+    return exp(max(alarming, outside) + tail_quantile(1 - POWER, of.df) * of.error) - 1
 
 
 def _causes(

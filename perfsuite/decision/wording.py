@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from perfsuite.records import Verdict
 
 
@@ -29,6 +33,12 @@ def comparison(verdict: Verdict, reason: str) -> str:
         f"least slowdown this comparison can find: {percent(effect)}"
     )
     return f"{text}; {reason}" if reason else text
+
+
+def in_modes(side: str, modes: Sequence[Sequence[float]]) -> str:
+    """Name the modes of one side: number of sessions and typical time, from the logs of seconds."""
+    named = " and ".join(f"{len(mode)} near {math.exp(median(mode)):.4g} s" for mode in modes)
+    return f"{side} sessions fall in modes: {named}"
 
 
 def change(ratio: float) -> str:

@@ -26,16 +26,21 @@ class PeakMemory:
 
     def bytes(self) -> int:
         """The peak so far, in bytes."""
-        if self._kind == "cuda":
-            import torch
+        return peak_bytes(self._kind)
 
-            return int(torch.cuda.max_memory_allocated())
-        if _STATUS.exists():
-            found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
-            if found:
-                return int(found[1]) * 1024
-        import resource
-        import sys
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+def peak_bytes(kind: str) -> int:
+    """Peak memory of this process since its start, or since a `PeakMemory` was made, in bytes."""
+    if kind == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    if _STATUS.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

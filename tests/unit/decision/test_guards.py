@@ -87,10 +87,10 @@ def assert_sound(verdict: Verdict) -> None:
     assert "nan" not in verdict.detail
     assert "inf " not in verdict.detail
     if verdict.status is Status.OK:
-        assert upper <= 1.05 * (1 + 1e-12)
+        assert upper <= 1.04 * (1 + 1e-12)
     if verdict.status is Status.REGRESSED:
         assert lower > 1.01
-        assert ratio > 1.05
+        assert upper > 1.04
     if verdict.status is Status.IMPROVED:
         assert upper < 0.99
 

@@ -12,6 +12,7 @@ from perfsuite.decision.statistics import (
     fewer_samples_variance,
     look,
     quantile,
+    squares,
     summarize,
     tail_quantile,
 )
@@ -47,45 +48,73 @@ def test_summary_of_a_session() -> None:
 
 
 def test_one_session_a_side_leaves_the_prior() -> None:
-    variance, df = between_variance([[5.0], [1.0]], PRIOR)
+    variance, df, measured = between_variance([[5.0], [1.0]], PRIOR)
 
     assert variance == pytest.approx(0.1**2)
-    assert df == 4
+    assert (df, measured) == (4, 0)
 
 
-def test_many_sessions_drown_the_prior() -> None:
+def test_many_sessions_leave_no_prior() -> None:
     values = (0.02 * np.random.default_rng(3).standard_normal(20_000)).tolist()
 
-    variance, df = between_variance([values, [0.0]], PRIOR)
+    variance, df, measured = between_variance([values, [0.0]], PRIOR, trimmed=False)
 
     assert math.sqrt(variance) == pytest.approx(np.std(values, ddof=1), rel=0.01)
-    assert df == 4 + 19_999
+    assert (df, measured) == (19_999, 1)
 
 
 def test_between_prior_and_sample_the_variances_are_weighed() -> None:
-    variance, df = between_variance([[0.0, 0.2, 0.4]], PRIOR)
+    """Two of six degrees of freedom are measured, so four sixths of the prior's four remain."""
+    variance, df, measured = between_variance([[0.0, 0.2, 0.4]], PRIOR)
 
-    assert variance == pytest.approx((4 * 0.1**2 + 2 * 0.2**2) / 6)
-    assert df == 6
+    believed = 4 * 4 / 6
+    assert variance == pytest.approx((believed * 0.1**2 + 2 * 0.2**2) / (believed + 2))
+    assert df == pytest.approx(believed + 2)
+    assert measured == pytest.approx(2 / (believed + 2))
 
 
 def test_both_sides_tell_of_the_spread_but_not_their_difference() -> None:
-    variance, df = between_variance([[0.0, 0.2, 0.4], [9.0, 9.2]], PRIOR)
+    one, other = (between_variance([[0.0, 0.2, 0.4], [x, x + 0.2]], PRIOR) for x in (0, 9))
 
-    assert variance == pytest.approx((4 * 0.1**2 + 2 * 0.2**2 + 0.02) / 7)
-    assert df == 7
+    assert one == pytest.approx(other)
+
+
+@pytest.mark.parametrize("count", [5, 9, 10, 20])
+def test_trimmed_squares_are_unbiased_for_normal_sessions(count: int) -> None:
+    rows = np.random.default_rng(count).standard_normal((4000, count)).tolist()
+    variances = [total / dof for total, dof in map(squares, rows)]
+
+    assert np.mean(variances) == pytest.approx(1, abs=0.06)
+
+
+def test_one_slow_session_of_five_does_not_widen() -> None:
+    quiet, odd = [0.0, 0.01, 0.02, 0.03, 0.04], [0.0, 0.01, 0.02, 0.03, 4.0]
+
+    assert squares(odd) == squares(quiet)
+    assert squares(odd, trimmed=False)[0] > 100 * squares(quiet, trimmed=False)[0]
 
 
 @pytest.mark.parametrize(("m", "k"), [(1, 1), (5, 1), (20, 1), (5, 3)])
-def test_error_of_a_prediction(m: int, k: int) -> None:
-    taken = look([0.0] * m, [0.3] * k, PRIOR)
-    sd = math.sqrt(4 * 0.1**2 / (4 + m - 1 + k - 1))
+def test_limits_lie_on_either_side_of_the_shift(m: int, k: int) -> None:
+    taken = look([0.01 * (i % 3) for i in range(m)], [0.3 + 0.01 * (i % 3) for i in range(k)], PRIOR)
 
-    assert taken.shift == pytest.approx(0.3)
-    assert taken.error == pytest.approx(sd * math.sqrt(1 / k + 1 / m))
-    assert taken.df == 4 + m + k - 2
-    assert taken.upper(0.025) - 0.3 == pytest.approx(0.3 - taken.lower(0.025))
-    assert taken.upper(0.005) > taken.upper(0.025) > taken.upper(0.2) > 0.3
+    assert taken.shift == pytest.approx(0.3, abs=0.011)
+    assert taken.lower(0.005) < taken.lower(0.025) < taken.shift
+    assert taken.upper(0.005) > taken.upper(0.025) > taken.upper(0.2) > taken.shift
+
+
+def test_one_against_one_has_the_whole_prior_as_error() -> None:
+    taken = look([0.0], [0.3], PRIOR)
+
+    assert taken.lower(0.025) == pytest.approx(0.3 - 2.776 * 0.1 * math.sqrt(2), abs=1e-4)
+    assert taken.p_value(0.3) == pytest.approx(0.5, abs=0.01)
+
+
+def test_p_value_is_the_least_risk_with_the_limit_above() -> None:
+    taken = look([0.0, 0.01, 0.02], [0.03, 0.05, 0.04], PRIOR)
+    p_value = taken.p_value(0.01)
+
+    assert taken.lower(p_value * 1.1) > 0.01 > taken.lower(p_value * 0.9)
 
 
 def summary(count: int, spread: float | None = 0.1) -> Summary:

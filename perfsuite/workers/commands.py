@@ -1,0 +1,131 @@
+"""What a worker can do: build a pipeline, measure a session, run pieces, draw pictures."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from perfsuite import pipelines, workloads
+from perfsuite.measuring.clock import now
+from perfsuite.measuring.memory import peak_bytes
+from perfsuite.measuring.pieces import Pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perfsuite.pipelines import Prepared
+    from perfsuite.records import Workload
+
+
+class Commands:
+    """The state of one worker. Each ``do_`` method answers the request of that name with plain data."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Prepared] = {}
+        self._pieces: dict[str, Pieces] = {}
+
+    def do_hello(self) -> dict[str, Any]:
+        """Who answers: process, and versions of what is measured."""
+        from perfsuite.device import versions
+
+        return {"pid": os.getpid(), "versions": versions()}
+
+    def do_prepare(
+        self,
+        workload: str,
+        variant: str,
+        device: str = "auto",
+        weights: str = "auto",
+        steps: int | None = None,
+    ) -> dict[str, Any]:
+        """Build, verify, make the first call; the pipeline is then known by the variant's name."""
+        prepared = pipelines.prepare(_workload(workload, steps), variant, device, weights)
+        self._open[variant] = prepared
+        first_call_s = prepared.context.first_call(prepared.pipe)
+        return {
+            "build_s": prepared.build_s,
+            "first_call_s": first_call_s,
+            "evidence": list(prepared.evidence),
+        }
+
+    def do_session(self, variant: str, plan: dict[str, Any]) -> dict[str, Any]:
+        """Measure one session of a prepared pipeline, as the suite does; the session as plain data."""
+        from perfsuite.measuring.session import Plan, measure
+
+        return asdict(measure(self._open[variant], time_calls, Plan(**plan)))
+
+    def do_warm(self, variant: str, calls: int) -> list[float]:
+        """So many whole calls; seconds of each."""
+        return list(time_calls(self._open[variant].generate, calls))
+
+    def do_advance(self, variant: str) -> tuple[str, float]:
+        """Run the next piece of this pipeline's endless calls: its name and seconds."""
+        if variant not in self._pieces:
+            self._pieces[variant] = Pieces(self._open[variant])
+        return self._pieces[variant].advance()
+
+    def do_pictures(self, workload: str, variant: str, file: str, count: int) -> int:
+        """Draw the first prompts into a safetensors file, float32 (height, width, 3) each; how many.
+
+        All steps of the workload, also where turns are taken with fewer.
+        """
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        found = self._open[variant]
+        full = replace(found.context, workload=_workload(workload, None))
+        pictures = [full.generate(found.pipe, i) for i in range(min(count, len(full.workload.prompts)))]
+        save_file({f"{i:03d}": np.ascontiguousarray(p) for i, p in enumerate(pictures)}, file)
+        return len(pictures)
+
+    def do_memory(self) -> int:
+        """Peak memory of this process so far, in bytes."""
+        kinds = {p.context.device.kind for p in self._open.values()}
+        return peak_bytes(kinds.pop() if kinds else "cpu")
+
+    def do_device_kind(self) -> str:
+        """``cpu`` or ``cuda``, of the first pipeline."""
+        return next(iter(self._open.values())).context.device.kind
+
+    def do_free_memory(self) -> int:
+        """Bytes that another pipeline could take on the device."""
+        if self.do_device_kind() == "cuda":
+            import torch
+
+            return int(torch.cuda.mem_get_info()[0])
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+
+    def do_release(self, variant: str) -> None:
+        """Forget a pipeline."""
+        pieces = self._pieces.pop(variant, None)
+        if pieces is not None:
+            pieces.close()
+        pipe = self._open.pop(variant).pipe
+        pipelines.release(pipe)
+        del pipe
+        gc.collect()
+
+
+def time_calls(call: Callable[[], object], rounds: int) -> list[float]:
+    """Seconds of so many calls, with garbage collection off as pytest-benchmark has it."""
+    seconds = []
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            start = now()
+            call()
+            seconds.append(now() - start)
+    finally:
+        if collecting:
+            gc.enable()
+    return seconds
+
+
+def _workload(name: str, steps: int | None) -> Workload:
+    workload = workloads.get(name)
+    return workload if steps is None else replace(workload, steps=steps)

@@ -1,0 +1,98 @@
+"""The worker's side: answers one JSON line with one JSON line, over a Unix socket.
+
+With ``--keep`` the process imports the heavy packages and then forks a child for each connection: a fresh
+process in milliseconds. Nothing is computed before the fork, so the child starts its own threads and its
+own CUDA context, as a started process does. Without it, one connection is served and the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socketserver
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTOCOL = 1
+"""Of the messages; both sides are the same code, so a difference is an installation gone wrong."""
+
+
+def main(arguments: list[str]) -> None:
+    """Listen at the path given first; serve one connection, or with ``--keep`` each in a fork."""
+    path, keep = arguments[0], "--keep" in arguments[1:]
+    # Ctrl-C reaches the whole group; the parent process decides what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if keep:
+        _preload()
+    server = (_Forking if keep else _Single)(path, _Handler)
+    with contextlib.suppress(FileNotFoundError), server:
+        if keep:
+            _announce(path)
+            server.serve_forever()
+        else:
+            _announce(path)
+            server.handle_request()
+
+
+def _announce(path: str) -> None:
+    """Tell the parent that the socket is there."""
+    print(json.dumps({"listening": path, "protocol": PROTOCOL}), flush=True)
+
+
+def _preload() -> None:
+    """Import what a pipeline needs; compute nothing."""
+    import diffusers  # noqa: F401
+    import torch
+    import transformers  # noqa: F401
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer  # noqa: F401
+
+    import perfsuite.pipelines
+    import perfsuite.workers.commands  # noqa: F401
+
+    assert not torch.cuda.is_initialized(), "CUDA must not be in use before a fork"
+
+
+class _Single(socketserver.UnixStreamServer):
+    pass
+
+
+class _Forking(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+    # The parent must see the end of a child's connection at once, also of one that was killed.
+    block_on_close = False
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        from perfsuite.workers.commands import Commands
+
+        commands = Commands()
+        try:
+            for line in self.rfile:
+                request = json.loads(line)
+                reply = _answer(getattr(commands, f"do_{request.pop('do')}"), request)
+                self.wfile.write(json.dumps(reply).encode() + b"\n")
+                self.wfile.flush()
+        except BrokenPipeError:
+            pass  # the parent has gone; so does this worker
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if isinstance(self.server, _Forking):
+                os._exit(0)  # what the parent of the fork registered for its own end is not ours
+
+
+def _answer(command: Callable[..., Any], request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"ok": command(**request)}
+    except Exception as error:
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "traceback": traceback.format_exc(),
+        }
