@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from perfsuite.records import Quality, Variant
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from perfsuite.records import Quality, Variant, Workload
 
 app = typer.Typer(
     help="Performance and quality gates for SDXL image generation.",
@@ -52,6 +55,9 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fal
 def calibrate(
     quality: Annotated[bool, typer.Option("--quality", help="measure the pictures' noise floor")] = False,
     golden: Annotated[bool, typer.Option("--golden", help="store float32 pictures as golden")] = False,
+    sessions: Annotated[int, typer.Option(min=0, max=20, help="latency: fresh processes a variant")] = 0,
+    restart: Annotated[bool, typer.Option("--restart", help="replace stored sessions")] = False,
+    time_budget: Annotated[float, typer.Option(min=0.1, help="seconds of timed calls a session")] = 6.0,
     workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
     variant: Annotated[list[str] | None, typer.Option(help="default: the ladder without fp32")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds a prompt")] = 3,
@@ -61,8 +67,8 @@ def calibrate(
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """Measure what the gates need to know beforehand, and store it below the baselines."""
-    if not (quality or golden):
-        raise _fail(ValueError("nothing to do: give --quality, --golden or both"))
+    if not (quality or golden or sessions):
+        raise _fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
     from perfsuite import variants, workloads
     from perfsuite.device import NoDeviceError
     from perfsuite.models import WeightsError
@@ -70,6 +76,7 @@ def calibrate(
     from perfsuite.quality.golden import GoldenError
     from perfsuite.quality.noise import NoiseError
     from perfsuite.store import StoreError
+    from perfsuite.workers import WorkerError
 
     try:
         chosen = [variants.get(n) for n in variant or [v.name for v in variants.LADDER[1:]]]
@@ -77,12 +84,55 @@ def calibrate(
         folder = baselines / "reference" / target.name
         if golden:
             _golden(target.name, device, weights, folder)
+        if sessions:
+            _sessions(
+                target,
+                variant,
+                device,
+                weights,
+                baselines,
+                sessions,
+                time_budget_s=time_budget,
+                restart=restart,
+            )
         if quality:
             _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
     except (
         ValueError, NoDeviceError, WeightsError, QualityError, GoldenError, NoiseError, StoreError,
+        WorkerError,
     ) as error:  # fmt: skip
         raise _fail(error) from error
+
+
+def _sessions(
+    workload: Workload, names: list[str] | None, device: str, weights: str, folder: Path, sessions: int,
+    *, time_budget_s: float, restart: bool,
+) -> None:  # fmt: skip
+    from perfsuite import variants
+    from perfsuite.device import fingerprint, versions
+    from perfsuite.pipelines import unsupported
+    from perfsuite.report import calibration
+    from perfsuite.store import Baselines
+    from perfsuite.workers import Server
+    from perfsuite.workers.calibrating import calibrate
+
+    target = fingerprint(device)
+    chosen = []
+    for variant in map(variants.get, names or variants.VARIANTS):
+        reason = unsupported(variant, target)
+        if reason is None:
+            chosen.append(variant)
+        elif names:
+            raise ValueError(f"{variant.name}: {reason}")
+    protocol = workload.protocol + ("" if weights == "auto" else f" weights {weights}")
+    store = Baselines(folder)
+    with Server() as server:
+        found = calibrate(
+            server, store, target, workload, chosen, sessions, protocol=protocol, versions=versions(),
+            weights=weights, time_budget_s=time_budget_s, restart=restart, progress=_to_stderr,
+        )  # fmt: skip
+    typer.echo(calibration.table(found, target.name))
+    typer.echo(f"baselines {store.path(target.slug)}")
 
 
 def _golden(workload: str, device: str, weights: str, folder: Path) -> None:
@@ -212,6 +262,42 @@ def evaluate(
     except (ValueError, OSError, StoreError) as error:
         raise _fail(error) from error
     typer.echo(show.text(found))
+
+
+@app.command()
+def trace(
+    out: Annotated[Path, typer.Argument(help="npz file to write, for perfsuite evaluate")],
+    variant: Annotated[list[str], typer.Option(help="may be repeated")],
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    processes: Annotated[int, typer.Option(min=2, help="fresh processes")] = 30,
+    samples: Annotated[int, typer.Option(min=1, help="calls of each variant in each process")] = 30,
+    steps: Annotated[int | None, typer.Option(min=1, help="denoising steps; default: the workload's")] = None,
+    busy: Annotated[int, typer.Option(min=0, help="cores that other work keeps busy meanwhile")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+) -> None:
+    """Record this machine's own timing noise: seconds by variant, fresh process and call."""
+    from perfsuite import variants, workloads
+    from perfsuite.store import StoreError
+    from perfsuite.store.traces import write
+    from perfsuite.workers import Server, WorkerError, tracing
+
+    try:
+        names = [variants.get(name).name for name in variant]
+        target = workloads.get(workload)
+        group = f"{target.name}, {busy} cores busy" if busy else f"{target.name}, alone"
+
+        def done(latency_s: NDArray[np.float32]) -> None:
+            write(out, latency_s, names, [group] * len(names))
+
+        with tracing.load(busy), Server() as server:
+            tracing.record(
+                server, target.name, names, processes, samples, steps=steps, device=device,
+                weights=weights, progress=_to_stderr, done=done,
+            )  # fmt: skip
+    except (ValueError, WorkerError, StoreError) as error:
+        raise _fail(error) from error
+    typer.echo(f"wrote {out}")
 
 
 @app.command()

@@ -190,15 +190,17 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-def release(pipe: Any) -> dict[str, tuple[Any, Any]]:
+def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
     """Forget a built pipeline and put global settings back; returns those that had changed.
 
-    The memory is free once the caller drops its own references.
+    The memory is free once the caller drops its own references. Without `forget` compiled code stays:
+    for an eager pipeline that stood beside a compiled one which is still in use.
     """
     prepared = _OPEN.pop(id(pipe), None)
     if prepared is None:
         raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
     snapshot = prepared.snapshot
     del prepared
-    _forget()
+    if forget:
+        _forget()
     return snapshot.restore()

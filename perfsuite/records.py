@@ -148,6 +148,19 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """Latency in units of a reference variant's, both measured in turns of single denoising steps.
+
+    It moves far less with the machine than seconds do, and can be compared next month.
+    """
+
+    reference: str
+    """Name of the variant that is 1."""
+    ratio: Annotated[tuple[Seconds, ...], MinLen(1)]
+    """Of each pair of calls, in order; below 1 is faster than the reference."""
+
+
+@dataclass(frozen=True)
 class Session:
     """One fresh process measuring one benchmark, after warm-up. This is what baselines store."""
 
@@ -173,6 +186,8 @@ class Session:
     wall_s: Annotated[float, Ge(0)]
     """All that this benchmark took: building, warming up, measuring."""
     commit: str | None = None
+    relative: Relative | None = None
+    """None where it was not measured: the reference itself, or no memory for two pipelines."""
 
 
 class Status(StrEnum):
@@ -235,6 +250,8 @@ class Verdict:
     """One line for a person: what was compared, and why the verdict is not another."""
     p_value: Annotated[float, Ge(0)] | None = None
     """One-sided, of the deciding look; the null hypothesis is no slowdown beyond the minimum effect."""
+    basis: str = "seconds"
+    """What was compared: ``seconds``, or ``relative to`` a variant."""
 
 
 class PictureStatus(StrEnum):

@@ -52,6 +52,10 @@ OPTIONS = (
     Option("time-budget", "SECONDS", "of the timed rounds of each benchmark", "6"),
     Option("strict", "", "fail also where there is nothing to compare with (NEW, INCOMPATIBLE)", "no",
            flag=True),
+    Option("confirm", "N", "fresh processes that measure a suspect again before its test fails; 0: none",
+           "4"),
+    Option("relative", "MODE", "measure latency also in units of the reference variant's, in turns of single "
+           "steps: yes or no", "yes", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each",
            ".perfsuite/results.jsonl"),
     Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
@@ -74,6 +78,9 @@ class Settings:
     update: Update
     time_budget_s: float
     strict: bool
+    confirm: int
+    """Fresh sessions of a suspect; 0: none."""
+    relative: bool
     results: Path
     artifacts: Path
     reference_cache: Path | None
@@ -96,6 +103,12 @@ def _positive(option: Option, value: str) -> float:
     if not 0.0 < number < 1e6:
         raise SettingsError(f"{option.flag_name}={value}: wanted a number of seconds above 0")
     return number
+
+
+def _count(option: Option, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) > 100:
+        raise SettingsError(f"{option.flag_name}={value}: wanted a whole number from 0 to 100")
+    return int(value)
 
 
 def _boolean(option: Option, value: Any) -> bool:
@@ -148,6 +161,8 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         update=cast("Update", _choice(known["update"], values["update"])),
         time_budget_s=_positive(known["time-budget"], values["time-budget"]),
         strict=_boolean(known["strict"], values["strict"]),
+        confirm=_count(known["confirm"], values["confirm"]),
+        relative=_choice(known["relative"], values["relative"]) == "yes",
         results=root / values["results"],
         artifacts=root / values["artifacts"],
         reference_cache=_cache(values["reference-cache"], root),

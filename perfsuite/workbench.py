@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, measuring, pipelines, quality
+from perfsuite import decision, judging, measuring, pipelines, quality
 from perfsuite.device import fingerprint, versions
 from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
@@ -33,6 +33,8 @@ from perfsuite.store import (
     load_thresholds,
     merge_results,
 )
+from perfsuite.workers import Server, WorkerError, measure_session
+from perfsuite.workers.relative import with_relative
 
 if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
@@ -71,6 +73,8 @@ class Workbench:
         self._failed: tuple[str, str, BaseException] | None = None
         self._references: dict[str, quality.Reference] = {}
         self._inspections: dict[tuple[str, str], Inspection] = {}
+        self._confirmation = judging.Confirmation(settings.confirm)
+        self._server = Server()
         self._drawn: tuple[str, str, Drawn] | None = None
         """Workload and variant of what was drawn last."""
 
@@ -112,6 +116,11 @@ class Workbench:
             del pipe
             gc.collect()  # a compiled VAE holds itself, so only this frees it
 
+    def end(self) -> None:
+        """Release the current pipeline, and end the processes that measured suspects."""
+        self.close()
+        self._server.close()
+
     def reference(self, workload: Workload) -> quality.Reference:
         """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
         if workload.name not in self._references:
@@ -152,7 +161,13 @@ class Workbench:
 
             return time_rounds(kept, rounds)
 
-        session = measuring.measure(prepared, keeping, plan, lambda phase: self.progress(key, phase))
+        def progress(phase: str) -> None:
+            self.progress(key, phase)
+
+        session = measuring.measure(prepared, keeping, plan, progress)
+        if self.settings.relative:
+            progress("relative latency")
+            session = with_relative(session, prepared, self.settings.time_budget_s)
         verdict = self.judge(context.workload, context.variant, session)
         return self._record(
             Result(
@@ -175,9 +190,11 @@ class Workbench:
         return score(prompt, last[0], reference.pictures[0], self.thresholds(workload, variant).get(prompt))
 
     def judge(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
-        """The verdict on one session: by its baseline, else by the ladder's shape, else NEW."""
+        """The verdict on one session: by its baseline, else by the ladder's shape, else NEW.
+
+        A suspect is measured again in fresh processes first.
+        """
         entry = self.baselines and self.baselines.entries.get(f"{workload.name}/{variant.name}")
-        candidate = [session.latency_s]
         if not entry:
             return self._judge_shape(workload, variant, session)
         if entry.protocol != self.protocol(workload):
@@ -186,11 +203,38 @@ class Workbench:
                 f"this run with {self.protocol(workload)!r}",
                 len(entry.sessions),
             )
-        return decision.compare(
-            [stored.latency_s for stored in entry.sessions],
-            candidate,
-            decision.DecisionSettings.for_device(self.device.kind),
-        )
+        verdict, basis = judging.judge(entry, session, self.device.kind)
+        if not self._confirmation.wanted(verdict):
+            return verdict
+        key = _key(workload, variant)
+        try:
+            return self._confirmation.run(
+                entry,
+                session,
+                verdict,
+                basis,
+                lambda: self._fresh_session(workload, variant),
+                lambda line: self.progress(key, line),
+            )
+        except WorkerError as error:
+            said = str(error).splitlines()[0]
+            return replace(verdict, detail=f"{verdict.detail}; could not be measured again: {said}")
+
+    def _fresh_session(self, workload: Workload, variant: Variant) -> Session:
+        """One session in a process of its own."""
+        worker = self._server.worker()
+        try:
+            return measure_session(
+                worker,
+                workload.name,
+                variant.name,
+                self.device.kind,
+                self.settings.weights,
+                time_budget_s=self.settings.time_budget_s,
+                relative=self.settings.relative,
+            )
+        finally:
+            worker.close()
 
     def baseline_versions(self, result: Result) -> dict[str, str] | None:
         """Package versions of the baseline's newest session, None without a baseline."""

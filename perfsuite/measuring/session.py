@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.device import Conditions, versions
 from perfsuite.measuring.clock import now
+from perfsuite.measuring.control import control_s
 from perfsuite.measuring.memory import PeakMemory
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session
@@ -99,6 +100,7 @@ def measure(
     memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
     latency_s = tuple(time_rounds(prepared.generate, rounds))
     found, peak = conditions.finish(), memory.bytes()
+    found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)
     compiled = "compile" in context.variant

@@ -38,11 +38,21 @@ def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, st
     if verdict.status is Status.REGRESSED:
         lines.append(f"measure again: pytest --benchmark-only {test}")
         lines.append(f"accept it: pytest --benchmark-only {test} --perf-update=reset")
+    elif verdict.status is Status.IMPROVED:
+        lines.append(f"take it as the new baseline: {take_command(result)}")
     elif verdict.status is Status.NEW:
         lines.append(f"record it: pytest --benchmark-only {test} --perf-update=new")
     elif verdict.status is Status.INCOMPATIBLE:
         lines.append(f"record it anew: pytest --benchmark-only {test} --perf-update=reset")
     return "\n".join(lines)
+
+
+def take_command(result: Result) -> str:
+    """The command that makes this variant's next session its baseline."""
+    return (
+        f"pytest --benchmark-only -k test_latency --perf-workload={result.workload} "
+        f"--perf-variant={result.variant} --perf-update=reset"
+    )
 
 
 def pictures(name: str, quality: Quality) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from perfsuite import variants
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
+from perfsuite.report.messages import take_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -215,6 +216,8 @@ def remarks(results: Iterable[Result]) -> list[str]:
         if verdict is not None and (verdict.status is not Status.OK or verdict.causes):
             causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
+            if verdict.status is Status.IMPROVED:
+                lines.append(f"  take it as the new baseline: {take_command(result)}")
         lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in _complaints(result)]
     return lines
 

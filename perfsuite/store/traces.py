@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.traces import Traces, TracesError, load
 from perfsuite.store.baselines import Baselines
+from perfsuite.store.files import write_atomic
 from perfsuite.store.results import read_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from perfsuite.records import Session
 
@@ -28,6 +32,22 @@ def read_traces(path: str | Path) -> Traces:
     """
     path = Path(path)
     return _read_folder(path) if path.is_dir() else load(path)
+
+
+def write(path: Path, latency_s: NDArray[np.float32], names: Sequence[str], groups: Sequence[str]) -> None:
+    """Write a trace as npz, whole or not at all: seconds (benchmark, process, sample), names, groups.
+
+    Raises:
+        StoreError: if the file cannot be written.
+    """
+    from io import BytesIO
+
+    import numpy as np
+
+    raw = BytesIO()
+    np.savez_compressed(raw, latency_s=latency_s, name=np.array(names), project=np.array(groups))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, raw.getvalue())
 
 
 def _read_folder(folder: Path) -> Traces:

@@ -5,5 +5,6 @@ commands. POSIX only.
 """
 
 from perfsuite.workers.client import Server, Worker, WorkerError
+from perfsuite.workers.sessions import measure_session
 
-__all__ = ["Server", "Worker", "WorkerError"]
+__all__ = ["Server", "Worker", "WorkerError", "measure_session"]

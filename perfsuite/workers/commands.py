@@ -11,6 +11,7 @@ from perfsuite import pipelines, workloads
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,15 @@ class Commands:
             "evidence": list(prepared.evidence),
         }
 
-    def do_session(self, variant: str, plan: dict[str, Any]) -> dict[str, Any]:
-        """Measure one session of a prepared pipeline, as the suite does; the session as plain data."""
+    def do_session(self, variant: str, plan: dict[str, Any], relative_s: float = 0.0) -> dict[str, Any]:
+        """Measure one session of a prepared pipeline, as the suite does; the session as plain data.
+
+        With ``relative_s`` also relative to the reference variant, for so many seconds.
+        """
         from perfsuite.measuring.session import Plan, measure
 
-        return asdict(measure(self._open[variant], time_calls, Plan(**plan)))
+        prepared = self._open[variant]
+        return asdict(with_relative(measure(prepared, time_calls, Plan(**plan)), prepared, relative_s))
 
     def do_warm(self, variant: str, calls: int) -> list[float]:
         """So many whole calls; seconds of each."""
@@ -91,13 +96,7 @@ class Commands:
 
     def do_free_memory(self) -> int:
         """Bytes that another pipeline could take on the device."""
-        if self.do_device_kind() == "cuda":
-            import torch
-
-            return int(torch.cuda.mem_get_info()[0])
-        import psutil
-
-        return int(psutil.virtual_memory().available)
+        return free_memory(self.do_device_kind())
 
     def do_release(self, variant: str) -> None:
         """Forget a pipeline."""

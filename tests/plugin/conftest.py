@@ -27,6 +27,8 @@ INI = """
 [pytest]
 addopts = --import-mode=importlib --strict-markers --strict-config -p pytest_benchmark.plugin
 filterwarnings = error
+perf_relative = no
+perf_confirm = 0
 {lines}
 """
 SLUG = "cpu-replayed-2t"

@@ -1,0 +1,172 @@
+"""From sessions to a verdict: in seconds or relative to a variant, and fresh processes for suspects."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from perfsuite import decision
+from perfsuite.decision.several import Spending, confirm, control_moved, is_suspect
+from perfsuite.records import Cause, Session, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.store import Entry
+
+    Measure = Callable[[], Session]
+    """Measures one session in a fresh process; raises `perfsuite.workers.WorkerError`."""
+
+ALPHA = 0.01
+"""Of a false alarm in a whole run of the suite."""
+
+
+class Basis(NamedTuple):
+    """One way to compare: what the sessions are made of, and what is believed of their spread."""
+
+    name: str
+    baseline: list[tuple[float, ...]]
+    settings: decision.DecisionSettings
+    reference: str | None
+    """None: seconds."""
+
+    def samples(self, session: Session) -> tuple[float, ...]:
+        """What is compared of a session."""
+        if self.reference is None:
+            return session.latency_s
+        assert session.relative is not None
+        return session.relative.ratio
+
+
+def bases(entry: Entry, session: Session, device_kind: str) -> list[Basis]:
+    """Seconds, and where both sides have it the latency relative to one reference variant."""
+    found = [
+        Basis(
+            "seconds",
+            [s.latency_s for s in entry.sessions],
+            decision.DecisionSettings.for_device(device_kind),
+            None,
+        )
+    ]
+    if session.relative is not None:
+        reference = session.relative.reference
+        stored = [
+            s.relative.ratio
+            for s in entry.sessions
+            if s.relative is not None and s.relative.reference == reference
+        ]
+        if stored:
+            settings = decision.DecisionSettings.for_device(f"{device_kind}-relative")
+            found.append(Basis(f"relative to {reference}", stored, settings, reference))
+    return found
+
+
+def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Basis]:
+    """The verdict on one session by the basis that can find the smaller slowdown, and that basis.
+
+    Raises:
+        ValueError: samples that are not positive and finite.
+    """
+    verdicts = []
+    for basis in bases(entry, session, device_kind):
+        verdict = decision.compare(basis.baseline, [basis.samples(session)], basis.settings)
+        verdicts.append((_say(verdict, basis, entry), basis))
+    verdict, basis = min(verdicts, key=lambda found: found[0].minimum_detectable_effect or 0.0)
+    if len(verdicts) > 1:
+        other = next(v for v, b in verdicts if b is not basis)
+        verdict = replace(
+            verdict,
+            detail=f"{verdict.detail}; judged by latency {verdict.basis}, "
+            f"{other.basis} would find {_percent(other.minimum_detectable_effect)} at the least",
+        )
+    return _with_control(verdict, entry, [session]), basis
+
+
+def _percent(fraction: float | None) -> str:
+    return "nothing" if fraction is None else f"{fraction * 100:.1f} %"
+
+
+def _say(verdict: Verdict, basis: Basis, entry: Entry) -> Verdict:
+    """Name the basis; the baseline's latency is in seconds in any case."""
+    if basis.reference is None:
+        return verdict
+    seconds = statistics.fmean(statistics.median(s.latency_s) for s in entry.sessions)
+    return replace(verdict, basis=basis.name, baseline_s=seconds, detail=f"{basis.name}: {verdict.detail}")
+
+
+def _with_control(verdict: Verdict, entry: Entry, sessions: Sequence[Session]) -> Verdict:
+    """A machine that got slower by as much as the benchmark is no regression of the code."""
+    if verdict.status is not Status.REGRESSED or verdict.basis != "seconds" or verdict.interval is None:
+        return verdict
+    moved = control_moved(_controls(entry.sessions), _controls(sessions))
+    if moved is None:
+        return verdict
+    lower = verdict.interval[0]
+    verdict = replace(verdict, causes=(*verdict.causes, Cause.NOISY_MACHINE))
+    said = f"the control benchmark, fixed work, is {(moved - 1) * 100:.1f} % slower too"
+    if lower > moved:
+        return replace(verdict, detail=f"{verdict.detail}; {said}, which does not explain it")
+    return replace(
+        verdict, status=Status.INCONCLUSIVE, detail=f"{verdict.detail}; {said}: the machine has moved"
+    )
+
+
+def _controls(sessions: Sequence[Session]) -> list[float]:
+    found = (s.conditions.get("control_s") for s in sessions)
+    return [value for value in found if isinstance(value, float)]
+
+
+class Confirmation:
+    """Stage two over one run: suspects are measured again, at levels that keep the whole run's risk."""
+
+    def __init__(self, count: int) -> None:
+        """`count`: fresh sessions a suspect; with 0 nothing is confirmed."""
+        self._count = count
+        self._spending = Spending(ALPHA)
+
+    def wanted(self, verdict: Verdict) -> bool:
+        """Whether this verdict calls for fresh processes."""
+        return self._count > 0 and is_suspect(verdict)
+
+    def run(
+        self,
+        entry: Entry,
+        first: Session,
+        verdict: Verdict,
+        basis: Basis,
+        measure: Measure,
+        progress: Callable[[str], None],
+    ) -> Verdict:
+        """Measure fresh sessions of a suspect and judge by them.
+
+        Raises:
+            WorkerError: a fresh process failed; nothing is confirmed then.
+        """
+        fresh: list[Session] = []
+        for number in range(1, self._count + 1):
+            progress(f"suspect ({verdict.status}, {_change(verdict.ratio)}): "
+                     f"fresh process {number} of {self._count}")  # fmt: skip
+            fresh.append(measure())
+        if basis.reference is not None and any(s.relative is None for s in fresh):
+            basis = bases(entry, replace(first, relative=None), "cpu")[0]
+        judged = confirm(
+            basis.baseline,
+            basis.samples(first),
+            [basis.samples(s) for s in fresh],
+            basis.settings,
+            alpha=self._spending.level,
+        )
+        if judged.p_value is not None:
+            self._spending.spend(min(max(judged.p_value, 0.0), 1.0))
+        judged = _say(judged, basis, entry)
+        judged = _with_control(judged, entry, fresh)
+        progress(f"suspect: {judged.status} after {self._count} fresh processes")
+        return replace(
+            judged,
+            detail=f"{judged.detail}; at first {verdict.status}, {_change(verdict.ratio)}",
+        )
+
+
+def _change(ratio: float | None) -> str:
+    return "no ratio" if ratio is None else f"{(ratio - 1) * 100:+.1f} %"

@@ -1,0 +1,174 @@
+"""Baselines of many fresh sessions, one process each, kept as they come."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perfsuite import decision
+from perfsuite.decision.modes import modes
+from perfsuite.records import Result
+from perfsuite.workers.client import WorkerError
+from perfsuite.workers.sessions import measure_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.records import Device, Session, Variant, Workload
+    from perfsuite.store import Baselines, Entry
+    from perfsuite.workers.client import Server
+
+RETRIES = 2
+
+
+class CalibrationError(ValueError):
+    """Stored sessions that the new ones must not be mixed with; says what differs and what to do."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the stored sessions of one variant say about the gate that it will have."""
+
+    variant: str
+    sessions: int
+    median_s: float
+    between: float | None
+    """Standard deviation of the log of the sessions' medians; None for one session."""
+    within: float | None
+    """Median over the sessions of the standard deviation of the log latency."""
+    modes_s: tuple[float, ...]
+    """Typical latency of each mode, where the sessions fall in several."""
+    effect: float | None
+    """Slowdown that one new session would be REGRESSED for with 80 % power, in seconds."""
+    relative_effect: float | None
+    """The same for latency relative to the reference variant; None where it was not measured."""
+
+
+def calibrate(
+    server: Server,
+    store: Baselines,
+    device: Device,
+    workload: Workload,
+    variants: Sequence[Variant],
+    sessions: int,
+    *,
+    protocol: str,
+    versions: dict[str, str],
+    weights: str = "auto",
+    time_budget_s: float = 6.0,
+    restart: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Spread]:
+    """Measure until each variant has `sessions` stored, in turns so that a drift meets them all alike.
+
+    Each session is stored before the next begins; called again after an interruption, it goes on.
+
+    Raises:
+        CalibrationError: sessions of another protocol or other versions are stored, and not `restart`.
+        WorkerError: a process failed three times in a row.
+        StoreError: the file is bad or cannot be written.
+    """
+    stored = _check(store, device, workload, variants, protocol, versions, restart)
+    began = {name: len(found) for name, found in stored.items()}
+    for number in range(1, sessions + 1):
+        for variant in variants:
+            if number <= began[variant.name]:
+                continue
+            progress(f"{workload.name} {variant.name}: session {number} of {sessions}")
+            session = _measure(server, workload, variant, device, weights, time_budget_s, progress)
+            result = Result(workload.name, variant.name, protocol, session=session)
+            store.update(device, [result], "reset" if number == 1 else "append")
+    found = store.load(device.slug)
+    assert found is not None
+    return [spread(found.entries[f"{workload.name}/{v.name}"], device.kind) for v in variants]
+
+
+def _check(
+    store: Baselines,
+    device: Device,
+    workload: Workload,
+    variants: Sequence[Variant],
+    protocol: str,
+    versions: dict[str, str],
+    restart: bool,
+) -> dict[str, tuple[Session, ...]]:
+    """The sessions from which to go on."""
+    file = store.load(device.slug)
+    found: dict[str, tuple[Session, ...]] = {}
+    for variant in variants:
+        entry = file.entries.get(f"{workload.name}/{variant.name}") if file is not None else None
+        if entry is None or restart:
+            found[variant.name] = ()
+            continue
+        where = f"{store.path(device.slug)}: entry {entry.key}"
+        if entry.protocol != protocol:
+            raise CalibrationError(
+                f"{where}: measured with {entry.protocol!r}, now {protocol!r}; replace it with --restart"
+            )
+        then = dict(entry.sessions[-1].versions)
+        if then != versions:
+            moved = ", ".join(
+                f"{n} {then.get(n, 'absent')} -> {versions.get(n, 'absent')}"
+                for n in sorted({*then, *versions})
+                if then.get(n) != versions.get(n)
+            )
+            raise CalibrationError(
+                f"{where}: sessions of other versions do not mix ({moved}); replace it with --restart"
+            )
+        found[variant.name] = entry.sessions
+    return found
+
+
+def _measure(
+    server: Server,
+    workload: Workload,
+    variant: Variant,
+    device: Device,
+    weights: str,
+    time_budget_s: float,
+    progress: Callable[[str], None],
+) -> Session:
+    for attempt in range(RETRIES + 1):
+        worker = None
+        try:
+            worker = server.worker()
+            return measure_session(
+                worker, workload.name, variant.name, device.kind, weights, time_budget_s=time_budget_s
+            )
+        except WorkerError as error:
+            if attempt == RETRIES:
+                raise
+            progress(f"a process failed and is started again: {str(error).splitlines()[0]}")
+        finally:
+            if worker is not None:
+                worker.close()
+    raise AssertionError("unreachable")
+
+
+def spread(entry: Entry, device_kind: str) -> Spread:
+    """What the stored sessions of one variant say."""
+    import math
+
+    middles = [statistics.median(s.latency_s) for s in entry.sessions]
+    logs = [math.log(m) for m in middles]
+    within = [
+        statistics.stdev(math.log(x) for x in s.latency_s) for s in entry.sessions if len(s.latency_s) > 1
+    ]
+    relative = [s.relative.ratio for s in entry.sessions if s.relative is not None]
+    groups = modes(logs)
+    return Spread(
+        entry.variant,
+        len(middles),
+        statistics.median(middles),
+        statistics.stdev(logs) if len(logs) > 1 else None,
+        statistics.median(within) if within else None,
+        tuple(math.exp(statistics.fmean(g)) for g in groups) if len(groups) > 1 else (),
+        _effect([s.latency_s for s in entry.sessions], device_kind),
+        _effect(relative, f"{device_kind}-relative") if relative else None,
+    )
+
+
+def _effect(sessions: Sequence[Sequence[float]], device_kind: str) -> float | None:
+    settings = decision.DecisionSettings.for_device(device_kind)
+    return decision.compare(sessions, sessions[-1:], settings).minimum_detectable_effect

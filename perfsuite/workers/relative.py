@@ -1,0 +1,88 @@
+"""Relative latency: a pipeline and the reference variant's, in turns within one process."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from perfsuite import pipelines
+from perfsuite.decision.paired import Turns, pair_ratio
+from perfsuite.measuring.pieces import Pieces
+from perfsuite.records import Relative, Session
+from perfsuite.variants import REFERENCE
+from perfsuite.workers.lockstep import take_turns
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines import Prepared
+
+STEPS = 6
+"""Denoising steps of a call while taking turns; each call is weighed as one of the workload's steps."""
+LEAST_CALLS = 3
+HEADROOM = 1.25
+
+
+def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed: int = 0) -> Relative | str:
+    """Measure against the reference variant for about `budget_s` seconds.
+
+    Returns:
+        The ratio of each pair of calls, or the reason why there is none: it is the reference itself, or
+        a second pipeline does not fit beside it.
+    """
+    context = prepared.context
+    if context.variant.name == REFERENCE.name:
+        return "this is the reference"
+    free = free_memory(context.device.kind)
+    if free < HEADROOM * peak_bytes:
+        return f"no memory for the reference beside it: {free / 2**30:.1f} GiB free"
+    reference = pipelines.prepare(context.workload, REFERENCE, context.device, prepared.weights)
+    short = replace(context.workload, steps=min(STEPS, context.workload.steps))
+    sides = [Pieces(replace(p, context=replace(p.context, workload=short))) for p in (reference, prepared)]
+    try:
+        rng = random.Random(seed)
+        take_turns(sides[0].advance, sides[1].advance, sides[0].per_call, 0.0, rng, least_calls=1)
+        until = time.monotonic() + budget_s
+        turns = take_turns(
+            sides[0].advance, sides[1].advance, sides[0].per_call, until, rng, least_calls=LEAST_CALLS
+        )
+    finally:
+        for side in sides:
+            side.close()
+        pipe = reference.pipe
+        del reference, sides
+        pipelines.release(pipe, forget=False)
+    pieces = {"text": 1, "step": context.workload.steps, "vae": 1}
+    return Relative(
+        REFERENCE.name, tuple(math.exp(pair_ratio(t, pieces).shift) for t in _calls(turns, short.steps + 2))
+    )
+
+
+def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Session:
+    """The session with the relative latency, or with the condition that says why not."""
+    if budget_s <= 0:
+        return session
+    found = measure_relative(prepared, session.peak_memory_bytes, budget_s)
+    if isinstance(found, str):
+        return replace(session, conditions={**session.conditions, "relative": found})
+    return replace(session, relative=found)
+
+
+def _calls(turns: Turns, per_call: int) -> list[Turns]:
+    """Cut into whole calls."""
+    return [
+        Turns(turns.names[i : i + per_call], turns.base_s[i : i + per_call], turns.head_s[i : i + per_call])
+        for i in range(0, len(turns.names), per_call)
+    ]
+
+
+def free_memory(kind: str) -> int:
+    """Bytes that another pipeline could take on the device."""
+    if kind == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)

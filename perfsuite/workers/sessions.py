@@ -1,0 +1,43 @@
+"""Whole sessions, each in a fresh process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from perfsuite.records import Session
+
+if TYPE_CHECKING:
+    from perfsuite.workers.client import Worker
+
+
+def measure_session(
+    worker: Worker,
+    workload: str,
+    variant: str,
+    device: str = "auto",
+    weights: str = "auto",
+    *,
+    time_budget_s: float = 6.0,
+    relative: bool = True,
+) -> Session:
+    """Measure one session in this worker, as the suite does in its own process.
+
+    Raises `WorkerError`.
+    """
+    worker.ask("prepare", workload=workload, variant=variant, device=device, weights=weights)
+    found = worker.ask(
+        "session",
+        variant=variant,
+        plan={"time_budget_s": time_budget_s},
+        relative_s=time_budget_s if relative else 0.0,
+    )
+    return as_session(found)
+
+
+def as_session(document: object) -> Session:
+    """A session from the plain data that a worker answers."""
+    from pydantic import TypeAdapter
+
+    found: Session = TypeAdapter(Session).validate_json(json.dumps(document))
+    return found
