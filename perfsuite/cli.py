@@ -119,7 +119,7 @@ def _sessions(
     target = fingerprint(device)
     chosen = []
     for variant in map(variants.get, names or variants.VARIANTS):
-        reason = unsupported(variant, target)
+        reason = unsupported(variant, target) or (None if names else variants.superseded(variant, target))
         if reason is None:
             chosen.append(variant)
         elif names:
@@ -331,7 +331,7 @@ def ab(
     from perfsuite.report import ab as show
     from perfsuite.store import StoreError
     from perfsuite.store.files import write_atomic
-    from perfsuite.workers import Server, WorkerError
+    from perfsuite.workers import Server
     from perfsuite.workers import ab as comparing
     from perfsuite.workers.environments import build
 
@@ -361,7 +361,8 @@ def ab(
             out.parent.mkdir(parents=True, exist_ok=True)
             data = comparing.summary(found) | {"pictures": asdict(quality) if quality else None}
             write_atomic(out, (json.dumps(data, indent=1) + "\n").encode())
-    except (ValueError, WorkerError, StoreError) as error:
+    # Sides out of step are a RuntimeError, as is a WorkerError; a traceback would exit with 1: regressed.
+    except (ValueError, OSError, RuntimeError, StoreError) as error:
         typer.echo(f"perfsuite: {error}", err=True)
         raise typer.Exit(3) from error
     typer.echo(show.table(found, quality))

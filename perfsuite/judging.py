@@ -77,10 +77,14 @@ def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Ba
         other = next(v for v, b in verdicts if b is not basis)
         verdict = replace(
             verdict,
-            detail=f"{verdict.detail}; judged by latency {verdict.basis}, "
-            f"{other.basis} would find {_percent(other.minimum_detectable_effect)} at the least",
+            detail=f"{verdict.detail}; judged by latency {_how(verdict)}, "
+            f"{_how(other)} would find {_percent(other.minimum_detectable_effect)} at the least",
         )
     return _with_control(verdict, entry, [session]), basis
+
+
+def _how(verdict: Verdict) -> str:
+    return "in seconds" if verdict.basis == "seconds" else verdict.basis
 
 
 def _percent(fraction: float | None) -> str:
@@ -103,7 +107,7 @@ def _with_control(verdict: Verdict, entry: Entry, sessions: Sequence[Session]) -
     if moved is None:
         return verdict
     lower = verdict.interval[0]
-    verdict = replace(verdict, causes=(*verdict.causes, Cause.NOISY_MACHINE))
+    verdict = replace(verdict, causes=tuple(dict.fromkeys((*verdict.causes, Cause.NOISY_MACHINE))))
     said = f"the control benchmark, fixed work, is {(moved - 1) * 100:.1f} % slower too"
     if lower > moved:
         return replace(verdict, detail=f"{verdict.detail}; {said}, which does not explain it")
@@ -135,6 +139,7 @@ class Confirmation:
         first: Session,
         verdict: Verdict,
         basis: Basis,
+        device_kind: str,
         measure: Measure,
         progress: Callable[[str], None],
     ) -> Verdict:
@@ -149,7 +154,7 @@ class Confirmation:
                      f"fresh process {number} of {self._count}")  # fmt: skip
             fresh.append(measure())
         if basis.reference is not None and any(s.relative is None for s in fresh):
-            basis = bases(entry, replace(first, relative=None), "cpu")[0]
+            basis = bases(entry, replace(first, relative=None), device_kind)[0]
         judged = confirm(
             basis.baseline,
             basis.samples(first),

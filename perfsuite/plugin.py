@@ -198,7 +198,7 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     config.stash[_BENCH] = bench
     yield bench
     config.stash[_STATUS_LINE].clear()
-    bench.close()
+    bench.end()
 
 
 @pytest.fixture
@@ -211,6 +211,8 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared:
 
     workload, variant = request.param
     reason = unsupported(variant, workbench.device)
+    if reason is None and not workbench.settings.variants:
+        reason = variants.superseded(variant, workbench.device)
     if reason is not None:
         pytest.skip(reason)
     _forget_last_failure()
@@ -260,7 +262,7 @@ def latency_gate(
         _describe(benchmark, _properties(request), result)
         fails = {Status.REGRESSED}
         if settings.strict:
-            fails |= {Status.NEW, Status.INCOMPATIBLE}
+            fails |= {Status.NEW, Status.INCOMPATIBLE, Status.IMPROVED}
         if settings.update == "append":
             fails.add(Status.INCOMPATIBLE)  # it cannot be appended
         recording = settings.update == "reset" or (

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING
 
 from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.optimizations.precision import NAMES
 from perfsuite.records import ContradictionError, Variant
 
+if TYPE_CHECKING:
+    from perfsuite.records import Device
+
 _RUNGS = ("{0}", "{0}+sdpa", "{0}+sdpa+compile", "{0}+sdpa+compile+qkv", "{0}+sdpa+compile+qkv+int8")
+_HALVES = ("bf16", "fp16")
 
 
 class UnknownNameError(ValueError):
@@ -42,11 +48,31 @@ def _ladder(precision: str) -> tuple[Variant, ...]:
     return tuple(combine(rung.format(precision).split("+")) for rung in _RUNGS)
 
 
-LADDER: tuple[Variant, ...] = (combine(["fp32"]), *_ladder("bf16"), *_ladder("fp16"))
-"""Each rung adds one technique to the rung before: the published ladder and its float16 twin."""
+FLOAT32_LADDER: tuple[Variant, ...] = _ladder("fp32")[1:-1]
+"""The ladder in float32, for devices that only emulate the halves; see `superseded`.
+
+Without int8: CPUs without bfloat16 have no int8 dot product either (it made the small model 3.7 times
+slower), and its error is of bfloat16's size, a thousand times what float32's budgets allow.
+"""
+LADDER: tuple[Variant, ...] = (
+    combine(["fp32"]),
+    *(rung for half in _HALVES for rung in _ladder(half)),
+    *FLOAT32_LADDER,
+)
+"""Each rung adds one technique to the rung before: the published ladder, then its twins in float16 and,
+from ``fp32`` on, in float32."""
 VARIANTS: dict[str, Variant] = {variant.name: variant for variant in LADDER}
 REFERENCE = VARIANTS["fp32"]
 """What the pictures of every variant are compared with."""
+
+
+def superseded(variant: Variant, device: Device) -> str | None:
+    """Why a rung of `FLOAT32_LADDER` need not run on the device unless it is asked for; else None."""
+    if variant in FLOAT32_LADDER:
+        for half in _HALVES:
+            if OPTIMIZATIONS[half].supports(device) is None:
+                return f"{NAMES[half]} is native here: its rungs run instead"
+    return None
 
 
 def _parts(name: str) -> list[str]:

@@ -213,6 +213,7 @@ class Workbench:
                 session,
                 verdict,
                 basis,
+                self.device.kind,
                 lambda: self._fresh_session(workload, variant),
                 lambda line: self.progress(key, line),
             )

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.settings import DecisionSettings
-from perfsuite.decision.statistics import Look, exp, summarize
+from perfsuite.decision.statistics import Look, exp
+from perfsuite.decision.summaries import summarize
 from perfsuite.decision.verdicts import new
 from perfsuite.records import Cause, Status, Verdict
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.settings import DecisionSettings
-from perfsuite.decision.statistics import summarize
+from perfsuite.decision.summaries import summarize
 from perfsuite.decision.verdicts import alarm_risk, compare, judge
 from perfsuite.records import Status
 

@@ -1,7 +1,5 @@
-"""Sessions to figures: one summary a session, and one prediction interval a look at them.
-
-Everything is in log time, where a slowdown is a shift and equal ratios weigh alike.
-"""
+"""Summaries to figures: one prediction interval a look at the sessions, in log time, where a slowdown is a
+shift."""
 
 from __future__ import annotations
 
@@ -10,15 +8,14 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from perfsuite.decision.summaries import quantile
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy import float64
-    from numpy.typing import NDArray
-
     from perfsuite.decision.settings import DecisionSettings
+    from perfsuite.decision.summaries import Summary
 
-LOW_QUANTILE = 0.1
 ENOUGH_DF = 6
 """Degrees of freedom from which on the measured spread stands alone (five sessions a side): devices of
 one class differ by more than a prior knows."""
@@ -28,21 +25,6 @@ LEAST_SD = 0.001
 """Of the log latency between sessions, however equal a few of them look."""
 _LARGEST_T = 64.0
 _LARGEST_EXPONENT = 700.0  # math.exp overflows at 709.8
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One session, in the log of seconds."""
-
-    low: float
-    """The 10 % quantile: what the code costs when little disturbs it."""
-    middle: float
-    """The median."""
-    slow: float
-    """Mean of the slowest quarter of the samples."""
-    spread: float | None
-    """Standard deviation between the samples; None for a single one."""
-    count: int
 
 
 @dataclass(frozen=True)
@@ -97,66 +79,6 @@ def tail_quantile(risk: float, df: float) -> float:
 def exp(log_value: float) -> float:
     """Return e to the power of a log time or log ratio, never infinite and never zero."""
     return math.exp(min(max(log_value, -_LARGEST_EXPONENT), _LARGEST_EXPONENT))
-
-
-def summarize_side(sessions: Sequence[Sequence[float]], side: str) -> list[Summary]:
-    """Summarize each session of one side.
-
-    Args:
-        sessions: latencies in seconds.
-        side: its name in messages, ``baseline`` or ``candidate``.
-
-    Raises:
-        ValueError: no session, an empty one, or a sample that is not positive and finite; the message
-            names side, session, sample and value.
-    """
-    if len(sessions) == 0:
-        raise ValueError(f"{side}: no sessions")
-    return [summarize(session, f"{side} session {i}") for i, session in enumerate(sessions)]
-
-
-def summarize(latency_s: Sequence[float], name: str) -> Summary:
-    """Summarize one session of latencies in seconds.
-
-    Raises:
-        ValueError: as in `summarize_side`; ``name`` opens the message.
-    """
-    import numpy as np
-
-    samples: NDArray[float64] = np.asarray(latency_s, dtype=float)
-    if samples.ndim != 1:
-        raise ValueError(f"{name}: expected a flat sequence of seconds, got {samples.ndim} dimensions")
-    if samples.size == 0:
-        raise ValueError(f"{name}: no samples")
-    if not (samples.min() > 0 and samples.max() < math.inf):  # NaN is neither
-        where = int(np.flatnonzero(~(np.isfinite(samples) & (samples > 0)))[0])
-        value = float(samples[where])
-        raise ValueError(f"{name}, sample {where}: {value} is not a positive, finite number of seconds")
-    logs = np.sort(np.log(samples))
-    slowest = -(-logs.size // 4)
-    # Plain sums: mean() and std() would take half of a comparison's time.
-    apart = logs - logs.sum() / logs.size
-    return Summary(
-        low=quantile(logs, LOW_QUANTILE),
-        middle=quantile(logs, 0.5),
-        slow=float(logs[-slowest:].sum()) / slowest,
-        spread=math.sqrt(float((apart * apart).sum()) / (logs.size - 1)) if logs.size > 1 else None,
-        count=logs.size,
-    )
-
-
-def quantile(ordered: Sequence[float] | NDArray[float64], probability: float) -> float:
-    """Return a quantile of ascending values that is about median-unbiased for any distribution.
-
-    Type 8 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
-    50 (1996): sessions of unlike length stay comparable. By hand because `numpy.quantile` takes most
-    of a comparison's time for short sessions.
-    """
-    position = (len(ordered) + 1 / 3) * probability + 1 / 3 - 1
-    position = min(max(position, 0.0), len(ordered) - 1.0)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
 
 
 def linear(ordered: Sequence[float], share: float) -> float:

@@ -46,6 +46,16 @@ def available_threads() -> int:
     return min(psutil.cpu_count(logical=False) or allowed, allowed, limit)
 
 
+def _has_bfloat16() -> bool:
+    """Whether torch computes in bfloat16 on this CPU, or emulates it in float32, far slower."""
+    import torch
+
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # not an interface: it may go, and builds without oneDNN lack it
+        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
+
+
 def _cpu() -> Device:
     import psutil
     import torch
@@ -59,6 +69,7 @@ def _cpu() -> Device:
         memory_bytes=psutil.virtual_memory().total,
         details={
             "instruction_set": torch.backends.cpu.get_cpu_capability(),
+            "bfloat16": "native" if _has_bfloat16() else "emulated",
             "system": platform.system(),
             "machine": platform.machine(),
         },

@@ -58,8 +58,11 @@ class Pieces:
 
     def close(self) -> None:
         """Give up a call that is half done."""
+        import torch
+
         if self._inside is not None and not self._inside.dead:
-            self._inside.throw()
+            with torch.no_grad():  # as in `advance`
+                self._inside.throw()
         self._inside = None
 
     def _generate(self) -> str:

@@ -103,6 +103,8 @@ def _verify_bf16(pipe: Any, context: Context) -> str:
 def _supports_bf16(device: Device) -> str | None:
     if device.kind == "cuda" and float(device.details.get("capability", "9.0")) < 8.0:
         return f"bfloat16 needs compute capability 8.0, {device.name} has {device.details['capability']}"
+    if device.kind == "cpu" and device.details.get("bfloat16") == "emulated":
+        return "bfloat16 is emulated on this CPU (oneDNN needs AVX-512), about 8 times slower than float32"
     return None
 
 

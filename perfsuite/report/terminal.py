@@ -213,7 +213,9 @@ def remarks(results: Iterable[Result]) -> list[str]:
     for result in results:
         name = f"{result.workload} {result.variant}"
         verdict = result.verdict
-        if verdict is not None and (verdict.status is not Status.OK or verdict.causes):
+        # More sessions than this run's own: it was a suspect, and was measured again.
+        again = verdict is not None and verdict.candidate_sessions > 1
+        if verdict is not None and (verdict.status is not Status.OK or verdict.causes or again):
             causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
             if verdict.status is Status.IMPROVED:

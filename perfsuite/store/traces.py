@@ -46,7 +46,6 @@ def write(path: Path, latency_s: NDArray[np.float32], names: Sequence[str], grou
 
     raw = BytesIO()
     np.savez_compressed(raw, latency_s=latency_s, name=np.array(names), project=np.array(groups))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, raw.getvalue())
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite import decision, workloads
 from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
 from perfsuite.records import Cause, Status, Verdict
-from perfsuite.workers.client import Server, Worker, WorkerError
+from perfsuite.workers.client import Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Comparison:
     """Seconds of whole calls, where processes alternated."""
     failures: list[str] = field(default_factory=list)
     """Pairs that were repeated, and why."""
+    device_kind: str = "cpu"
     facts: dict[str, SideFacts] = field(default_factory=lambda: {s: SideFacts() for s in SIDES})
     pictures: dict[str, str] = field(default_factory=dict)
     """Side to the safetensors file of its pictures."""
@@ -112,6 +113,8 @@ def run_ab(
         number = max(len(found.turns), len(found.sessions["head"])) + 1
         try:
             _pair(servers, found, plan, until, rng, folder)
+        except StartError:
+            raise
         except WorkerError as error:
             failed += 1
             found.failures.append(f"pair {number}: {error}")
@@ -151,7 +154,8 @@ def _pair(
     workers: dict[str, Worker] = {}
     # Who is built first gets other memory: in ten pairs of equal code the second was 1.7 % faster. So the
     # sides change places from pair to pair.
-    order = list(SIDES) if len(found.turns) % 2 == 0 else list(reversed(SIDES))
+    done = max(len(found.turns), len(found.sessions["head"]))
+    order = list(SIDES) if done % 2 == 0 else list(reversed(SIDES))
     facts: dict[str, tuple[float, int]] = {}
     lockstep = found.design == "lockstep" and plan.design != "alternate"
     try:
@@ -163,6 +167,7 @@ def _pair(
                 if (
                     side == order[0]
                     and plan.design == "auto"
+                    and not done  # later pairs must be like the first
                     and not _another_fits(facts[side][1], workers[side])
                 ):
                     lockstep = False
@@ -224,6 +229,7 @@ def _alternate(
         try:
             facts[side] = _prepare(worker, plan, None)
             found.facts[side].versions = worker.hello["versions"]
+            found.device_kind = worker.ask("device_kind")
             session = worker.ask("session", variant=plan.variant, plan={"time_budget_s": plan.pair_s / 2})
             latency_s[side] = list(session["latency_s"])
             _draw_once({side: worker}, found, plan, folder)
@@ -250,7 +256,8 @@ def _judge(found: Comparison, settings: PairedSettings) -> Verdict:
         steps = workloads.get(found.plan.workload).steps
         return compare_turns(found.turns, {"text": 1, "step": steps, "vae": 1}, settings)
     base, head = found.sessions["base"], found.sessions["head"]
-    verdict = decision.compare(base, head)
+    limits = decision.DecisionSettings.for_device(found.device_kind, tolerance=settings.tolerance)
+    verdict = decision.compare(base, head, limits)
     if len(head) < found.plan.least_pairs and verdict.status in SETTLED:
         # Looked at after each pair: the first ones are too few to stop at.
         return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -148,8 +149,6 @@ def _measure(
 
 def spread(entry: Entry, device_kind: str) -> Spread:
     """What the stored sessions of one variant say."""
-    import math
-
     middles = [statistics.median(s.latency_s) for s in entry.sessions]
     logs = [math.log(m) for m in middles]
     within = [

@@ -33,6 +33,10 @@ class WorkerError(RuntimeError):
     """A worker that could not start, died, did not answer in time, or failed at a command."""
 
 
+class StartError(WorkerError):
+    """An interpreter that will not do, however often one tries: not there, or without a package."""
+
+
 class Server:
     """An interpreter that has the heavy packages imported and forks a fresh `Worker` in milliseconds.
 
@@ -84,6 +88,7 @@ class Server:
         try:
             connection.connect(str(self._socket))
         except OSError as error:
+            connection.close()
             raise self._failure(f"cannot be reached ({error.strerror})") from error
         worker = Worker(connection, self, None if self._fork else process, reply_limit_s)
         self._workers.append(worker)
@@ -98,6 +103,8 @@ class Server:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -120,7 +127,7 @@ class Server:
                     env=self._environment,
                 )
         except OSError as error:
-            raise WorkerError(
+            raise StartError(
                 f"{self.python}: cannot be started ({error.strerror}); name a Python interpreter, "
                 "for instance venv/bin/python"
             ) from error
@@ -149,12 +156,15 @@ class Server:
         said = self._log.read_text(errors="replace") if self._log.exists() else ""
         missing = _missing_module(said)
         if missing:
-            return WorkerError(
-                f"{self.python}: the package {missing!r} is not installed there; "
-                f"{self.python} -m pip install {missing}"
-            )
+            return self._without(missing)
         tail = f":\n{said[-_TAIL:].rstrip()}" if said.strip() else "; it printed nothing"
         return WorkerError(f"{self.python}: {what}{tail}")
+
+    def _without(self, package: str) -> StartError:
+        return StartError(
+            f"{self.python}: the package {package!r} is not installed there; "
+            f"{self.python} -m pip install {package}"
+        )
 
 
 class Worker:
@@ -172,6 +182,7 @@ class Worker:
         self._server = server
         self._process = process
         self._reply_limit_s = reply_limit_s
+        self._busy = False
         self.hello: dict[str, Any] = {}
         """Process id and versions of what is measured."""
 
@@ -185,6 +196,7 @@ class Worker:
         limit_s = self._reply_limit_s if limit_s is None else limit_s
         try:
             self._connection.settimeout(limit_s)
+            self._busy = True
             self._connection.sendall(json.dumps({"do": command, **arguments}).encode() + b"\n")
             reply = json.loads(self._read_line(time.monotonic() + limit_s))
         except TimeoutError as error:
@@ -195,20 +207,27 @@ class Worker:
         except (OSError, ValueError, EOFError) as error:
             self.kill()
             raise self._server._failure(f"the process ended during {command!r}") from error
+        self._busy = False
         if "error" in reply:
+            missing = _missing_module(reply["error"])
+            if missing:
+                raise self._server._without(missing)
             trace = reply["traceback"][-_TAIL:].rstrip()
             raise WorkerError(f"{self._server.python}: {command} failed: {reply['error']}\n{trace}")
         return reply["ok"]
 
     def kill(self) -> None:
         """End the process at once."""
-        with contextlib.suppress(ProcessLookupError, KeyError):
-            os.kill(self.hello["pid"], signal.SIGKILL)
+        self._busy = True
         self.close()
 
     def close(self) -> None:
-        """Let the process end; a started one is waited for."""
+        """Let the process end, at once in the middle of a command; a started one is waited for."""
         self._connection.close()
+        if self._busy:
+            self._busy = False
+            with contextlib.suppress(ProcessLookupError, KeyError):
+                os.kill(self.hello["pid"], signal.SIGKILL)
         if self._process is not None:
             try:
                 self._process.wait(5)
@@ -247,5 +266,6 @@ def _line_within(descriptor: int, limit_s: float) -> bytes:
 def _missing_module(said: str) -> str | None:
     import re
 
-    found = re.findall(r"^ModuleNotFoundError: No module named '([\w.]+)'", said, re.MULTILINE)
-    return found[-1].partition(".")[0] if found else None
+    # Not 'diffusers.gone': that is a module missing from a package that is there.
+    found = re.findall(r"^ModuleNotFoundError: No module named '(\w+)'", said, re.MULTILINE)
+    return found[-1] if found else None

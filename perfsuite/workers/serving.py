@@ -41,8 +41,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _announce(path: str) -> None:
-    """Tell the parent that the socket is there."""
+    """Tell the parent that the socket is there; it reads no more, so the rest goes where errors go."""
     print(json.dumps({"listening": path, "protocol": PROTOCOL}), flush=True)
+    os.dup2(2, 1)
 
 
 def _preload() -> None:
@@ -66,6 +67,12 @@ class _Single(socketserver.UnixStreamServer):
 class _Forking(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     # The parent must see the end of a child's connection at once, also of one that was killed.
     block_on_close = False
+    _parent = os.getppid()
+
+    def service_actions(self) -> None:
+        super().service_actions()
+        if os.getppid() != self._parent:
+            os._exit(0)  # the parent was killed and could not end this
 
 
 class _Handler(socketserver.StreamRequestHandler):

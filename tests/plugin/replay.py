@@ -8,11 +8,15 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 ``replay.json`` maps a variant to:
 
 * ``latency_s``: seconds of its calls, repeated as often as needed;
+* ``fresh_latency_s``: the calls of each fresh process that measures it again, repeated likewise;
+* ``fresh_error``: what a fresh process says instead;
 * ``noise``: standard deviation of the noise on its pictures;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
+
+Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``.
 
 What is built and what becomes free is written to ``events.log``.
 """
@@ -157,7 +161,8 @@ def fingerprint(choice="auto"):
 
     if choice == "cuda":
         raise NoDeviceError("no CUDA device: this is a replay; use --perf-device=cpu")
-    return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30)
+    bfloat16 = json.loads((HERE / "replay.json").read_text()).get("bfloat16", "native")
+    return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30, {"bfloat16": bfloat16})
 
 
 class Conditions:
@@ -170,6 +175,24 @@ class Conditions:
         return {"threads": 2.0}
 
 
+FRESH = {}
+
+
+def fresh_session(bench, workload, variant):
+    """In place of `Workbench._fresh_session`: no process is started, only written down."""
+    from perfsuite.records import Session
+    from perfsuite.workers import WorkerError
+
+    event(f"fresh {variant.name}")
+    script = json.loads((HERE / "replay.json").read_text()).get(variant.name, {})
+    if "fresh_error" in script:
+        raise WorkerError(script["fresh_error"])
+    latency_s = next(FRESH.setdefault(variant.name, cycle(script["fresh_latency_s"])))
+    return Session(
+        "fresh", "2025-01-02T03:04:05+00:00", tuple(latency_s), 1, 1.0, None, (1.0,), True, None, {}, {}, 9.0
+    )
+
+
 def pytest_configure(config):
     for name, replacement in {
         "perfsuite.pipelines.prepare": prepare,
@@ -177,8 +200,10 @@ def pytest_configure(config):
         "perfsuite.quality.reference.prepare": prepare,
         "perfsuite.quality.reference.release": release,
         "perfsuite.workbench.fingerprint": fingerprint,
+        "perfsuite.workbench.Workbench._fresh_session": fresh_session,
         "perfsuite.measuring.session.Conditions": Conditions,
         "perfsuite.measuring.clock.time": CLOCK,
+        "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,
     }.items():

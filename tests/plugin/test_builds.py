@@ -14,6 +14,29 @@ def test_an_unsupported_variant_is_skipped_with_the_reason(suite):
     assert "fp16" not in suite.results()
 
 
+@pytest.mark.parametrize(("bfloat16", "half"), [("native", "bf16"), ("emulated", "fp32")])
+def test_the_default_ladder_climbs_in_what_the_cpu_computes(suite, bfloat16, half):
+    """Five rungs in bfloat16, or three in float32 beside it; the others say why they do not run."""
+    suite.replay({"bfloat16": bfloat16})
+    run = suite.latency("-rs", variants="")
+    rungs = ["", "-sdpa", "-sdpa-compile", "-sdpa-compile-qkv", "-sdpa-compile-qkv-int8"]
+    built = [e.removeprefix("build ") for e in suite.events() if e.startswith("build")]
+    assert built == (
+        ["fp32", *(half + r for r in rungs)] if half == "bf16" else [half + r for r in rungs[:4]]
+    )
+    run.assert_outcomes(passed=len(built), skipped=14 - len(built))
+    reason = {
+        "native": "bfloat16 is native here: its rungs run instead",
+        "emulated": "bf16: bfloat16 is emulated on this CPU (oneDNN needs AVX-512)",
+    }
+    assert reason[bfloat16] in run.stdout.str()
+
+
+def test_a_float32_rung_that_is_named_runs(suite):
+    """Also where bfloat16 is native."""
+    suite.latency(variants="fp32-sdpa").assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("error", [("MemoryError", "no room"), ("RuntimeError", OUT_OF_MEMORY)])
 def test_a_build_that_fails_takes_its_own_tests_only(suite, error):
     """Its message is shown; the other variants are judged and recorded."""

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from machine import here
 
 QUALITY = Path(__file__).parents[1] / "quality" / "test_components.py"
 CONFTEST = """
@@ -35,7 +36,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def run(pytester, cache, monkeypatch):
-    """Run the looks on bf16-sdpa with a fault planted, or none."""
+    """Run the looks on one rung with a fault planted, or none."""
     shutil.copy(QUALITY, pytester.path)
     pytester.makeconftest(CONFTEST)
     (pytester.path / "pytest.ini").write_text(INI)
@@ -44,7 +45,10 @@ def run(pytester, cache, monkeypatch):
     def started(fault, *options):
         monkeypatch.setenv("FAULT", fault)
         return pytester.runpytest_subprocess(
-            "--perf-variant=bf16+sdpa", "--perf-device=cpu", f"--perf-reference-cache={cache}", *options
+            f"--perf-variant={here('bf16-sdpa')}",
+            "--perf-device=cpu",
+            f"--perf-reference-cache={cache}",
+            *options,
         )
 
     return started
@@ -55,17 +59,18 @@ def test_a_fault_fails_by_place_and_leaves_artifacts(run, pytester):
     done = run("keys-replaced-by-values", "-k", "modules", "--benchmark-only")
     done.assert_outcomes(failed=1, deselected=3)
     text = done.stdout.str()
-    assert "shapes bf16-sdpa: modules DEGRADED: first unet." in text
+    rung = here("bf16-sdpa")
+    assert f"shapes {rung}: modules DEGRADED: first unet." in text
     assert "attn" in text
     assert "step" in text
     assert "allowed" in text
     folder = pytester.path / ".perfsuite" / "artifacts"
     assert f"pictures, maps and drift: {folder}" in text
-    kinds = {path.name.removeprefix("shapes-bf16-sdpa-prompt-0-") for path in folder.glob("*-prompt-0-*")}
+    kinds = {path.name.removeprefix(f"shapes-{rung}-prompt-0-") for path in folder.glob("*-prompt-0-*")}
     assert kinds == {
         "float32.png", "variant.png", "ssim-map.png", "flip-map.png", "drift.png", "drift.json",
     }  # fmt: skip
-    drift = json.loads((folder / "shapes-bf16-sdpa-prompt-0-drift.json").read_text())
+    drift = json.loads((folder / f"shapes-{rung}-prompt-0-drift.json").read_text())
     assert len(drift["variant"]) == 30
     assert drift["variant"][-1] > drift["same_precision"][-1]
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from machine import here
 
 from perfsuite import models, variants, workloads
 from perfsuite.optimizations import OPTIMIZATIONS, NotEngagedError
@@ -48,7 +49,7 @@ def check_refuses(name, pipe, context, match):
 def test_every_step_of_an_eager_variant_holds(bench, variant):
     """Applied in order, each step's evidence is a line of text."""
     pipe, make = bench
-    context = make(variant)
+    context = make(variant if variant == "bf16" else here(variant))
     for step in context.variant.optimizations:
         step.apply(pipe, context)
         assert len(step.verify(pipe, context)) > 10
@@ -146,8 +147,8 @@ def test_missing_quantization_is_found(bench):
     from perfsuite.optimizations.quantization import wants_convolution
 
     pipe, make = bench
-    context = make("bf16+sdpa+qkv+int8")
-    _apply(pipe, context, "bf16", "sdpa", "qkv")
+    context = make(here("bf16+sdpa+qkv+int8"))
+    _apply(pipe, context, here("bf16"), "sdpa", "qkv")
     check_refuses("int8", pipe, context, "1x1 convolutions not swapped")
     for model in (pipe.unet, pipe.vae):
         swap_conv2d_1x1_to_linear(model, lambda module, name: wants_convolution(module))
@@ -155,14 +156,14 @@ def test_missing_quantization_is_found(bench):
 
 
 def test_one_layer_that_lost_quantization_is_found(bench):
-    """A single layer went back to bfloat16 weights."""
+    """A single layer went back to plain weights."""
     import torch
 
     pipe, make = bench
-    context = make("bf16+sdpa+qkv+int8")
-    _apply(pipe, context, "bf16", "sdpa", "qkv", "int8")
+    context = make(here("bf16+sdpa+qkv+int8"))
+    _apply(pipe, context, here("bf16"), "sdpa", "qkv", "int8")
     layer = pipe.unet.mid_block.attentions[0].proj_in
-    layer.weight = torch.nn.Parameter(torch.zeros(layer.weight.shape, dtype=torch.bfloat16))
+    layer.weight = torch.nn.Parameter(torch.zeros(layer.weight.shape, dtype=layer.bias.dtype))
     check_refuses("int8", pipe, context, r"1 of \d+ linear layers not quantized")
 
 
@@ -172,8 +173,8 @@ def test_quantized_dead_layers_are_found(bench):
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
     pipe, make = bench
-    context = make("bf16+sdpa+qkv+int8")
-    _apply(pipe, context, "bf16", "sdpa", "qkv", "int8")
+    context = make(here("bf16+sdpa+qkv+int8"))
+    _apply(pipe, context, here("bf16"), "sdpa", "qkv", "int8")
     attention = pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1
     quantize_(
         attention,

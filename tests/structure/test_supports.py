@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from machine import here
 
 from perfsuite.device import NoDeviceError, fingerprint
 from perfsuite.pipelines import UnsupportedError, prepare, unsupported
@@ -15,6 +16,40 @@ NEW_GPU = dataclasses.replace(OLD_GPU, name="NVIDIA A100", details={"capability"
 def test_float16_is_skipped_on_a_cpu():
     """Emulated, and never faster: the reason says so."""
     assert "emulated" in unsupported("fp16-sdpa", fingerprint("cpu"))
+
+
+def test_bfloat16_is_skipped_where_it_is_emulated():
+    """The reason says what the CPU lacks and what it costs; float32 runs, and so do older records."""
+    cpu = Device("cpu", "a laptop", "a-laptop-2t", 2, 2**30, {"bfloat16": "emulated"})
+    reason = unsupported("bf16-sdpa", cpu)
+    assert "AVX-512" in reason
+    assert "8 times slower" in reason
+    assert unsupported("fp32-sdpa", cpu) is None
+    for details in ({"bfloat16": "native"}, {}):
+        assert unsupported("bf16-sdpa", dataclasses.replace(cpu, details=details)) is None
+
+
+def test_this_cpu_says_whether_bfloat16_is_native():
+    """By torch's own word, where it gives one."""
+    import torch
+
+    found = fingerprint("cpu").details["bfloat16"]
+    assert found in ("native", "emulated")
+    assert (unsupported("bf16", fingerprint("cpu")) is None) == (found == "native")
+    if hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported"):
+        assert (found == "native") == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@pytest.mark.parametrize(
+    ("capability", "found"), [("AVX512", "native"), ("AVX2", "emulated"), ("DEFAULT", "emulated")]
+)
+def test_without_torchs_own_check_the_instruction_set_tells(monkeypatch, capability, found):
+    """The check is no interface of torch's, and may be gone in another version."""
+    import torch
+
+    monkeypatch.setattr(torch, "ops", object())
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert fingerprint("cpu").details["bfloat16"] == found
 
 
 @pytest.mark.parametrize("variant", ["bf16", "fp16+sdpa+int8"])
@@ -33,9 +68,9 @@ def test_without_a_compiler_compiled_variants_are_skipped():
 
     device = fingerprint("cpu")
     with config.patch({"cpp.cxx": ("no-such-compiler",)}):
-        assert "C++ compiler" in unsupported("bf16-sdpa-compile", device)
-        assert unsupported("bf16-sdpa", device) is None
-    assert unsupported("bf16-sdpa-compile", device) is None
+        assert "C++ compiler" in unsupported(here("bf16-sdpa-compile"), device)
+        assert unsupported(here("bf16-sdpa"), device) is None
+    assert unsupported(here("bf16-sdpa-compile"), device) is None
 
 
 def test_building_an_unsupported_variant_is_an_error():

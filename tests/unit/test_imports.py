@@ -28,12 +28,13 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         ("import perfsuite.plugin", ""),
         ("import perfsuite.report.terminal, perfsuite.store, perfsuite.decision", ""),
         ("from perfsuite.measuring import now; now()", ""),
+        ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
         (COMMAND.format("--help"), "calibrate"),
         (PYTEST.format("'--help'"), "--perf-time-budget"),
         (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
-    ids=["plugin", "records", "clock", "list", "help", "pytest-help", "collect"],
+    ids=["plugin", "records", "clock", "workers", "list", "help", "pytest-help", "collect"],
 )
 def test_torch_stays_out(statement: str, shown: str) -> None:
     """In a fresh process it does its work without torch, diffusers, transformers or torchao."""

@@ -32,6 +32,8 @@ def test_defaults() -> None:
         update="never",
         time_budget_s=6.0,
         strict=False,
+        confirm=4,
+        relative=True,
         results=ROOT / ".perfsuite" / "results.jsonl",
         artifacts=ROOT / ".perfsuite" / "artifacts",
         reference_cache=user_cache_path("perfsuite") / "references",
@@ -48,6 +50,8 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "update": ("update", "new", "append", "new", "append"),
     "time-budget": ("time_budget_s", "0.5", "30", 0.5, 30.0),
     "strict": ("strict", True, "on", True, True),
+    "confirm": ("confirm", "0", "100", 0, 100),
+    "relative": ("relative", "no", "no", False, False),
     "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
     "artifacts": ("artifacts", "a", "b", ROOT / "a", ROOT / "b"),
     "reference-cache": ("reference_cache", "off", "b", None, ROOT / "b"),
@@ -120,6 +124,25 @@ def test_budget_must_be_a_time(value: str) -> None:
     for arguments in (({"time-budget": value},), ({}, {"time-budget": value})):
         with pytest.raises(SettingsError, match=f"^--perf-time-budget={value}: wanted a number of seconds"):
             settle(*arguments)
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "1e3", "101", "1.0", "²", "+1"])
+def test_fresh_processes_are_a_count(value: str) -> None:
+    """Whole, and not a hundred and more; also when it comes from the ini file."""
+    for arguments in (({"confirm": value},), ({}, {"confirm": value})):
+        with pytest.raises(SettingsError) as caught:
+            settle(*arguments)
+        assert str(caught.value) == f"--perf-confirm={value}: wanted a whole number from 0 to 100"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("ye", "did you mean 'yes'? "), ("on", "did you mean 'no'? "), ("1", "")]
+)
+def test_relative_is_yes_or_no(value: str, hint: str) -> None:
+    for arguments in (({"relative": value},), ({}, {"relative": value})):
+        with pytest.raises(SettingsError) as caught:
+            settle(*arguments)
+        assert str(caught.value) == f"--perf-relative={value}: {hint}one of yes, no"
 
 
 @pytest.mark.parametrize(

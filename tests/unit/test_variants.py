@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from perfsuite.optimizations import OPTIMIZATIONS
-from perfsuite.records import ContradictionError
-from perfsuite.variants import LADDER, REFERENCE, VARIANTS, UnknownNameError, get
+from perfsuite.records import ContradictionError, Device
+from perfsuite.variants import FLOAT32_LADDER, LADDER, REFERENCE, VARIANTS, UnknownNameError, get, superseded
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 OTHERS = tuple(name for name, o in OPTIMIZATIONS.items() if not o.hidden and name not in PRECISIONS)
@@ -19,14 +19,35 @@ COMBINATIONS = [
 
 
 def test_ladder_is_the_published_one() -> None:
-    """Float32, then five rungs in bfloat16 and the same in float16."""
+    """Float32, then five rungs in bfloat16, the same in float16, and in float32 those without int8."""
     rungs = ("", "-sdpa", "-sdpa-compile", "-sdpa-compile-qkv", "-sdpa-compile-qkv-int8")
     twins = [precision + rung for precision in ("bf16", "fp16") for rung in rungs]
-    assert [variant.name for variant in LADDER] == ["fp32", *twins]
+    float32 = ["fp32" + rung for rung in rungs[1:4]]
+    assert [variant.name for variant in LADDER] == ["fp32", *twins, *float32]
+    assert [variant.name for variant in FLOAT32_LADDER] == float32
     assert REFERENCE.name == "fp32"
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("kind", "details", "reason"),
+    [
+        ("cpu", {"bfloat16": "native"}, "bfloat16 is native here: its rungs run instead"),
+        ("cpu", {}, "bfloat16 is native here: its rungs run instead"),
+        ("cpu", {"bfloat16": "emulated"}, None),
+        ("cuda", {"capability": "9.0"}, "bfloat16 is native here: its rungs run instead"),
+        ("cuda", {"capability": "7.5"}, "float16 is native here: its rungs run instead"),
+    ],
+)
+def test_float32_rungs_stand_in_where_no_half_is_native(
+    kind: str, details: dict[str, str], reason: str | None
+) -> None:
+    """The others, and float32 itself, are never superseded."""
+    device = Device(kind, "Example", "example", 1, 2**30, details)
+    assert {superseded(variant, device) for variant in FLOAT32_LADDER} == {reason}
+    assert {superseded(v, device) for v in LADDER if v not in FLOAT32_LADDER} == {None}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_rung_adds_one_technique(precision: str) -> None:
     """Each rung holds all of the rung before and one optimization more."""
     rungs = [

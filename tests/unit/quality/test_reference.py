@@ -276,6 +276,7 @@ def test_precisions_that_the_device_supports() -> None:
     """Each once, in a fixed order: float16 is emulated on a CPU."""
     chosen = [variants.get(name) for name in ("fp16", "bf16", "bf16-sdpa", "fp32", "fp16-sdpa")]
     assert precisions_of(chosen, CPU) == ["fp32", "bf16"]
+    assert precisions_of(chosen, replace(CPU, details={"bfloat16": "emulated"})) == ["fp32"]
     cuda = replace(CPU, kind="cuda", details={"capability": "9.0"})
     assert precisions_of(chosen, cuda) == ["fp32", "bf16", "fp16"]
     assert precisions_of([], cuda) == []

@@ -15,6 +15,7 @@ from perfsuite.settings import OPTIONS
     ("status", "words", "mode"),
     [
         (Status.REGRESSED, "accept it", "reset"),
+        (Status.IMPROVED, "take it as the new baseline", "reset"),
         (Status.NEW, "record it", "new"),
         (Status.INCOMPATIBLE, "record it anew", "reset"),
     ],
@@ -42,7 +43,7 @@ def test_regression_can_be_measured_again(make_result: Callable[..., Result]) ->
     assert "--perf-update" not in again
 
 
-@pytest.mark.parametrize("status", [Status.OK, Status.IMPROVED, Status.INCONCLUSIVE])
+@pytest.mark.parametrize("status", [Status.OK, Status.INCONCLUSIVE])
 def test_nothing_to_accept_without_a_failure(status: Status, make_result: Callable[..., Result]) -> None:
     """Only a verdict that fails a test, or could, is answered with a command."""
     assert messages.latency(make_result(), Verdict(status, detail="so"), None) == f"shapes bf16: {status}: so"

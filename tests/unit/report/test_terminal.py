@@ -170,10 +170,14 @@ def test_remarks_on_all_that_is_not_plainly_ok(make_result: Callable[..., Result
         make_result("bf16", verdict=Verdict(Status.OK, causes=(Cause.NOISY_MACHINE,), detail="b")),
         make_result("fp16", verdict=Verdict(Status.IMPROVED, detail="c")),
         make_result("bf16-sdpa", None),
+        make_result("bf16-qkv", verdict=Verdict(Status.OK, candidate_sessions=4, detail="cleared")),
     ]
     assert terminal.remarks(results) == [
         "shapes bf16: OK [NOISY_MACHINE]: b",
         "shapes fp16: IMPROVED: c",
+        "  take it as the new baseline: pytest --benchmark-only -k test_latency "
+        "--perf-workload=shapes --perf-variant=fp16 --perf-update=reset",
+        "shapes bf16-qkv: OK: cleared",
     ]
 
 

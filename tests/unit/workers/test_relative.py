@@ -1,0 +1,184 @@
+"""Latency in units of the reference: what is measured, and the reason where nothing is; no model runs."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from perfsuite import variants, workloads
+from perfsuite.device import Snapshot
+from perfsuite.measuring.pieces import Piece
+from perfsuite.pipelines import Context, Prepared
+from perfsuite.records import Device, Relative, Session
+from perfsuite.workers import relative
+from perfsuite.workers.relative import measure_relative, with_relative
+
+DEVICE = Device("cpu", "Example CPU", "cpu-example-4", 4, 2**34)
+PIECES = {
+    "fp32": {"text": 0.2, "step": 0.1, "vae": 0.4},
+    "bf16": {"text": 0.1, "step": 0.03, "vae": 0.2},
+}
+"""Seconds of each kind of piece."""
+
+
+def prepared(variant: str) -> Prepared:
+    pipe = SimpleNamespace(name=variant)
+    return Prepared(
+        pipe, Context(workloads.SHAPES, variants.get(variant), DEVICE), (), 0.1, Snapshot({}), "hub"
+    )
+
+
+class FakePieces:
+    """A pipeline whose pieces take the seconds of `PIECES`."""
+
+    made: list["FakePieces"]
+    fails = False
+
+    def __init__(self, side: Prepared) -> None:
+        self.variant, self.steps = side.context.variant.name, side.context.workload.steps
+        self.per_call = self.steps + 2
+        self.done, self.closed = 0, False
+        self.made.append(self)
+
+    def advance(self) -> Piece:
+        place = self.done % self.per_call
+        self.done += 1
+        if self.fails and self.done == 12:
+            raise MemoryError("no room")
+        name = "text" if place == 0 else "vae" if place == self.per_call - 1 else "step"
+        # The first call of all is a warm-up and does not count.
+        factor = 50.0 if self.done <= self.per_call and self.variant == "fp32" else 1.0
+        return Piece(name, factor * PIECES[self.variant][name])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """In place of pipelines: what was built and released, and how much memory is free."""
+    seen = SimpleNamespace(built=[], released=[], free=100, clock=0.0, pieces=FakePieces)
+
+    def prepare(workload: Any, variant: Any, device: Any, weights: Any) -> Prepared:
+        seen.built.append((workload, variant, device, weights))
+        return prepared(variant.name)
+
+    def release(pipe: Any, *, forget: bool = True) -> dict[str, Any]:
+        seen.released.append((pipe.name, forget))
+        return {}
+
+    def monotonic() -> float:
+        seen.clock += 1.0
+        return seen.clock
+
+    monkeypatch.setattr(FakePieces, "made", [], raising=False)
+    monkeypatch.setattr(relative, "Pieces", FakePieces)
+    monkeypatch.setattr(relative.pipelines, "prepare", prepare)
+    monkeypatch.setattr(relative.pipelines, "release", release)
+    monkeypatch.setattr(relative, "free_memory", lambda kind: seen.free)
+    monkeypatch.setattr("perfsuite.workers.lockstep.time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(relative, "time", SimpleNamespace(monotonic=monotonic))
+    return seen
+
+
+def session(**changes: Any) -> Session:
+    values: dict[str, Any] = {
+        "id": "s",
+        "date": "2025-01-02T03:04:05+00:00",
+        "latency_s": (1.0,),
+        "peak_memory_bytes": 80,
+        "first_call_s": 1.0,
+        "compile_s": None,
+        "warmup_s": (1.0,),
+        "warmup_steady": True,
+        "stages": None,
+        "versions": {},
+        "conditions": {"threads": 2.0},
+        "wall_s": 9.0,
+    }
+    return Session(**{**values, **changes})
+
+
+def test_ratio_of_whole_calls_from_their_pieces(fakes: SimpleNamespace) -> None:
+    """Each kind weighs as in the workload's call of 30 steps, though turns are taken with six."""
+    found = measure_relative(prepared("bf16"), 80, 0.5)
+    assert isinstance(found, Relative)
+    steps = workloads.SHAPES.steps
+    assert steps == 30
+    expected = (0.1 + steps * 0.03 + 0.2) / (0.2 + steps * 0.1 + 0.4)
+    assert found.reference == "fp32"
+    assert found.ratio == pytest.approx([expected] * 3)
+    assert [p.steps for p in FakePieces.made] == [6, 6]
+    # One call that does not count, and three that do.
+    assert [p.done for p in FakePieces.made] == [4 * 8, 4 * 8]
+
+
+def test_a_larger_budget_is_more_calls(fakes: SimpleNamespace) -> None:
+    """A value each; time is the test's, a second a look at the clock."""
+    found = measure_relative(prepared("bf16"), 80, 10.0)
+    assert isinstance(found, Relative)
+    assert len(found.ratio) > 8
+
+
+def test_the_reference_is_built_alike_and_released(fakes: SimpleNamespace) -> None:
+    """Same workload, device and weights; compiled code of the pipeline beside it stays."""
+    mine = prepared("bf16")
+    measure_relative(mine, 80, 0.5)
+    assert fakes.built == [(workloads.SHAPES, variants.REFERENCE, DEVICE, "hub")]
+    assert fakes.released == [("fp32", False)]
+    assert [(p.variant, p.closed) for p in FakePieces.made] == [("fp32", True), ("bf16", True)]
+    assert mine.context.workload is workloads.SHAPES
+
+
+def test_it_is_released_after_an_error_too(fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakePieces, "fails", True)
+    with pytest.raises(MemoryError, match="no room"):
+        measure_relative(prepared("bf16"), 80, 0.5)
+    assert fakes.released == [("fp32", False)]
+    assert all(p.closed for p in FakePieces.made)
+
+
+@pytest.mark.parametrize(
+    ("variant", "free", "reason"),
+    [
+        ("fp32", 2**40, "this is the reference"),
+        ("bf16", 5 * 2**28 - 1, "no memory for the reference beside it: 1.2 GiB free"),
+        ("bf16", 0, "no memory for the reference beside it: 0.0 GiB free"),
+    ],
+)
+def test_the_reason_stands_in_the_conditions(
+    variant: str, free: int, reason: str, fakes: SimpleNamespace
+) -> None:
+    """A quarter more than the pipeline's own peak must be free; nothing is built where it is not."""
+    fakes.free = free
+    found = with_relative(session(peak_memory_bytes=2**30), prepared(variant), 0.5)
+    assert found.relative is None
+    assert found.conditions == {"threads": 2.0, "relative": reason}
+    assert fakes.built == []
+
+
+def test_just_enough_memory_is_enough(fakes: SimpleNamespace) -> None:
+    """And the session has nothing but the ratios added."""
+    fakes.free = 5 * 2**28
+    before = session(peak_memory_bytes=2**30)
+    found = with_relative(before, prepared("bf16"), 0.5)
+    assert found.relative is not None
+    assert {**vars(found), "relative": None} == vars(before)
+
+
+@pytest.mark.parametrize("budget_s", [0.0, -1.0])
+def test_without_a_budget_nothing_is_measured(budget_s: float, fakes: SimpleNamespace) -> None:
+    before = session()
+    assert with_relative(before, prepared("bf16"), budget_s) is before
+    assert fakes.built == []
+
+
+def test_free_memory_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What programs may take without swapping."""
+    import psutil
+
+    total: Callable[[], Any] = psutil.virtual_memory
+    assert 0 < relative.free_memory("cpu") < total().total
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=123))
+    assert relative.free_memory("cpu") == 123
