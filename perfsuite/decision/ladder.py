@@ -70,12 +70,12 @@ def shape(
 
 def _speedup(rung_s: Sequence[float], reference_s: Sequence[float]) -> Look:
     rung, reference = summarize(rung_s, "rung"), summarize(reference_s, "reference")
-    sampling = sum(math.pi / 2 * (s.spread or 0.0) ** 2 / s.count for s in (rung, reference))
+    sampling = sum(math.pi / 2 * (s.spread or 0.0) ** 2 / s.samples for s in (rung, reference))
     error = math.sqrt(WITHIN_PROCESS_FLOOR**2 + sampling)
     return Look(
         differences=[reference.middle - rung.middle],
         error=error,
         margin=error,
         reach=0.0,
-        df=max(rung.count + reference.count - 2, 1),
+        df=max(rung.samples + reference.samples - 2, 1),
     )

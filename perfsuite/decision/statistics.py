@@ -54,6 +54,13 @@ class Look:
         """Limit above which the true shift lies with probability ``risk``."""
         return self._limit(-tail_quantile(risk, self.df))
 
+    def apart(self, least: float) -> bool:
+        """Tell whether nearly every candidate session is slower than every baseline one, by over ``least``.
+
+        Of 20 differences all, of more all but a twentieth: one odd session among many hides nothing.
+        """
+        return self.differences[(len(self.differences) - 1) // 20] > least
+
     def p_value(self, least: float) -> float:
         """Return the least risk at which the lower limit is above ``least``, by bisection."""
         from scipy.special import stdtr
@@ -183,7 +190,7 @@ def fewer_samples_variance(baseline: Sequence[Summary], candidate: Sequence[Summ
         candidate: its sessions.
         factor: large-sample variance of the statistic for unit normal samples, times their number.
     """
-    excess = fmean(1 / s.count for s in candidate) - fmean(1 / s.count for s in baseline)
+    excess = fmean(1 / s.samples for s in candidate) - fmean(1 / s.samples for s in baseline)
     spreads = [s.spread for s in (*baseline, *candidate) if s.spread is not None]
     if excess <= 0 or not spreads:
         return 0.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.decision.evaluation import CONFIDENCE, Design, Share, draw, inject
 from perfsuite.decision.peers import OWN, SETTINGS
+from perfsuite.decision.several import SUITE_ALPHA
 from perfsuite.records import Status
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ EFFECTS = (0.0, 0.05, 0.10)
 SUITES = 200
 """Drawn for each figure, and again for each of `BOOTSTRAPS`."""
 BOOTSTRAPS = 200
-ALPHA = 0.01
-"""Risk of any false alarm in a suite, shared out by Holm's method."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _two_stages(
     if not is_suspect(compare(stored, [first], SETTINGS)):
         return False, 1.0, False, design.candidate
     again = candidate[design.candidate :][:CONFIRM_SESSIONS].tolist()
-    verdict = confirm(stored, first, again, SETTINGS, alpha=ALPHA)
+    verdict = confirm(stored, first, again, SETTINGS, alpha=SUITE_ALPHA)
     p_value = 1.0 if verdict.p_value is None else verdict.p_value
     return True, p_value, verdict.status is Status.REGRESSED, design.candidate + CONFIRM_SESSIONS
 
@@ -173,5 +172,5 @@ def _rejected(suspect: NDArray[bool_], p_value: NDArray[float64]) -> NDArray[boo
     kept = np.zeros_like(suspect)
     for row in np.flatnonzero(suspect.any(axis=1)):
         columns = np.flatnonzero(suspect[row])
-        kept[row, columns] = holm(p_value[row, columns].tolist(), ALPHA)
+        kept[row, columns] = holm(p_value[row, columns].tolist(), SUITE_ALPHA)
     return kept

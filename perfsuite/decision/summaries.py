@@ -25,7 +25,8 @@ class Summary(NamedTuple):
     """Mean of the slowest quarter of the samples."""
     spread: float | None
     """Standard deviation between the samples; None for a single one."""
-    count: int
+    samples: int
+    """How many."""
 
 
 def summarize_side(sessions: Sequence[Sequence[float]], side: str) -> list[Summary]:
@@ -62,7 +63,9 @@ def _summarize(sessions: Sequence[Sequence[float]], names: Sequence[str]) -> lis
     for i, session in enumerate(sessions):
         samples = np.asarray(session, dtype=float)
         if samples.ndim != 1:
-            raise ValueError(f"{names[i]}: expected a flat sequence of seconds, got {samples.ndim} dimensions")
+            raise ValueError(
+                f"{names[i]}: expected a flat sequence of seconds, got {samples.ndim} dimensions"
+            )
         if samples.size == 0:
             raise ValueError(f"{names[i]}: no samples")
         arrays.append(samples)
@@ -105,9 +108,7 @@ def _refuse(arrays: Sequence[NDArray[float64]], names: Sequence[str]) -> None:
         bad = np.flatnonzero(~(np.isfinite(samples) & (samples > 0)))
         if bad.size:
             value = float(samples[bad[0]])
-            raise ValueError(
-                f"{name}, sample {bad[0]}: {value} is not a positive, finite number of seconds"
-            )
+            raise ValueError(f"{name}, sample {bad[0]}: {value} is not a positive, finite number of seconds")
 
 
 def quantile(ordered: Sequence[float], probability: float) -> float:

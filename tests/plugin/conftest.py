@@ -26,9 +26,9 @@ TESTS = {"test_latency.py": "benchmarks", "test_ssim.py": "quality"}
 INI = """
 [pytest]
 addopts = --import-mode=importlib --strict-markers --strict-config -p pytest_benchmark.plugin
-filterwarnings = error
 perf_relative = no
 perf_confirm = 0
+filterwarnings = error
 {lines}
 """
 SLUG = "cpu-replayed-2t"

@@ -16,7 +16,11 @@ def stored(suite):
     document = json.loads(suite.baseline_file.read_text())
     for entry in document["entries"].values():
         entry["sessions"] = [
-            {**entry["sessions"][0], "id": f"s{i}", "latency_s": [(1 + 0.004 * (i % 3)) * s for s in AS_STORED]}
+            {
+                **entry["sessions"][0],
+                "id": f"s{i}",
+                "latency_s": [(1 + 0.004 * (i % 3)) * s for s in AS_STORED],
+            }
             for i in range(6)
         ]
     suite.baseline_file.write_text(json.dumps(document))

@@ -31,6 +31,8 @@ CASES = {
     "update": ("new", "new", "append", "append"),
     "time-budget": ("2.5", "2.5", "4", "4.0"),
     "strict": ("yes", "True", None, "True"),
+    "confirm": ("2", "2", "0", "0"),
+    "relative": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),
     "reference-cache": ("c", "{root}/c", "off", "None"),

@@ -92,8 +92,10 @@ def test_again_it_has_nothing_to_do_and_restart_does_it_anew(tmp_path: Path) -> 
     assert FakeServer.opened == [-1]
     other = calibrate(tmp_path, "--variant", "fp32", "--weights", "hub")
     assert other.exit_code == 2
-    assert other.stderr.startswith(f"perfsuite: {tmp_path / 'cpu-example-4.json'}: entry shapes/fp32: measured ")
-    assert " weights hub'; replace it with --restart" in other.stderr
+    assert other.stderr.startswith(
+        f"perfsuite: {tmp_path / 'cpu-example-4.json'}: entry shapes/fp32: measured "
+    )
+    assert other.stderr.endswith(' weights hub"; replace it with --restart\n')
     again = calibrate(tmp_path, "--variant", "fp32", "--weights", "hub", "--restart")
     assert again.exit_code == 0
     stored = Baselines(tmp_path).load(DEVICE.slug)
@@ -123,13 +125,13 @@ def test_an_unsupported_variant_that_is_named_is_refused(tmp_path: Path) -> None
 def test_nothing_to_do() -> None:
     done = invoke("calibrate")
     assert done.exit_code == 2
-    assert done.stderr == (
-        "perfsuite: nothing to do: give --sessions, --quality, --golden or several\n"
-    )
+    assert done.stderr == ("perfsuite: nothing to do: give --sessions, --quality, --golden or several\n")
     assert invoke("calibrate", "--restart").exit_code == 2
 
 
-def test_a_process_that_keeps_failing_ends_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_keeps_failing_ends_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was measured before is stored."""
     monkeypatch.setattr(FakeServer, "fails_from", 2)
     done = calibrate(tmp_path, "--variant", "fp32")

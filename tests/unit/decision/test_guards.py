@@ -63,7 +63,9 @@ def test_priors_of_the_device_classes() -> None:
     assert (prior_for("cpu"), prior_for("cuda")) == (0.12, 0.025)
     settings = DecisionSettings.for_device("cpu", tolerance=0.1, confidence=0.9)
     assert (settings.tolerance, settings.confidence, settings.prior_sd) == (0.1, 0.9, 0.12)
-    with pytest.raises(ValueError, match=r"no prior spread for device kind 'tpu'; known: cpu, cuda"):
+    with pytest.raises(
+        ValueError, match=r"no prior spread for device kind 'tpu'; known: cpu, cpu-relative, cuda, "
+    ):
         prior_for("tpu")
 
 

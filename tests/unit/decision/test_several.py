@@ -51,6 +51,23 @@ def test_the_level_decides() -> None:
     assert confirm(STEADY, [1.3], slower(1.3, 4), alpha=p_value * 0.99).status is Status.INCONCLUSIVE
 
 
+def test_sessions_that_overlap_confirm_nothing() -> None:
+    """However small the p-value over all of them is."""
+    fresh = [*slower(1.3, 3), [1.01, 1.012]]
+
+    verdict = confirm(STEADY, [1.3], fresh, alpha=0.5)
+
+    assert compare(STEADY, fresh).p_value < 0.5  # type: ignore[operator]
+    assert (verdict.status, verdict.p_value) == (Status.INCONCLUSIVE, 1.0)
+
+
+def test_one_odd_session_of_many_does_not_hide_a_slowdown() -> None:
+    """A twentieth of the pairs may overlap: here 4 of 100."""
+    stored = [*STEADY * 4, [1.5], *STEADY]
+
+    assert confirm(stored, [1.3], slower(1.3, 4)).status is Status.REGRESSED
+
+
 def test_confirm_refuses_nonsense() -> None:
     with pytest.raises(ValueError, match="first session, sample 0: nan"):
         confirm(STEADY, [math.nan], STEADY)

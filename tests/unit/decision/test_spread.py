@@ -7,15 +7,13 @@ import pytest
 
 from perfsuite.decision import DecisionSettings, compare
 from perfsuite.decision.statistics import (
-    Summary,
     between_variance,
     fewer_samples_variance,
     look,
-    quantile,
     squares,
-    summarize,
     tail_quantile,
 )
+from perfsuite.decision.summaries import Summary, quantile, summarize
 
 PRIOR = DecisionSettings(prior_sd=0.1, prior_df=4)
 
@@ -43,8 +41,8 @@ def test_summary_of_a_session() -> None:
     assert summary.middle == pytest.approx(4.5)
     assert summary.slow == pytest.approx(7.5)
     assert summary.spread == pytest.approx(math.sqrt(6))
-    assert summary.count == 8
-    assert summarize([1.0], "a") == Summary(low=0, middle=0, slow=0, spread=None, count=1)
+    assert summary.samples == 8
+    assert summarize([1.0], "a") == Summary(low=0, middle=0, slow=0, spread=None, samples=1)
 
 
 def test_one_session_a_side_leaves_the_prior() -> None:
@@ -119,7 +117,7 @@ def test_p_value_is_the_least_risk_with_the_limit_above() -> None:
 
 def summary(count: int, spread: float | None = 0.1) -> Summary:
     """Return a session of which only length and spread matter."""
-    return Summary(low=0, middle=0, slow=0, spread=spread, count=count)
+    return Summary(low=0, middle=0, slow=0, spread=spread, samples=count)
 
 
 @pytest.mark.parametrize(

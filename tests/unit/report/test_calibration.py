@@ -13,7 +13,8 @@ def test_a_line_a_variant_with_all_figures() -> None:
     assert title == "fresh sessions on Example CPU"
     assert header.split("  ")[0] == "variant"
     assert full.split() == [
-        "bf16-sdpa", "10", "432", "ms", "12.3", "%", "4.6", "%", "31.1", "%", "9.9", "%", "400", "ms,", "500", "ms",
+        "bf16-sdpa", "10", "432", "ms", "12.3", "%", "4.6", "%", "31.1", "%", "9.9", "%",
+        "400", "ms,", "500", "ms",
     ]  # fmt: skip
     assert bare.split() == ["fp32", "1", "2", "s", "-", "-", "-", "-", "one"]
 

@@ -40,7 +40,7 @@ def session(name: str, latency_s: Sequence[float] = (1.0, 1.1, 1.0), **changes: 
 
 
 class FakeServer:
-    """Hands out workers; the processes whose numbers are in `broken` fail, that of `stop_at` is interrupted."""
+    """Hands out workers; processes numbered in `broken` fail, that of `stop_at` is interrupted."""
 
     def __init__(self, *, broken: Sequence[int] = (), stop_at: int | None = None) -> None:
         self.broken, self.stop_at = broken, stop_at

@@ -1,8 +1,7 @@
 """Latency in units of the reference: what is measured, and the reason where nothing is; no model runs."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from perfsuite.pipelines import Context, Prepared
 from perfsuite.records import Device, Relative, Session
 from perfsuite.workers import relative
 from perfsuite.workers.relative import measure_relative, with_relative
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEVICE = Device("cpu", "Example CPU", "cpu-example-4", 4, 2**34)
 PIECES = {

@@ -84,7 +84,7 @@ def test_load_ends_with_its_block() -> None:
 
     with tracing.load(0):
         assert busy() == []
-    with pytest.raises(RuntimeError, match="stop"), tracing.load(2):
+    with pytest.raises(RuntimeError, match="stop"), tracing.load(2):  # noqa: PT012
         assert len(busy()) == 2
         raise RuntimeError("stop")
     assert busy() == []
@@ -118,7 +118,8 @@ def test_a_pipeline_is_released_before_the_next_is_built() -> None:
 
     server: Any = Listened()
     tracing.record(server, "shapes", ["fp32", "bf16"], 2, 4, warmup=7)
-    one = [
-        [("prepare", v, None), ("warm", v, 7), ("warm", v, 4), ("release", v, None)] for v in ("fp32", "bf16")
+    assert asked == 2 * [
+        (command, variant, calls)
+        for variant in ("fp32", "bf16")
+        for command, calls in (("prepare", None), ("warm", 7), ("warm", 4), ("release", None))
     ]
-    assert asked == 2 * sum(one, [])
