@@ -2,8 +2,8 @@
 
 Three looks at the sessions are taken. The **low quantile** is the main one: it is the least disturbed.
 The **median** and the mean of the **slowest quarter** may raise the alarm too, each with a fifth of the
-risk; the latter only with `looks.TAIL_SAMPLES` a session and `MINIMUM_SESSIONS` a side, else it merely withholds
-OK and IMPROVED.
+risk; the latter only with `looks.TAIL_SAMPLES` a session and `looks.MINIMUM_SESSIONS` a side, else it
+merely withholds OK and IMPROVED.
 
 The rule, with r the one-sided risk of the interval (0.025 at a confidence of 0.95):
 

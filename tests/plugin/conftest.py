@@ -26,11 +26,12 @@ TESTS = {"test_latency.py": "benchmarks", "test_ssim.py": "quality"}
 INI = """
 [pytest]
 addopts = --import-mode=importlib --strict-markers --strict-config -p pytest_benchmark.plugin
-perf_relative = no
-perf_confirm = 0
+{defaults}
 filterwarnings = error
 {lines}
 """
+# Both would start real processes and pipelines; tests of them say otherwise.
+DEFAULTS = ("perf_relative = no", "perf_confirm = 0")
 SLUG = "cpu-replayed-2t"
 PATIENCE_S = 60.0
 
@@ -82,7 +83,9 @@ class Suite:
 
     def ini(self, *lines: str) -> None:
         """Write the ini file, with these lines at its end."""
-        (self.path / "pytest.ini").write_text(INI.format(lines="\n".join(lines)))
+        names = {line.split(" = ")[0] for line in lines}
+        defaults = "\n".join(line for line in DEFAULTS if line.split(" = ")[0] not in names)
+        (self.path / "pytest.ini").write_text(INI.format(defaults=defaults, lines="\n".join(lines)))
 
     def replay(self, scripts: dict[str, Any] | None = None) -> None:
         """Say what each variant does from now on, see replay.py."""
