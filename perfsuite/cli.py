@@ -1,19 +1,20 @@
-"""The command line: ``perfsuite list``, ``calibrate``, ``faults`` and ``evaluate``."""
+"""The command line: ``perfsuite list``, ``calibrate``, ``faults``, ``evaluate``, ``trace`` and ``ab``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from perfsuite.records import Quality, Variant, Workload
+    from perfsuite.records import Variant, Workload
 
 app = typer.Typer(
     help="Performance and quality gates for SDXL image generation.",
@@ -300,7 +301,19 @@ def trace(
     typer.echo(f"wrote {out}")
 
 
-@app.command()
+class _Comparison(typer.core.TyperCommand):
+    """A command whose exit code 2 has a meaning of its own, so that a mistyped option gives 3."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if hasattr(error, "exit_code"):
+                error.exit_code = 3
+            raise
+
+
+@app.command(cls=_Comparison)
 def ab(
     base: Annotated[str | None, typer.Option(help="Python interpreter of the environment before")] = None,
     head: Annotated[str | None, typer.Option(help="Python interpreter of the environment after")] = None,
@@ -327,6 +340,7 @@ def ab(
 
     from perfsuite import variants, workloads
     from perfsuite.decision.paired import PairedSettings
+    from perfsuite.quality.sides import compare_sides
     from perfsuite.records import PictureStatus, Status
     from perfsuite.report import ab as show
     from perfsuite.store import StoreError
@@ -356,7 +370,8 @@ def ab(
             with Server(pythons["base"]) as one, Server(pythons["head"]) as other:
                 servers = {"base": one, "head": other}
                 found = comparing.run_ab(servers, plan, folder, settings, _to_stderr)
-            quality = _compare_pictures(found.pictures, target.name, chosen, baselines)
+            folder_of_thresholds = baselines / "reference" / target.name
+            quality = compare_sides(found.pictures, target, chosen, folder_of_thresholds)
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             data = comparing.summary(found) | {"pictures": asdict(quality) if quality else None}
@@ -371,37 +386,6 @@ def ab(
         raise typer.Exit(1)
     if found.verdict.status not in (Status.OK, Status.IMPROVED):
         raise typer.Exit(2)
-
-
-SAME_PICTURE = 0.9999
-"""SSIM of head to base where the float32 reference variant is compared, as for golden pictures."""
-
-
-def _compare_pictures(
-    files: dict[str, str], workload: str, variant: Variant, baselines: Path
-) -> Quality | None:
-    """Head's pictures against base's: no further apart than the variant may be from float32."""
-    from safetensors.numpy import load_file
-
-    from perfsuite import workloads
-    from perfsuite.quality.pictures import score, worst
-    from perfsuite.quality.thresholds import for_variant
-    from perfsuite.records import Quality
-    from perfsuite.store import load_thresholds
-
-    if files.keys() != {"base", "head"}:
-        return None
-    before, after = load_file(files["base"]), load_file(files["head"])
-    stored = load_thresholds(baselines / "reference" / workload / "thresholds.json")
-    allowed = for_variant(stored, variant) if stored is not None else {}
-    if not allowed and "fp32" in variant:
-        allowed = dict.fromkeys(workloads.get(workload).prompts, SAME_PICTURE)
-    prompts = workloads.get(workload).prompts
-    scores = tuple(
-        score(prompts[int(key)], after[key], before[key], allowed.get(prompts[int(key)]))
-        for key in sorted(before)
-    )
-    return Quality(worst(scores), scores)
 
 
 def _to_stderr(line: str) -> None:

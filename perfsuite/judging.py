@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     Measure = Callable[[], Session]
     """Measures one session in a fresh process; raises `perfsuite.workers.WorkerError`."""
 
-ALPHA = 0.01
-"""Of a false alarm in a whole run of the suite."""
-
 
 class Basis(NamedTuple):
     """One way to compare: what the sessions are made of, and what is believed of their spread."""
@@ -65,22 +62,29 @@ def bases(entry: Entry, session: Session, device_kind: str) -> list[Basis]:
 def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Basis]:
     """The verdict on one session by the basis that can find the smaller slowdown, and that basis.
 
+    Where that one shows no regression but the other does, the other counts: what slows the reference
+    variant as well shows in seconds alone.
+
     Raises:
         ValueError: samples that are not positive and finite.
     """
     verdicts = []
     for basis in bases(entry, session, device_kind):
         verdict = decision.compare(basis.baseline, [basis.samples(session)], basis.settings)
-        verdicts.append((_say(verdict, basis, entry), basis))
-    verdict, basis = min(verdicts, key=lambda found: found[0].minimum_detectable_effect or 0.0)
+        verdict = _with_control(_say(verdict, basis, entry), entry, [session])
+        verdicts.append((verdict, basis))
+    verdicts.sort(key=lambda found: found[0].minimum_detectable_effect or 0.0)
+    # A stable sort: the finer basis first, unless only the other is REGRESSED.
+    verdicts.sort(key=lambda found: found[0].status is not Status.REGRESSED)
+    verdict, basis = verdicts[0]
     if len(verdicts) > 1:
-        other = next(v for v, b in verdicts if b is not basis)
+        other = verdicts[1][0]
         verdict = replace(
             verdict,
             detail=f"{verdict.detail}; judged by latency {_how(verdict)}, "
-            f"{_how(other)} would find {_percent(other.minimum_detectable_effect)} at the least",
+            f"{_how(other)} ({other.status}) finds {_percent(other.minimum_detectable_effect)} at the least",
         )
-    return _with_control(verdict, entry, [session]), basis
+    return verdict, basis
 
 
 def _how(verdict: Verdict) -> str:
@@ -127,7 +131,7 @@ class Confirmation:
     def __init__(self, count: int) -> None:
         """`count`: fresh sessions a suspect; with 0 nothing is confirmed."""
         self._count = count
-        self._spending = Spending(ALPHA)
+        self._spending = Spending()
 
     def wanted(self, verdict: Verdict) -> bool:
         """Whether this verdict calls for fresh processes."""

@@ -1,8 +1,9 @@
 """Few sessions first, more only where they can change the verdict.
 
 A group-sequential test: sessions are added one a side in turn, and each look but the last is stricter.
-The greatest p-value for an alarm at a look with n of at most N sessions is ``(n / N)**4`` of the fixed
-design's, so that the early looks add little to its false alarms, as their data are in the later ones.
+The greatest p-value for an alarm at a look with n of at most N sessions is ``(n / N)**6`` of the fixed
+design's, so that the early looks add little to its false alarms (.42 % instead of .28 % of unchanged JVM
+benchmarks).
 """
 
 from __future__ import annotations
@@ -66,6 +67,6 @@ def verdict(
     if most < 1:
         raise ValueError(f"most must be at least 1, got {most}")
     settings = settings or DecisionSettings()
-    share = min(1.0, min(len(baseline), len(candidate)) / most) ** 4
+    share = min(1.0, min(len(baseline), len(candidate)) / most) ** 6
     # An empty side has no level; judge refuses it by name.
     return judge(baseline, candidate, settings, alarm_risk(settings) * (share or 1.0))

@@ -23,9 +23,10 @@ SUSPECT_P = 0.1
 """Greatest p-value of a suspect. Of unchanged JVM benchmarks, one session against five stored, 6 % are;
 of those 10 % slower 74 %, of those 20 % slower 88 %. More suspects find no more slowdowns: they thin out
 the levels of stage two."""
-SUITE_ALPHA = 0.007
-"""Risk of any false alarm in a suite, by which `Spending` and `holm` are run. Real noise is not normal: what
-comes of it for 50 JVM benchmarks is between half and all of it."""
+SUITE_ALPHA = 0.005
+"""Risk given to `Spending` and `holm` for one run of a suite. The alarms of a run are more: the baseline's
+luck is in both stages, and real noise is not normal. By replay and simulation, 50 unchanged benchmarks then
+alarm in at most 1 of 100 runs."""
 CONFIRM_SESSIONS = 4
 """Fresh sessions a suspect: three instead of four cost up to 10 points of power at strict levels."""
 

@@ -91,6 +91,11 @@ def replay_suites(
                 for _ in range(BOOTSTRAPS)
             ]  # fmt: skip
             lower, upper = np.quantile(again, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+            if value in (0.0, 1.0):
+                # A bootstrap sees no spread: exact, a suite of different replays being one trial.
+                trials = traces.benchmarks * (1 if effect else repeats / size)
+                reach = 1 - ((1 - CONFIDENCE) / 2) ** (1 / trials)
+                lower, upper = max(value - reach, 0.0), min(value + reach, 1.0)
             shown = Share(value, min(float(lower), value), max(float(upper), value))
             cost = float(found[0].sessions.mean())
             cells.append(SuiteCell(rule.name, design.name, size, effect, traces.benchmarks, shown, cost))

@@ -19,8 +19,8 @@ The rule, with r the one-sided risk of the interval (0.025 at a confidence of 0.
 So a slowdown beyond the tolerance is called OK with probability r at most, where the spread is known.
 
 One new session against a dozen stored ones has a wider interval than normal noise needs (it covers 98.7 %
-instead of 95 %). Real processes have odd sessions: with one against five, 1.3 % of unchanged JVM benchmarks
-alarm even so, and a narrower interval would alarm for more.
+instead of 95 %). Real processes have odd sessions: with one against five, 2.3 % of unchanged JVM benchmarks
+alarm even so, and a narrower interval would alarm for more. Hence `perfsuite.decision.confirm`.
 """
 
 from __future__ import annotations

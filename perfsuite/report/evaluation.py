@@ -126,7 +126,7 @@ def plot(found: Evaluation) -> bytes:
     first = found.cells[0]
     cells = [c for c in found.cells if c.design == first.design and c.shape == "constant" and c.effect >= 0]
     names = list(dict.fromkeys(c.rule for c in cells))
-    figure = Figure(figsize=(12, 5.5), layout="constrained")
+    figure = Figure(figsize=(12, 6), layout="constrained")
     FigureCanvasAgg(figure)
     power, alarms = figure.subplots(1, 2, width_ratios=(1.5, 1))
     for i, name in enumerate(names):
@@ -143,7 +143,7 @@ def plot(found: Evaluation) -> bytes:
                     error_kw={"elinewidth": 1})  # fmt: skip
         alarms.annotate(f"{value:.1f}", (upper, i), xytext=(5, 0), textcoords="offset points", va="center")
     power.set(xlabel="injected slowdown of every sample (%)", ylabel="called REGRESSED (%)", ylim=(0, 100),
-              title="Power (higher is better; colours as at right)")  # fmt: skip
+              title="Power (higher is better)")  # fmt: skip
     power.set_xticks([100 * e for e in EFFECTS[1:]])
     power.grid(alpha=0.3)
     alarms.set_yticks(range(len(names)), names)
@@ -152,6 +152,8 @@ def plot(found: Evaluation) -> bytes:
     alarms.set_xlim(left=0)
     alarms.set(xlabel="unchanged, yet called REGRESSED (%)", title="False alarms (lower is better)")
     alarms.grid(axis="x", alpha=0.3)
+    # Below, where it hides no line; a bar of no false alarms would not show its colour.
+    figure.legend(loc="outside lower center", ncols=-(-len(names) // 2), frameon=False)
     figure.suptitle(
         f"Design {first.design}: {first.trials} decisions an effect on {first.benchmarks} benchmarks, "
         "95 % intervals by benchmark"

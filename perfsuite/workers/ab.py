@@ -19,6 +19,7 @@ from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
 from perfsuite.records import Cause, Status, Verdict
 from perfsuite.workers.client import Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns
+from perfsuite.workers.relative import HEADROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 SETTLED = (Status.OK, Status.REGRESSED, Status.IMPROVED)
 SIDES = ("base", "head")
-HEADROOM = 1.25
-"""Free memory that the second pipeline must leave, in multiples of the first one's peak."""
+TURN_LIMIT_S = 30.0
+"""For one piece, beside the seconds of a whole first call: a worker that takes longer hangs."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,14 @@ def run_ab(
         number = max(len(found.turns), len(found.sessions["head"])) + 1
         try:
             _pair(servers, found, plan, until, rng, folder)
-        except StartError:
-            raise
         except WorkerError as error:
-            failed += 1
+            failed += 1 if not isinstance(error, StartError) else plan.retries + 1
             found.failures.append(f"pair {number}: {error}")
-            progress(f"pair {number} failed and is repeated: {str(error).splitlines()[0]}")
+            progress(f"pair {number} failed: {str(error).splitlines()[0]}")
             if failed > plan.retries:
                 if not (found.turns or found.sessions["head"]):
                     raise
-                progress(f"{failed} pairs failed: no more are tried")
+                progress("no more pairs are tried")
                 break
             continue
         found.verdict = _judge(found, settings)
@@ -130,7 +129,8 @@ def run_ab(
         if found.verdict.status in SETTLED and number >= settings.least_pairs:
             break
     if failed:
-        found.verdict = replace(found.verdict, detail=f"{found.verdict.detail}; {failed} failed pairs")
+        count = len(found.failures)
+        found.verdict = replace(found.verdict, detail=f"{found.verdict.detail}; {count} failed pairs")
     found.wall_s = time.monotonic() - began
     return found
 
@@ -173,7 +173,8 @@ def _pair(
                     lockstep = False
                     break
         if lockstep:
-            turns = _turns(workers, plan, until, rng)
+            limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
+            turns = _turns(workers, plan, until, rng, limit_s)
             _draw_once(workers, found, plan, folder)
             found.turns.append(turns)
         else:
@@ -206,9 +207,9 @@ def _another_fits(peak_bytes: int, worker: Worker) -> bool:
     return worker.ask("free_memory") > HEADROOM * peak_bytes
 
 
-def _turns(workers: dict[str, Worker], plan: Plan, until: float, rng: random.Random) -> Turns:
+def _turns(workers: dict[str, Worker], plan: Plan, until: float, rng: random.Random, limit_s: float) -> Turns:
     def advance(side: str) -> Callable[[], Any]:
-        return lambda: workers[side].ask("advance", variant=plan.variant)
+        return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
 
     per_call = plan.steps + 2
     cuda = workers["base"].ask("device_kind") == "cuda"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perfsuite import decision
 from perfsuite.decision.modes import modes
 from perfsuite.records import Result
-from perfsuite.workers.client import WorkerError
+from perfsuite.workers.client import StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _measure(
                 worker, workload.name, variant.name, device.kind, weights, time_budget_s=time_budget_s
             )
         except WorkerError as error:
-            if attempt == RETRIES:
+            if attempt == RETRIES or isinstance(error, StartError):
                 raise
             progress(f"a process failed and is started again: {str(error).splitlines()[0]}")
         finally:

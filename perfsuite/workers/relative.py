@@ -22,6 +22,7 @@ STEPS = 6
 """Denoising steps of a call while taking turns; each call is weighed as one of the workload's steps."""
 LEAST_CALLS = 3
 HEADROOM = 1.25
+"""Free memory that a second pipeline must find, in multiples of the first one's peak."""
 
 
 def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed: int = 0) -> Relative | str:
@@ -63,10 +64,21 @@ def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Sess
     """The session with the relative latency, or with the condition that says why not."""
     if budget_s <= 0:
         return session
-    found = measure_relative(prepared, session.peak_memory_bytes, budget_s)
+    try:
+        found = measure_relative(prepared, session.peak_memory_bytes, budget_s)
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        found = "no memory for the reference beside it: it ran out"
     if isinstance(found, str):
         return replace(session, conditions={**session.conditions, "relative": found})
     return replace(session, relative=found)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _calls(turns: Turns, per_call: int) -> list[Turns]:

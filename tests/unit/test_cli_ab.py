@@ -267,3 +267,9 @@ def test_equal_pictures_of_float32_are_ok(asked: Asked) -> None:
 
     assert done.exit_code == 0
     assert "OK, SSIM of head to base 1.0000" in done.stdout
+
+
+def test_an_unknown_option_is_not_inconclusive(asked: Asked) -> None:
+    """Typer's own code for it, 2, has a meaning here."""
+    assert invoke(*BOTH, "--timee", "5").exit_code == 3
+    assert invoke(*BOTH, "--time", "0").exit_code == 3

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from perfsuite import judging
-from perfsuite.decision import Spending
-from perfsuite.judging import ALPHA, Confirmation, bases, judge
+from perfsuite.decision.several import SUITE_ALPHA, Spending
+from perfsuite.judging import Confirmation, bases, judge
 from perfsuite.records import Cause, Relative, Session, Status, Verdict
 from perfsuite.store import Entry
 from perfsuite.workers import WorkerError
@@ -66,8 +66,24 @@ def test_relative_latency_is_chosen_where_it_finds_less() -> None:
     assert verdict.detail.startswith("relative to fp32: 25.")
     least = f"{in_seconds.minimum_detectable_effect * 100:.1f} %"
     assert verdict.detail.endswith(
-        f"judged by latency relative to fp32, in seconds would find {least} at the least"
+        f"judged by latency relative to fp32, in seconds (INCONCLUSIVE) finds {least} at the least"
     )
+
+
+def test_what_slows_the_reference_too_is_found_in_seconds() -> None:
+    """Relative latency finds smaller slowdowns, but none that both share."""
+    verdict, basis = judge(entry(0.4), session(2.0, 0.4), "cpu")
+    assert (basis.name, verdict.basis) == ("seconds", "seconds")
+    assert verdict.status is Status.REGRESSED
+    assert verdict.ratio == pytest.approx(2.0, abs=0.02)
+    assert "judged by latency in seconds, relative to fp32 (" in verdict.detail
+
+
+def test_a_machine_that_moved_leaves_the_verdict_to_relative_latency() -> None:
+    """The control is as slow as the benchmark: seconds say nothing."""
+    verdict, basis = judge(entry(0.4, **control(0.05)), session(2.0, 0.4, **control(0.11)), "cpu")
+    assert basis.name == "relative to fp32"
+    assert verdict.status is not Status.REGRESSED
 
 
 def test_the_baselines_latency_stays_in_seconds() -> None:
@@ -85,7 +101,7 @@ def test_seconds_are_chosen_where_they_find_less() -> None:
     assert (basis.name, basis.reference, verdict.basis) == ("seconds", None, "seconds")
     assert verdict.status is Status.REGRESSED
     assert verdict.ratio == pytest.approx(2.0, abs=0.02)
-    assert "; judged by latency in seconds, relative to fp32 would find " in verdict.detail
+    assert "; judged by latency in seconds, relative to fp32 (INCONCLUSIVE) finds " in verdict.detail
 
 
 @pytest.mark.parametrize(
@@ -261,7 +277,7 @@ def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyP
 
     real = judging.confirm
     monkeypatch.setattr(judging, "confirm", confirm)
-    by, spending, expected = Confirmation(4), Spending(ALPHA), []
+    by, spending, expected = Confirmation(4), Spending(SUITE_ALPHA), []
     for factor in (1.0, 1.0, 1.5, 1.0):
         expected.append(spending.level)
         verdict = confirmed(Fresh(*(session(factor * w) for w in WOBBLE[:4])), session(1.5), by=by)
@@ -269,9 +285,9 @@ def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyP
         assert verdict.p_value is not None
         spending.spend(verdict.p_value)
     assert levels == pytest.approx(expected)
-    assert levels[0] == ALPHA / 2
-    assert levels[1] == pytest.approx(ALPHA / 6)
-    assert levels[3] == pytest.approx(ALPHA / 20 + levels[2])
+    assert levels[0] == SUITE_ALPHA / 2
+    assert levels[1] == pytest.approx(SUITE_ALPHA / 6)
+    assert levels[3] == pytest.approx(SUITE_ALPHA / 20 + levels[2])
 
 
 def test_a_slowdown_at_the_edge_is_judged_more_strictly_after_others() -> None:
@@ -295,7 +311,7 @@ def test_a_process_that_fails_confirms_nothing() -> None:
     verdict, basis = judge(entry(), session(1.3), "cuda")
     with pytest.raises(WorkerError, match="no room"):
         by.run(entry(), session(1.3), verdict, basis, "cuda", fail, lambda line: None)
-    assert by._spending.level == ALPHA / 2
+    assert by._spending.level == SUITE_ALPHA / 2
 
 
 def test_fresh_sessions_are_compared_on_the_basis_of_the_first() -> None:

@@ -50,10 +50,11 @@ class Worker:
         server.machine.most_open = max(server.machine.most_open, len(server.machine.open))
         self._closed = False
 
-    def ask(self, command: str, **arguments: Any) -> Any:
+    def ask(self, command: str, *, limit_s: float | None = None, **arguments: Any) -> Any:
         assert not self._closed
         self._server.machine.log.append(f"{self._server.side} {command}")
         self._server.asked.append((command, arguments))
+        self._server.limits_s[command] = limit_s
         dies = self._server.dies.get(self._number, self._server.always_dies)
         if dies == command and (command != "advance" or self._pieces == 5):
             self.close()
@@ -107,6 +108,7 @@ class Server:
         self.version = "2.12"
         self.kind = "cuda"
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.limits_s: dict[str, float | None] = {}
         self.workers: list[Worker] = []
         self.start_error: Exception | None = None
 
@@ -300,7 +302,7 @@ def test_a_worker_that_dies_in_the_second_pair_is_repeated(command: str, sides: 
     assert len(found.turns) == 2
     assert found.failures == [f"pair 2: head: the process ended during {command!r}:\nKilled"]
     assert found.verdict.detail.endswith("; 1 failed pairs")
-    assert f"pair 2 failed and is repeated: head: the process ended during {command!r}:" in sides.said
+    assert f"pair 2 failed: head: the process ended during {command!r}:" in sides.said
     assert len(found.facts["base"].first_call_s) == len(found.facts["head"].peak_memory_bytes) == 2
 
 
@@ -344,7 +346,35 @@ def test_after_a_finished_pair_there_is_a_verdict_with_a_note(sides: Sides) -> N
     assert found.verdict.ratio == pytest.approx(1.0, abs=0.05)
     assert len(found.failures) == 3
     assert found.verdict.detail.endswith("; fewer than 2 pairs of processes; 3 failed pairs")
-    assert sides.said[-1] == "3 pairs failed: no more are tried"
+    assert sides.said[-1] == "no more pairs are tried"
+
+
+def test_a_side_that_cannot_start_any_more_leaves_the_finished_pairs(
+    sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an environment was removed in the middle."""
+    start = sides.head.worker
+
+    def worker(*arguments: Any) -> Any:
+        if sides.head.workers:
+            raise StartError("/no/python: cannot be started")
+        return start(*arguments)
+
+    monkeypatch.setattr(sides.head, "worker", worker)
+
+    found = sides.run(time_s=200.0)
+
+    assert len(found.turns) == 1
+    assert found.failures == ["pair 2: /no/python: cannot be started"]
+    assert found.verdict.detail.endswith("; 1 failed pairs")
+
+
+def test_a_piece_that_hangs_is_not_waited_for_as_long_as_a_build(sides: Sides) -> None:
+    """Half a minute beside the first call, where building may take a quarter of an hour."""
+    sides.run()
+
+    assert sides.head.limits_s["prepare"] is None
+    assert sides.head.limits_s["advance"] == pytest.approx(30 + START_S, rel=0.1)
 
 
 def test_sides_out_of_step_are_an_error(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
