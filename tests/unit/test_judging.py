@@ -292,7 +292,7 @@ def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyP
 
 def test_a_slowdown_at_the_edge_is_judged_more_strictly_after_others() -> None:
     """What one suspect alone would be REGRESSED for is not, after one that was cleared."""
-    edge = [session(f) for f in (1.05, 1.09, 1.03, 1.07)]
+    edge = [session(f) for f in (1.06, 1.10, 1.04, 1.08)]
     alone = confirmed(Fresh(*edge), session(1.3))
     by = Confirmation(4)
     confirmed(Fresh(*(session(w) for w in WOBBLE[:4])), session(1.3), by=by)
