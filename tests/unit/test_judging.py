@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sessions import make_session
 
 from perfsuite import judging
 from perfsuite.decision.several import SUITE_ALPHA, Spending
@@ -20,22 +21,11 @@ WOBBLE = (1.0, 1.006, 0.997, 1.003, 0.995)
 def session(factor: float = 1.0, relative: float | None = None, **changes: Any) -> Session:
     """One session of eight calls near `factor` seconds, and near `relative` in units of float32."""
     samples = tuple(1 + 0.002 * (i % 3) for i in range(8))
-    values: dict[str, Any] = {
-        "id": "s",
-        "date": "2025-01-02T03:04:05+00:00",
+    usual: dict[str, Any] = {
         "latency_s": tuple(factor * s for s in samples),
-        "peak_memory_bytes": 1,
-        "first_call_s": 1.0,
-        "compile_s": None,
-        "warmup_s": (1.0,),
-        "warmup_steady": True,
-        "stages": None,
-        "versions": {},
-        "conditions": {},
-        "wall_s": 9.0,
         "relative": None if relative is None else Relative("fp32", tuple(relative * s for s in samples)),
     }
-    return Session(**{**values, **changes})
+    return make_session(**{**usual, **changes})
 
 
 def entry(relative: float | None = None, *, wobble: Sequence[float] = WOBBLE, **changes: Any) -> Entry:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sessions import make_session
 
 from perfsuite import variants, workloads
 from perfsuite.records import Device, Relative, Session
@@ -21,22 +22,14 @@ PROTOCOL = "shapes 64x64"
 
 
 def session(name: str, latency_s: Sequence[float] = (1.0, 1.1, 1.0), **changes: Any) -> Session:
-    values: dict[str, Any] = {
+    usual: dict[str, Any] = {
         "id": name,
-        "date": "2025-01-02T03:04:05+00:00",
         "latency_s": tuple(latency_s),
-        "peak_memory_bytes": 1,
-        "first_call_s": 1.0,
-        "compile_s": None,
-        "warmup_s": (1.0,),
-        "warmup_steady": True,
-        "stages": None,
         "versions": VERSIONS,
         "conditions": {"control_s": 0.05},
-        "wall_s": 9.0,
         "relative": Relative("fp32", (0.5, 0.6)),
     }
-    return Session(**{**values, **changes})
+    return make_session(**{**usual, **changes})
 
 
 class FakeServer:

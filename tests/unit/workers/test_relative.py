@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sessions import make_session
 
 from perfsuite import variants, workloads
 from perfsuite.device import Snapshot
@@ -85,21 +86,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def session(**changes: Any) -> Session:
-    values: dict[str, Any] = {
-        "id": "s",
-        "date": "2025-01-02T03:04:05+00:00",
-        "latency_s": (1.0,),
-        "peak_memory_bytes": 80,
-        "first_call_s": 1.0,
-        "compile_s": None,
-        "warmup_s": (1.0,),
-        "warmup_steady": True,
-        "stages": None,
-        "versions": {},
-        "conditions": {"threads": 2.0},
-        "wall_s": 9.0,
-    }
-    return Session(**{**values, **changes})
+    return make_session(**{"peak_memory_bytes": 80, "conditions": {"threads": 2.0}, **changes})
 
 
 def test_ratio_of_whole_calls_from_their_pieces(fakes: SimpleNamespace) -> None:
