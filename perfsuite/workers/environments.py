@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import site
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from perfsuite.workers.client import WorkerError
 
 def _run(command: list[str], what: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
+        # A constraints file may pin the very package under test, as tox's does; the ref decides here.
+        env = {key: value for key, value in os.environ.items() if key != "PIP_CONSTRAINT"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=env)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WorkerError(f"{what}: {error}") from error
     if done.returncode:

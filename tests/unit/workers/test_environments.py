@@ -89,6 +89,16 @@ def test_each_side_has_its_commit_and_shares_the_rest(repository: Repository, tm
     assert Path(sys.executable) not in pythons
 
 
+def test_a_constraints_file_does_not_pin_the_package_under_test(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "constraints.txt").write_text("annotated-types==0.7.0\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
+    commit = repository.commit("four", "--allow-empty")
+
+    assert ask(build(repository.folder, commit, tmp_path, "base"))[0] == "four"
+
+
 @pytest.mark.parametrize(
     "ref", ["no-such-branch", "--help", "-q", "--upload-pack=touch it", "HEAD:backend.py", ""]
 )
