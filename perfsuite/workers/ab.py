@@ -42,7 +42,7 @@ class Plan:
     time_s: float = 60.0
     """Wall clock for all pairs, with starting the environments."""
     pair_s: float = 12.0
-    """Of turns in one pair."""
+    """Of turns in one pair, at least; the last one that fits takes what is left."""
     most_pairs: int = 8
     least_pairs: int = 2
     steps: int = 10
@@ -139,8 +139,10 @@ def _goes_on(found: Comparison, until: float, plan: Plan) -> bool:
     done = max(len(found.turns), len(found.sessions["head"]))
     if done >= plan.most_pairs:
         return False
-    # A pair that has no time left for turns says nothing; the first is measured in any case.
-    return done == 0 or time.monotonic() + 0.5 * plan.pair_s < until
+    # A pair that has no time left for turns says nothing; the first is measured in any case, and while
+    # there are too few for a verdict half of one will do.
+    wanted_s = plan.pair_s if done >= plan.least_pairs else 0.5 * plan.pair_s
+    return done == 0 or time.monotonic() + wanted_s < until
 
 
 def _pair(
@@ -174,7 +176,7 @@ def _pair(
                     break
         if lockstep:
             limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
-            turns = _turns(workers, plan, until, rng, limit_s)
+            turns = _turns(workers, plan, until, rng, limit_s, last=done + 1 >= plan.least_pairs)
             _draw_once(workers, found, plan, folder)
             found.turns.append(turns)
         else:
@@ -207,7 +209,11 @@ def _another_fits(peak_bytes: int, worker: Worker) -> bool:
     return worker.ask("free_memory") > HEADROOM * peak_bytes
 
 
-def _turns(workers: dict[str, Worker], plan: Plan, until: float, rng: random.Random, limit_s: float) -> Turns:
+def _turns(
+    workers: dict[str, Worker], plan: Plan, until: float, rng: random.Random, limit_s: float, last: bool
+) -> Turns:
+    """Turns of one pair; one that may be the ``last`` also takes time that no whole pair could use."""
+
     def advance(side: str) -> Callable[[], Any]:
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
 
@@ -218,6 +224,8 @@ def _turns(workers: dict[str, Worker], plan: Plan, until: float, rng: random.Ran
     # One call of each in turns does not count: caches and clocks settle.
     take_turns(*sides, per_call, 0.0, rng, least_calls=1, pause_s=pause_s)
     stop = min(time.monotonic() + plan.pair_s, until)
+    if last and until - stop < plan.pair_s:
+        stop = until
     return take_turns(*sides, per_call, stop, rng, pause_s=pause_s)
 
 
