@@ -1,7 +1,8 @@
 """Many benchmarks: suspects first, then fresh sessions, and few false alarms in the whole suite.
 
 Stage one is lenient: one new session against the stored ones. Stage two measures each suspect anew and
-is strict. Its levels come from `holm` where all suspects are known, else from `Spending`.
+is strict. Its levels come from `Spending`, since tests fail one after the other; `holm` is for those who
+judge when all suspects are known.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def replay_suites(
     seed: int,
     progress: Callable[[str], None],
 ) -> list[SuiteCell]:
-    """Judge suites: this suite's rule in two stages with Holm's method, each other rule in one.
+    """Judge suites: this suite's rule in two stages at the gate's levels, each other rule in one.
 
     Others are given as many candidate sessions as the baseline has. A suite takes one replay of each of
     its benchmarks; intervals are a bootstrap that draws whole benchmarks first.
@@ -84,10 +84,10 @@ def replay_suites(
         for effect, slowed in zip(EFFECTS, found, strict=True):
             rng = np.random.default_rng([seed, size])
             everyone = np.arange(traces.benchmarks)
-            value = _alarms(found[0], slowed, everyone, size, rng, holm=rule is OWN, any_=effect == 0)
+            value = _alarms(found[0], slowed, everyone, size, rng, staged=rule is OWN, any_=effect == 0)
             again = [
                 _alarms(found[0], slowed, rng.choice(everyone, everyone.size), size, rng,
-                        holm=rule is OWN, any_=effect == 0)
+                        staged=rule is OWN, any_=effect == 0)
                 for _ in range(BOOTSTRAPS)
             ]  # fmt: skip
             lower, upper = np.quantile(again, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -151,31 +151,33 @@ def _alarms(
     size: int,
     rng: Generator,
     *,
-    holm: bool,
+    staged: bool,
     any_: bool,
 ) -> float:
-    """Share of suites with any alarm, or with one for their first benchmark, which is the slowed one."""
+    """Share of suites with any alarm, or with one for their slowed benchmark, whose place is drawn."""
     import numpy as np
 
     chosen = rng.permuted(np.tile(benchmarks, (SUITES, 1)), axis=1)[:, :size]
     turn = rng.integers(unchanged.suspect.shape[1], size=chosen.shape)
+    is_slowed = np.arange(size) == rng.integers(size, size=SUITES)[:, None]
     suspect, p_value, regressed = (
-        np.concatenate([after[chosen[:, :1], turn[:, :1]], before[chosen[:, 1:], turn[:, 1:]]], axis=1)
+        np.where(is_slowed, after[chosen, turn], before[chosen, turn])
         for before, after in zip(unchanged[:3], slowed[:3], strict=True)
     )
-    if holm:
+    if staged:
         regressed = regressed & _rejected(suspect, p_value)
-    return float((regressed.any(axis=1) if any_ else regressed[:, 0]).mean())
+    return float((regressed.any(axis=1) if any_ else regressed[is_slowed]).mean())
 
 
 def _rejected(suspect: NDArray[bool_], p_value: NDArray[float64]) -> NDArray[bool_]:
-    """Who is left after Holm's method over the suspects of each suite, one a row."""
+    """Who is left at the levels that the gate spends over the suspects of each suite, one suite a row."""
     import numpy as np
 
-    from perfsuite.decision.several import holm
+    from perfsuite.decision.several import Spending
 
     kept = np.zeros_like(suspect)
     for row in np.flatnonzero(suspect.any(axis=1)):
-        columns = np.flatnonzero(suspect[row])
-        kept[row, columns] = holm(p_value[row, columns].tolist(), SUITE_ALPHA)
+        spending = Spending()
+        for column in np.flatnonzero(suspect[row]):
+            kept[row, column] = spending.spend(float(p_value[row, column]))
     return kept
