@@ -321,7 +321,9 @@ def ab(
     head_ref: Annotated[str | None, typer.Option(help="git ref after, in place of --head")] = None,
     repository: Annotated[Path, typer.Option(help="git checkout of the package under test")] = Path(),
     workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
-    variant: Annotated[str, typer.Option(help="see: perfsuite list")] = "bf16-sdpa",
+    variant: Annotated[
+        str | None, typer.Option(help="default: bf16-sdpa, fp32-sdpa where bfloat16 is emulated")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds, at most, for all pairs")] = 60.0,
@@ -355,12 +357,8 @@ def ab(
                 raise ValueError(f"name either --{name} PYTHON or --{name}-ref REF")
         if design not in ("auto", "lockstep", "alternate"):
             raise ValueError(f"--design={design}: one of auto, lockstep, alternate")
-        chosen, target = variants.get(variant), workloads.get(workload)
+        chosen, target = variants.get(variant or "bf16-sdpa"), workloads.get(workload)
         settings = PairedSettings(tolerance=tolerance)
-        plan = comparing.Plan(
-            target.name, chosen.name, device, weights, time_s, most_pairs=pairs,
-            least_pairs=min(2, pairs), prompts=prompts, design=design,
-        )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="perfsuite-ab-") as name:
             folder = Path(name)
             pythons = {
@@ -368,6 +366,12 @@ def ab(
                 for side, interpreter, ref in (("base", base, base_ref), ("head", head, head_ref))
             }
             with Server(pythons["base"]) as one, Server(pythons["head"]) as other:
+                if variant is None:
+                    chosen = variants.get(comparing.default_variant(one, device))
+                plan = comparing.Plan(
+                    target.name, chosen.name, device, weights, time_s, most_pairs=pairs,
+                    least_pairs=min(2, pairs), prompts=prompts, design=design,
+                )  # fmt: skip
                 servers = {"base": one, "head": other}
                 found = comparing.run_ab(servers, plan, folder, settings, _to_stderr)
             folder_of_thresholds = baselines / "reference" / target.name

@@ -183,9 +183,10 @@ def compare_turns(
         reason = f"fewer than {settings.least_pairs} pairs of processes"
     power = tail_quantile(1 - 0.8, df) * error
     mde = exp(max(effect + alarm, 0.0) + power) - 1
+    of_processes = f"{count} pair{'s' if count > 1 else ''} of processes"
     text = (
         f"head is {change(exp(shift))} than base ({settings.confidence * 100:g} % interval "
-        f"{(exp(lower) - 1) * 100:+.1f} to {(exp(upper) - 1) * 100:+.1f} %), {count} pairs of processes, "
+        f"{(exp(lower) - 1) * 100:+.1f} to {(exp(upper) - 1) * 100:+.1f} %), {of_processes}, "
         f"{sum(len(p.names) for p in pairs)} pieces each; least slowdown this can find: {percent(mde)}"
     )
     return Verdict(

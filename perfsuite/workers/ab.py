@@ -30,6 +30,9 @@ SIDES = ("base", "head")
 TURN_LIMIT_S = 30.0
 """For one piece, beside the seconds of a whole first call: a worker that takes longer hangs."""
 
+LONGEST_PAIR = 1.5
+"""Times `Plan.pair_s`: more goes into another pair."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -42,7 +45,7 @@ class Plan:
     time_s: float = 60.0
     """Wall clock for all pairs, with starting the environments."""
     pair_s: float = 12.0
-    """Of turns in one pair, at least; the last one that fits takes what is left."""
+    """Of turns in one pair, about: pairs of equal length fill the time."""
     most_pairs: int = 8
     least_pairs: int = 2
     steps: int = 10
@@ -84,6 +87,20 @@ class Comparison:
     """Side to the safetensors file of its pictures."""
     wall_s: float = 0.0
     verdict: Verdict = field(default_factory=lambda: decision.new("nothing was measured yet"))
+
+
+def default_variant(server: Server, device: str) -> str:
+    """``bf16-sdpa``, or its twin in float32 where the server's device only emulates bfloat16.
+
+    Raises:
+        WorkerError: the environment cannot be started.
+    """
+    worker = server.worker()
+    try:
+        refused = worker.ask("unsupported", variant="bf16-sdpa", device=device)
+    finally:
+        worker.close()
+    return "bf16-sdpa" if refused is None else "fp32-sdpa"
 
 
 def run_ab(
@@ -139,10 +156,8 @@ def _goes_on(found: Comparison, until: float, plan: Plan) -> bool:
     done = max(len(found.turns), len(found.sessions["head"]))
     if done >= plan.most_pairs:
         return False
-    # A pair that has no time left for turns says nothing; the first is measured in any case, and while
-    # there are too few for a verdict half of one will do.
-    wanted_s = plan.pair_s if done >= plan.least_pairs else 0.5 * plan.pair_s
-    return done == 0 or time.monotonic() + wanted_s < until
+    # A pair that has no time left for turns says nothing; the first is measured in any case.
+    return done == 0 or time.monotonic() + 0.5 * plan.pair_s < until
 
 
 def _pair(
@@ -156,6 +171,7 @@ def _pair(
     workers: dict[str, Worker] = {}
     # Who is built first gets other memory: in ten pairs of equal code the second was 1.7 % faster. So the
     # sides change places from pair to pair.
+    began = time.monotonic()
     done = max(len(found.turns), len(found.sessions["head"]))
     order = list(SIDES) if done % 2 == 0 else list(reversed(SIDES))
     facts: dict[str, tuple[float, int]] = {}
@@ -176,7 +192,7 @@ def _pair(
                     break
         if lockstep:
             limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
-            turns = _turns(workers, plan, until, rng, limit_s, last=done + 1 >= plan.least_pairs)
+            turns = _turns(workers, plan, until, rng, limit_s, began, plan.least_pairs - done)
             _draw_once(workers, found, plan, folder)
             found.turns.append(turns)
         else:
@@ -210,9 +226,15 @@ def _another_fits(peak_bytes: int, worker: Worker) -> bool:
 
 
 def _turns(
-    workers: dict[str, Worker], plan: Plan, until: float, rng: random.Random, limit_s: float, last: bool
+    workers: dict[str, Worker],
+    plan: Plan,
+    until: float,
+    rng: random.Random,
+    limit_s: float,
+    began: float,
+    wanted: int,
 ) -> Turns:
-    """Turns of one pair; one that may be the ``last`` also takes time that no whole pair could use."""
+    """Turns of one pair that ``began`` then, of at least so many ``wanted`` ones."""
 
     def advance(side: str) -> Callable[[], Any]:
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
@@ -223,9 +245,12 @@ def _turns(
     sides = advance("base"), advance("head")
     # One call of each in turns does not count: caches and clocks settle.
     take_turns(*sides, per_call, 0.0, rng, least_calls=1, pause_s=pause_s)
-    stop = min(time.monotonic() + plan.pair_s, until)
-    if last and until - stop < plan.pair_s:
-        stop = until
+    # Pairs of about equal length fill the time that is left, each with the overhead that this one had.
+    now = time.monotonic()
+    overhead_s, left_s = now - began, until - now
+    count = max(wanted, round((left_s + overhead_s) / (overhead_s + plan.pair_s)), 1)
+    seconds = (left_s + overhead_s) / count - overhead_s
+    stop = now + min(seconds, LONGEST_PAIR * plan.pair_s)
     return take_turns(*sides, per_call, stop, rng, pause_s=pause_s)
 
 

@@ -33,6 +33,12 @@ class Commands:
 
         return {"pid": os.getpid(), "versions": versions()}
 
+    def do_unsupported(self, variant: str, device: str = "auto") -> str | None:
+        """Why this environment's device cannot run the variant, or should not; None if it can."""
+        from perfsuite.device import fingerprint
+
+        return pipelines.unsupported(variant, fingerprint(device))
+
     def do_prepare(
         self,
         workload: str,

@@ -20,6 +20,7 @@ from perfsuite.workers.ab import Comparison, Plan
 from perfsuite.workloads import SHAPES
 
 RUN_AB = "perfsuite.workers.ab.run_ab"
+DEFAULT = "perfsuite.workers.ab.default_variant"
 BUILD = "perfsuite.workers.environments.build"
 BOTH = ("--base", "/one/python", "--head", "/two/python")
 VERDICT = Verdict(
@@ -43,6 +44,7 @@ class Asked:
 
     def __init__(self) -> None:
         self.verdict = VERDICT
+        self.default = "bf16-sdpa"
         self.pictures: dict[str, np.ndarray] = {}
         self.error: Exception | None = None
         self.plan = Plan()
@@ -75,6 +77,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     """In a folder without baselines."""
     asked = Asked()
     monkeypatch.setattr(RUN_AB, asked)
+    monkeypatch.setattr(DEFAULT, lambda server, device: asked.default)
     monkeypatch.chdir(tmp_path)
     return asked
 
@@ -159,6 +162,15 @@ def test_options_reach_the_plan(asked: Asked) -> None:
     assert asked.pythons == {"base": "/one/python", "head": "/two/python"}
     assert invoke(*BOTH, "--pairs", "1").exit_code == 0
     assert (asked.plan.most_pairs, asked.plan.least_pairs) == (1, 1)
+
+
+@pytest.mark.parametrize("default", ["bf16-sdpa", "fp32-sdpa"])
+def test_without_a_variant_the_base_environment_says_which(default: str, asked: Asked) -> None:
+    asked.default = default
+
+    assert invoke(*BOTH).exit_code == 0
+
+    assert asked.plan.variant == default
 
 
 def test_refs_are_built_and_their_folder_is_removed(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from perfsuite.decision.paired import PairedSettings
 from perfsuite.records import Cause, Status
 from perfsuite.workers import WorkerError, ab, lockstep
-from perfsuite.workers.ab import Comparison, Plan, run_ab, summary
+from perfsuite.workers.ab import Comparison, Plan, default_variant, run_ab, summary
 from perfsuite.workers.client import StartError
 
 CALL_S = 1.2
@@ -74,6 +74,9 @@ class Worker:
     def prepare(self, **arguments: Any) -> dict[str, Any]:
         return {"build_s": START_S, "first_call_s": self._take(START_S), "evidence": []}
 
+    def unsupported(self, variant: str, device: str) -> str | None:
+        return self._server.refuses.get(variant)
+
     def memory(self) -> int:
         return 1000 + self._number
 
@@ -106,6 +109,7 @@ class Server:
         self.dies: dict[int, str] = {}
         self.always_dies: str | None = None
         self.version = "2.12"
+        self.refuses: dict[str, str] = {}
         self.kind = "cuda"
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.limits_s: dict[str, float | None] = {}
@@ -115,7 +119,7 @@ class Server:
     def launch(self) -> None:
         self.machine.log.append(f"{self.side} launch")
 
-    def worker(self, reply_limit_s: float) -> Worker:
+    def worker(self, reply_limit_s: float = 600.0) -> Worker:
         if self.start_error is not None:
             raise self.start_error
         self.machine.log.append(f"{self.side} worker {reply_limit_s:g}")
@@ -524,3 +528,13 @@ def test_plan_is_not_changed(sides: Sides) -> None:
     found = sides.run(seed=3)
 
     assert found.plan == replace(Plan(), seed=3)
+
+
+def test_the_default_variant_is_native_on_the_device(sides: Sides) -> None:
+    """Emulated bfloat16 would take eight times as long, and compare the emulation."""
+    server: Any = sides.base
+    assert default_variant(server, "cpu") == "bf16-sdpa"
+    sides.base.refuses["bf16-sdpa"] = "bf16: emulated"
+    assert default_variant(server, "cpu") == "fp32-sdpa"
+    assert sides.base.asked == [("unsupported", {"variant": "bf16-sdpa", "device": "cpu"})] * 2
+    assert sides.machine.open == []
