@@ -148,6 +148,25 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The arithmetic of a call, and the ceiling of the device that ran it."""
+
+    text_flop: Annotated[int, Ge(0)]
+    """Floating point operations of the text encoders; a multiplication and an addition are two."""
+    step_flop: Annotated[int, Ge(0)]
+    """Of one denoising step, with guidance."""
+    vae_flop: Annotated[int, Ge(0)]
+    product_flop_per_s: Annotated[float, Gt(0)]
+    """Of a large matrix product in the variant's precision, measured in the same process."""
+    copy_bytes_per_s: Annotated[float, Gt(0)]
+    """Of a large copy, reads and writes."""
+
+    def share(self, flop: int, seconds: float) -> float:
+        """What part of the product's rate was reached, as a fraction."""
+        return flop / seconds / self.product_flop_per_s
+
+
+@dataclass(frozen=True)
 class Relative:
     """Latency in units of a reference variant's, both measured in turns of single denoising steps.
 
@@ -188,6 +207,8 @@ class Session:
     commit: str | None = None
     relative: Relative | None = None
     """None where it was not measured: the reference itself, or no memory for two pipelines."""
+    limits: Limits | None = None
+    """None in sessions that were stored before it was measured."""
 
 
 class Status(StrEnum):

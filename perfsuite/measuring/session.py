@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from perfsuite.device import Conditions, versions
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.control import control_s
+from perfsuite.measuring.limits import limits
 from perfsuite.measuring.memory import PeakMemory
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session
@@ -103,6 +104,8 @@ def measure(
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)
+    progress("limits")
+    ceiling = limits(prepared)
     compiled = "compile" in context.variant
     return Session(
         id=uuid.uuid4().hex,
@@ -118,4 +121,5 @@ def measure(
         conditions=found,
         wall_s=prepared.build_s + time.monotonic() - started,
         commit=commit(),
+        limits=ceiling,
     )

@@ -44,3 +44,11 @@ def memory(size_bytes: int | None) -> str:
 def similarity(value: float | None) -> str:
     """SSIM with the digits that tell honest variants from faults."""
     return DASH if value is None else f"{value:.4f}"
+
+
+def rate(value: float, unit: str) -> str:
+    """So many a second, with a decimal prefix: ``790 TFLOP/s``, ``3.35 TB/s``."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"

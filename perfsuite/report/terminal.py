@@ -193,16 +193,38 @@ def _narrow(console: object, workload: str, results: Sequence[Result], device: D
 
 
 def stages(results: Iterable[Result]) -> list[str]:
-    """Where the time of each rung goes, one line a rung."""
-    measured = [(r, r.session.stages) for r in results if r.session and r.session.stages]
+    """Where the time of each rung goes, one line a rung, and how near that is to the device's ceiling."""
+    measured = [(r.variant, r.session, r.session.stages) for r in results if r.session and r.session.stages]
     if not measured:
         return []
     lines = ["one call by stage (T text encoders, U denoising steps, V VAE, . rest)"]
-    for result, split in measured:
-        steps = split.steps_s
+    if any(session.limits for _, session, _ in measured):
+        lines[0] += "; %: of the rate of a large matrix product in the rung's precision"
+    for variant, session, split in measured:
+        steps_s, limits = split.steps_s, session.limits
+        step_s = statistics.median(steps_s)
+        shares = [
+            f" {limits.share(flop, seconds) * 100:.0f} %" if limits and seconds else ""
+            for flop, seconds in (
+                (limits.step_flop if limits else 0, step_s), (limits.vae_flop if limits else 0, split.vae_s)
+            )
+        ]  # fmt: skip
+        steps = f"{len(steps_s)} x {show.seconds(step_s)}{shares[0]}"
         lines.append(
-            f"  {result.variant:<28} {stage_bar(split):<30} T {show.seconds(split.text_encoders_s)}"
-            f"  U {len(steps)} x {show.seconds(statistics.median(steps))}  V {show.seconds(split.vae_s)}"
+            f"  {variant:<28} {stage_bar(split):<30} T {show.seconds(split.text_encoders_s)}"
+            f"  U {steps}  V {show.seconds(split.vae_s)}{shares[1]}"
+        )
+    ceilings: dict[str, tuple[float, float]] = {}
+    for variant, session, _ in measured:
+        if session.limits:
+            precision, rates = variant.split("-")[0], session.limits
+            product, copy = ceilings.get(precision, (0.0, 0.0))
+            ceilings[precision] = (
+                max(product, rates.product_flop_per_s), max(copy, rates.copy_bytes_per_s)
+            )  # fmt: skip
+    for precision, (product, copy) in ceilings.items():
+        lines.append(
+            f"  ceiling {precision}: product {show.rate(product, 'FLOP/s')}, copy {show.rate(copy, 'B/s')}"
         )
     return lines
 

@@ -70,3 +70,11 @@ def test_memory(size: int | None, text: str) -> None:
 def test_similarity(value: float | None, text: str) -> None:
     """Four decimals: honest variants differ in the third."""
     assert show.similarity(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(7.9e14, "790 TFLOP/s"), (9.996e11, "1 TFLOP/s"), (6.54321e10, "65.4 GFLOP/s"), (5.0, "5 FLOP/s")],
+)
+def test_rate(value: float, text: str) -> None:
+    assert show.rate(value, "FLOP/s") == text

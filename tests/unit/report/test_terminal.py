@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from perfsuite.records import Cause, Device, PictureStatus, Quality, Result, Session, Stages, Status, Verdict
+from perfsuite.records import (
+    Cause,
+    Device,
+    Limits,
+    PictureStatus,
+    Quality,
+    Result,
+    Session,
+    Stages,
+    Status,
+    Verdict,
+)
 from perfsuite.report import terminal
 from perfsuite.store import Change
 
@@ -161,6 +172,22 @@ def test_stages_of_those_that_have_them(
     assert plain(line).startswith("bf16 TTT")
     assert plain(line).endswith("T 10 ms U 3 x 20 ms V 20 ms")
     assert terminal.stages(without) == []
+
+
+def test_stages_beside_their_ceiling(
+    make_result: Callable[..., Result], make_session: Callable[..., Session], stages: Stages
+) -> None:
+    """A step of 20 ms that does 4 of the 10 GFLOP that a product would do then; the best rates count."""
+    slow = Limits(1, 4 * 10**9, 10**9, product_flop_per_s=5e11, copy_bytes_per_s=2e10)
+    fast = replace(slow, product_flop_per_s=1e12, copy_bytes_per_s=1e10)
+    legend, first, second, ceiling = terminal.stages([
+        make_result("bf16", session=make_session(stages=stages, limits=slow)),
+        make_result("bf16-sdpa", session=make_session(stages=stages, limits=fast)),
+    ])  # fmt: skip
+    assert "%: of the rate of a large matrix product" in legend
+    assert plain(first).endswith("T 10 ms U 3 x 20 ms 40 % V 20 ms 10 %")
+    assert plain(second).endswith("U 3 x 20 ms 20 % V 20 ms 5 %")
+    assert plain(ceiling) == "ceiling bf16: product 1 TFLOP/s, copy 20 GB/s"
 
 
 def test_remarks_on_all_that_is_not_plainly_ok(make_result: Callable[..., Result]) -> None:
