@@ -7,7 +7,6 @@ processes alternate and whole sessions are compared.
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from dataclasses import dataclass, field, replace
@@ -86,6 +85,9 @@ class Comparison:
     pictures: dict[str, str] = field(default_factory=dict)
     """Side to the safetensors file of its pictures."""
     wall_s: float = 0.0
+    most_pairs: int = 0
+    """That fit into the time, by the first pair's overhead; 0 before it. Settled before any is judged, since
+    the risk is shared out among the looks at them."""
     verdict: Verdict = field(default_factory=lambda: decision.new("nothing was measured yet"))
 
 
@@ -116,10 +118,7 @@ def run_ab(
         WorkerError: an environment that cannot be started at all, or pairs that fail again and again
             before any was finished.
     """
-    settings = settings or PairedSettings()
-    # No look before the least number of pairs counts, and there is time for so many.
-    room = min(plan.most_pairs, math.ceil(plan.time_s / plan.pair_s))
-    settings = replace(settings, least_pairs=plan.least_pairs, most_looks=max(1, room - plan.least_pairs + 1))
+    settings = replace(settings or PairedSettings(), least_pairs=plan.least_pairs)
     found = Comparison(plan)
     began = time.monotonic()
     until = began + plan.time_s
@@ -154,7 +153,7 @@ def run_ab(
 
 def _goes_on(found: Comparison, until: float, plan: Plan) -> bool:
     done = max(len(found.turns), len(found.sessions["head"]))
-    if done >= plan.most_pairs:
+    if done >= (found.most_pairs or plan.most_pairs):
         return False
     # A pair that has no time left for turns says nothing; the first is measured in any case.
     return done == 0 or time.monotonic() + 0.5 * plan.pair_s < until
@@ -192,9 +191,9 @@ def _pair(
                     break
         if lockstep:
             limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
-            turns = _turns(workers, plan, until, rng, limit_s, began, plan.least_pairs - done)
+            turns = _turns(workers, found, until, rng, limit_s, began)
             _draw_once(workers, found, plan, folder)
-            found.turns.append(turns)
+            found.turns.append(replace(turns, first=order[0]))
         else:
             for worker in workers.values():
                 worker.close()
@@ -227,14 +226,14 @@ def _another_fits(peak_bytes: int, worker: Worker) -> bool:
 
 def _turns(
     workers: dict[str, Worker],
-    plan: Plan,
+    found: Comparison,
     until: float,
     rng: random.Random,
     limit_s: float,
     began: float,
-    wanted: int,
 ) -> Turns:
-    """Turns of one pair that ``began`` then, of at least so many ``wanted`` ones."""
+    """Turns of one pair that ``began`` then."""
+    plan, done = found.plan, len(found.turns)
 
     def advance(side: str) -> Callable[[], Any]:
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
@@ -248,7 +247,10 @@ def _turns(
     # Pairs of about equal length fill the time that is left, each with the overhead that this one had.
     now = time.monotonic()
     overhead_s, left_s = now - began, until - now
-    count = max(wanted, round((left_s + overhead_s) / (overhead_s + plan.pair_s)), 1)
+    count = max(plan.least_pairs - done, round((left_s + overhead_s) / (overhead_s + plan.pair_s)), 1)
+    if not found.most_pairs:
+        found.most_pairs = min(count, plan.most_pairs)
+    count = min(count, max(found.most_pairs - done, 1))
     seconds = (left_s + overhead_s) / count - overhead_s
     stop = now + min(seconds, LONGEST_PAIR * plan.pair_s)
     return take_turns(*sides, per_call, stop, rng, pause_s=pause_s)
@@ -288,6 +290,8 @@ def _draw_once(workers: dict[str, Worker], found: Comparison, plan: Plan, folder
 def _judge(found: Comparison, settings: PairedSettings) -> Verdict:
     if found.turns:
         steps = workloads.get(found.plan.workload).steps
+        looks = max(1, found.most_pairs - settings.least_pairs + 1)
+        settings = replace(settings, most_looks=looks)
         return compare_turns(found.turns, {"text": 1, "step": steps, "vae": 1}, settings)
     base, head = found.sessions["base"], found.sessions["head"]
     limits = decision.DecisionSettings.for_device(found.device_kind, tolerance=settings.tolerance)
@@ -333,5 +337,7 @@ def summary(found: Comparison) -> dict[str, Any]:
         "detail": verdict.detail,
         "failures": found.failures,
         "sides": sides,
-        "pairs": [{"names": t.names, "base_s": t.base_s, "head_s": t.head_s} for t in found.turns],
+        "pairs": [
+            {"names": t.names, "base_s": t.base_s, "head_s": t.head_s, "first": t.first} for t in found.turns
+        ],
     }

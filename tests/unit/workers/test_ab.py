@@ -206,17 +206,20 @@ def test_settings_are_kept_and_the_risk_is_divided_by_the_looks(sides: Sides) ->
     """Given tolerance; as many looks as there is time for, less those before the least pairs."""
     judged = []
 
-    def judge(found: Comparison, settings: PairedSettings) -> Any:
+    def judge(turns: Any, pieces: Any, settings: PairedSettings) -> Any:
         judged.append(settings)
-        return original(found, settings)
+        return original(turns, pieces, settings)
 
-    original = ab._judge
+    original = ab.compare_turns
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ab, "_judge", judge)
+        patch.setattr(ab, "compare_turns", judge)
         found = sides.run(PairedSettings(tolerance=0.3), time_s=60.0, pair_s=12.0, least_pairs=2)
 
     assert found.verdict.tolerance == 0.3
-    assert {(s.least_pairs, s.most_looks) for s in judged} == {(2, 4)}
+    # Of 60 s a pair needs 12, and about 7 to start and to settle.
+    assert found.most_pairs == 3
+    assert {(s.least_pairs, s.most_looks) for s in judged} == {(2, 2)}
+    assert {t.first for t in found.turns} == {"base", "head"}
 
 
 # -- the course ------------------------------------------------------------------------------------
