@@ -87,6 +87,29 @@ def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Ba
     return verdict, basis
 
 
+BUSY_CORES = 0.5
+"""Kept busy by others on average while the timed calls ran: on a CPU that is another process."""
+
+
+def with_causes(verdict: Verdict, session: Session) -> Verdict:
+    """The verdict with what the session itself says against its figures."""
+    seen = session.conditions
+
+    def number(name: str) -> float:
+        value = seen.get(name, 0.0)
+        return value if isinstance(value, float) else 0.0
+
+    found = {
+        Cause.NOT_STEADY: not session.warmup_steady,
+        Cause.THROTTLED: bool(session.throttled_s) and set(session.throttled_s) <= set(session.latency_s),
+        Cause.OTHER_PROCESS: number("other_processes_max") > 0
+        or ("sm_clock_mhz_max" not in seen and number("other_cores_busy") > BUSY_CORES),
+        Cause.HOST_BOUND: session.profile is not None and session.profile.host_bound,
+    }
+    causes = (*verdict.causes, *(cause for cause, holds in found.items() if holds))
+    return replace(verdict, causes=tuple(dict.fromkeys(causes)))
+
+
 def _how(verdict: Verdict) -> str:
     return "in seconds" if verdict.basis == "seconds" else verdict.basis
 

@@ -248,8 +248,8 @@ def latency_gate(
     """
     from perfsuite.report import messages
 
-    def time_rounds(call: Callable[[], object], rounds: int) -> Sequence[float]:
-        benchmark.pedantic(call, rounds=rounds, iterations=1)
+    def time_rounds(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
+        benchmark.pedantic(call, setup=before, rounds=rounds, iterations=1)
         return list(benchmark.stats.stats.data)
 
     def gate(prepared: Prepared) -> Check:

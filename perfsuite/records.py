@@ -65,6 +65,11 @@ class Device:
     details: Mapping[str, str] = field(default_factory=dict)
     """Driver, compute capability, instruction sets: whatever helps to tell two devices apart."""
 
+    @property
+    def place(self) -> str:
+        """As on the command line: ``cpu``, or ``cuda:1`` where it is one of several GPUs."""
+        return f"{self.kind}:{self.details['index']}" if "index" in self.details else self.kind
+
 
 @dataclass(frozen=True)
 class Optimization:
@@ -167,6 +172,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """One profiled call on a GPU, apart from the timed ones."""
+
+    kernels: Annotated[int, Ge(0)]
+    """Launched: kernels, copies and fills."""
+    busy_s: Annotated[float, Ge(0)]
+    """During which the GPU ran any of them."""
+    wall_s: Annotated[float, Gt(0)]
+
+    @property
+    def busy(self) -> float:
+        """The GPU's busy share of the call, a fraction."""
+        return self.busy_s / self.wall_s
+
+    @property
+    def host_bound(self) -> bool:
+        """Whether the GPU waited for more than a tenth of the call: faster kernels would not help much."""
+        return self.busy < 0.9
+
+
+@dataclass(frozen=True)
 class Relative:
     """Latency in units of a reference variant's, both measured in turns of single denoising steps.
 
@@ -201,12 +227,18 @@ class Session:
     stages: Stages | None
     versions: Mapping[str, str]
     conditions: Mapping[str, float | str]
-    """The machine's state: threads, load, clocks."""
+    """The machine's state: threads, load; on a GPU clocks, heat, power and other processes, each the least,
+    the middle and the greatest of the readings between rounds."""
     wall_s: Annotated[float, Ge(0)]
     """All that this benchmark took: building, warming up, measuring."""
     commit: str | None = None
     relative: Relative | None = None
     """None where it was not measured: the reference itself, or no memory for two pipelines."""
+    throttled_s: tuple[Seconds, ...] = ()
+    """Samples that were taken while the GPU had lowered its clocks for heat or hardware; not among
+    `latency_s` unless all are."""
+    profile: Profile | None = None
+    """None on a CPU."""
     limits: Limits | None = None
     """None in sessions that were stored before it was measured."""
 

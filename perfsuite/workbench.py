@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Device, Session, Variant, Workload
     from perfsuite.settings import Settings
 
-TimeRounds = Callable[[Callable[[], object], int], Sequence[float]]
+TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[float]]
 
 
 class Workbench:
@@ -154,12 +154,12 @@ class Workbench:
         plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
         last: list[Any] = []
 
-        def keeping(call: Callable[[], object], rounds: int) -> Sequence[float]:
+        def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
             def kept() -> object:
                 last[:] = [call()]
                 return last[0]
 
-            return time_rounds(kept, rounds)
+            return time_rounds(kept, rounds, before)
 
         def progress(phase: str) -> None:
             self.progress(key, phase)
@@ -168,7 +168,7 @@ class Workbench:
         if self.settings.relative:
             progress("relative latency")
             session = with_relative(session, prepared, self.settings.time_budget_s)
-        verdict = self.judge(context.workload, context.variant, session)
+        verdict = judging.with_causes(self.judge(context.workload, context.variant, session), session)
         return self._record(
             Result(
                 context.workload.name,
@@ -229,7 +229,7 @@ class Workbench:
                 worker,
                 workload.name,
                 variant.name,
-                self.device.kind,
+                self.device.place,
                 self.settings.weights,
                 time_budget_s=self.settings.time_budget_s,
                 relative=self.settings.relative,

@@ -8,9 +8,10 @@ import platform
 import re
 from pathlib import Path
 
+from perfsuite.device import nvml
 from perfsuite.records import Device
 
-CHOICES = ("auto", "cpu", "cuda")
+CHOICES = ("auto", "cpu", "cuda", "cuda:N")
 PACKAGES = ("perfsuite", "torch", "diffusers", "transformers", "accelerate", "torchao")
 
 
@@ -76,32 +77,45 @@ def _cpu() -> Device:
     )
 
 
-def _cuda() -> Device:
+def _cuda(index: int) -> Device:
     import torch
 
-    properties = torch.cuda.get_device_properties(0)
+    torch.cuda.set_device(index)
+    properties = torch.cuda.get_device_properties(index)
+    try:
+        managed = nvml.facts()
+    except nvml.NoNvmlError as error:
+        managed = {"nvml": str(error)}
+    limit = managed.get("power_limit_w")
+    # Another power limit is another device; a slice (MIG) has its profile in its name.
+    limited = limit is not None and limit != managed.get("default_power_limit_w")
     return Device(
         kind="cuda",
         name=properties.name,
-        slug=slug(properties.name),
+        slug=slug(properties.name) + (f"-{limit}w" if limited else ""),
         count=1,
         memory_bytes=properties.total_memory,
         details={
             "capability": f"{properties.major}.{properties.minor}",
             "multiprocessors": str(properties.multi_processor_count),
             "cuda": torch.version.cuda or "none",
+            "index": str(index),
+            **managed,
         },
     )
 
 
 def fingerprint(choice: str = "auto") -> Device:
-    """The device to measure on; ``auto`` takes CUDA where there is one.
+    """The device to measure on; ``auto`` takes the first GPU where there is one, ``cuda:1`` the second.
+
+    A GPU becomes torch's current device: whatever says ``cuda`` from then on means it.
 
     Raises `NoDeviceError` with what to do, and `ValueError` for an unknown choice.
     """
     import torch
 
-    if choice not in CHOICES:
+    wanted = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,3}))?", choice)
+    if wanted is None:
         raise ValueError(f"unknown device {choice!r}: one of {', '.join(CHOICES)}")
     if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
         return _cpu()
@@ -111,7 +125,11 @@ def fingerprint(choice: str = "auto") -> Device:
             f"no CUDA device: torch {torch.__version__} is {build}; "
             "install a CUDA build and check nvidia-smi, or use --perf-device=cpu"
         )
-    return _cuda()
+    index, count = int(wanted[1] or 0), torch.cuda.device_count()
+    if index >= count:
+        names = ", ".join(f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(count))
+        raise NoDeviceError(f"no device {choice}: there is {names}")
+    return _cuda(index)
 
 
 def versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ from perfsuite.measuring.clock import now
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
 from perfsuite.measuring.memory import PeakMemory
+from perfsuite.measuring.profiling import profile
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from perfsuite.pipelines import Prepared
+
+    TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,34 @@ def rounds_for(call_s: float, plan: Plan) -> int:
     return max(plan.least_rounds, min(plan.most_rounds, int(plan.time_budget_s / call_s)))
 
 
+def time_calls(
+    call: Callable[[], object], rounds: int, before: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Seconds of so many calls, each after one of ``before``; garbage is not collected meanwhile."""
+    seconds = []
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            before()
+            start = now()
+            call()
+            seconds.append(now() - start)
+    finally:
+        if collecting:
+            gc.enable()
+    return seconds
+
+
+def apart(measured: Sequence[float], throttled: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Samples that are fit, and those of the rounds that were throttled."""
+    bad = set(throttled)
+    return (
+        tuple(s for i, s in enumerate(measured) if i not in bad),
+        tuple(s for i, s in enumerate(measured) if i in bad),
+    )
+
+
 def commit() -> str | None:
     """Short hash of the checkout in the current folder, None outside one."""
     try:
@@ -80,14 +111,15 @@ def commit() -> str | None:
 
 def measure(
     prepared: Prepared,
-    time_rounds: Callable[[Callable[[], object], int], Sequence[float]],
+    time_rounds: TimeRounds,
     plan: Plan,
     progress: Callable[[str], None] = lambda phase: None,
 ) -> Session:
     """Measure one session of a prepared pipeline.
 
-    `time_rounds(call, rounds)` makes that many timed calls and returns their seconds; the pytest
-    plugin passes `benchmark.pedantic`.
+    `time_rounds(call, rounds, before)` makes that many timed calls, each after a call of `before` that is
+    not timed, and returns their seconds; the pytest plugin passes `benchmark.pedantic`. Rounds during which
+    the GPU was throttled are measured again, at most as many as there were.
     """
     context = prepared.context
     started = time.monotonic()
@@ -99,21 +131,33 @@ def measure(
     progress(f"{rounds} rounds")
     gc.collect()
     memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
-    latency_s = tuple(time_rounds(prepared.generate, rounds))
+    measured = list(time_rounds(prepared.generate, rounds, conditions.mark))
+    conditions.pause()
+    latency_s, throttled_s = apart(measured, conditions.throttled())
+    again = 0
+    while throttled_s and len(latency_s) < rounds and again < rounds:
+        count = min(rounds - len(latency_s), rounds - again)
+        progress(f"{count} rounds again: the GPU was throttled")
+        again += count
+        measured += time_calls(prepared.generate, count, conditions.mark)
+        conditions.pause()
+        latency_s, throttled_s = apart(measured, conditions.throttled())
     found, peak = conditions.finish(), memory.bytes()
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)
+    profiled = profile(prepared)
     progress("limits")
     ceiling = limits(prepared)
     compiled = "compile" in context.variant
     return Session(
         id=uuid.uuid4().hex,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        latency_s=latency_s,
+        latency_s=latency_s or throttled_s,
+        throttled_s=throttled_s,
         peak_memory_bytes=peak,
         first_call_s=first_call_s,
-        compile_s=max(0.0, first_call_s - statistics.median(latency_s)) if compiled else None,
+        compile_s=max(0.0, first_call_s - statistics.median(latency_s or throttled_s)) if compiled else None,
         warmup_s=tuple(warmup_s),
         warmup_steady=steady,
         stages=stages,
@@ -121,5 +165,6 @@ def measure(
         conditions=found,
         wall_s=prepared.build_s + time.monotonic() - started,
         commit=commit(),
+        profile=profiled,
         limits=ceiling,
     )

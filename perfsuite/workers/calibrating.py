@@ -135,7 +135,7 @@ def _measure(
         try:
             worker = server.worker()
             return measure_session(
-                worker, workload.name, variant.name, device.kind, weights, time_budget_s=time_budget_s
+                worker, workload.name, variant.name, device.place, weights, time_budget_s=time_budget_s
             )
         except WorkerError as error:
             if attempt == RETRIES or isinstance(error, StartError):

@@ -8,14 +8,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines, workloads
-from perfsuite.measuring.clock import now
 from perfsuite.measuring.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Workload
 
@@ -62,13 +59,15 @@ class Commands:
 
         With ``relative_s`` also relative to the reference variant, for so many seconds.
         """
-        from perfsuite.measuring.session import Plan, measure
+        from perfsuite.measuring.session import Plan, measure, time_calls
 
         prepared = self._open[variant]
         return asdict(with_relative(measure(prepared, time_calls, Plan(**plan)), prepared, relative_s))
 
     def do_warm(self, variant: str, calls: int) -> list[float]:
         """So many whole calls; seconds of each."""
+        from perfsuite.measuring.session import time_calls
+
         return list(time_calls(self._open[variant].generate, calls))
 
     def do_advance(self, variant: str) -> tuple[str, float]:
@@ -113,22 +112,6 @@ class Commands:
         pipelines.release(pipe)
         del pipe
         gc.collect()
-
-
-def time_calls(call: Callable[[], object], rounds: int) -> list[float]:
-    """Seconds of so many calls, with garbage collection off as pytest-benchmark has it."""
-    seconds = []
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for _ in range(rounds):
-            start = now()
-            call()
-            seconds.append(now() - start)
-    finally:
-        if collecting:
-            gc.enable()
-    return seconds
 
 
 def _workload(name: str, steps: int | None) -> Workload:

@@ -171,6 +171,14 @@ class Conditions:
     def __init__(self, kind):
         self.kind = kind
 
+    def mark(self):
+        pass
+
+    pause = mark
+
+    def throttled(self):
+        return []
+
     def finish(self):
         return {"threads": 2.0}
 
@@ -204,6 +212,8 @@ def pytest_configure(config):
         "perfsuite.measuring.session.Conditions": Conditions,
         "perfsuite.measuring.clock.time": CLOCK,
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
+        "perfsuite.measuring.session.limits": lambda prepared: None,
+        "perfsuite.measuring.session.profile": lambda prepared: None,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,
     }.items():

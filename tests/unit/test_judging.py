@@ -9,8 +9,8 @@ from sessions import make_session
 
 from perfsuite import judging
 from perfsuite.decision.several import SUITE_ALPHA, Spending
-from perfsuite.judging import Confirmation, bases, judge
-from perfsuite.records import Cause, Relative, Session, Status, Verdict
+from perfsuite.judging import Confirmation, bases, judge, with_causes
+from perfsuite.records import Cause, Profile, Relative, Session, Status, Verdict
 from perfsuite.store import Entry
 from perfsuite.workers import WorkerError
 
@@ -351,3 +351,31 @@ def test_first_session_is_not_among_those_that_judge() -> None:
     slow, slower = (confirmed(Fresh(*fresh), session(f)) for f in (1.3, 9.0))
     assert slow.ratio == slower.ratio
     assert slow.p_value == slower.p_value
+
+
+# -- causes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "causes"),
+    [
+        ({}, ()),
+        ({"warmup_steady": False}, (Cause.NOT_STEADY,)),
+        ({"latency_s": (1.0, 2.0), "throttled_s": (3.0,)}, ()),
+        ({"latency_s": (3.0,), "throttled_s": (3.0,)}, (Cause.THROTTLED,)),
+        ({"conditions": {"other_processes_max": 1.0}}, (Cause.OTHER_PROCESS,)),
+        ({"conditions": {"other_cores_busy": 0.51}}, (Cause.OTHER_PROCESS,)),
+        ({"conditions": {"other_cores_busy": 0.49}}, ()),
+        ({"conditions": {"other_cores_busy": 9.0, "sm_clock_mhz_max": 1980.0}}, ()),
+        ({"profile": Profile(100, 0.5, 1.0)}, (Cause.HOST_BOUND,)),
+        ({"profile": Profile(100, 0.95, 1.0)}, ()),
+    ],
+)
+def test_what_the_session_says_rides_along(changes: dict[str, Any], causes: tuple[Cause, ...]) -> None:
+    """After the verdict's own causes, which stay; the status is not touched."""
+    verdict = Verdict(Status.REGRESSED, causes=(Cause.SLOW_TAIL,))
+
+    found = with_causes(verdict, make_session(**changes))
+
+    assert found.causes == (Cause.SLOW_TAIL, *causes)
+    assert found.status is Status.REGRESSED

@@ -353,4 +353,5 @@ def test_who_was_built_first_does_not_count() -> None:
 
     assert found.ratio == pytest.approx(1.03)
     assert known.ratio == pytest.approx(1.03 * 1.02 ** (-1 / 3))
-    assert found.interval is not None and found.interval[1] - found.interval[0] < 0.01
+    assert found.interval is not None
+    assert found.interval[1] - found.interval[0] < 0.01

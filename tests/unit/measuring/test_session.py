@@ -84,3 +84,71 @@ def test_budget_is_the_plans() -> None:
     """A larger budget means more rounds, between the same bounds."""
     rounds = [rounds_for(0.5, Plan(time_budget_s=budget)) for budget in (0.1, 3.0, 6.0, 12.0, 60.0)]
     assert rounds == [5, 6, 12, 24, 50]
+
+
+class Watch:
+    """In place of `Conditions`: rounds with these numbers are throttled."""
+
+    def __init__(self, throttled: Sequence[int]) -> None:
+        self._throttled, self._rounds = throttled, 0
+
+    def mark(self) -> None:
+        self._rounds += 1
+
+    def pause(self) -> None:
+        pass
+
+    def throttled(self) -> list[int]:
+        return [i for i in self._throttled if i < self._rounds]
+
+    def finish(self) -> dict[str, float]:
+        return {"rounds": float(self._rounds)}
+
+
+@pytest.mark.parametrize(
+    ("throttled", "kept", "left_out"),
+    [
+        ([], 5, 0),
+        ([0, 3], 5, 2),
+        ([0, 3, 5, 6], 5, 4),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 2, 8),
+        (range(10), 10, 10),
+    ],
+)
+def test_throttled_rounds_are_measured_again(
+    throttled: Sequence[int], kept: int, left_out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until there are enough, at most as many as there were; where no round is fit all stand, as marked."""
+    from types import SimpleNamespace
+    from typing import Any
+
+    calls = Calls([1.0] * 99)
+    watch = Watch(throttled)
+    monkeypatch.setattr(session, "now", lambda: calls.time)
+    monkeypatch.setattr(session, "Conditions", lambda kind: watch)
+    for name in ("measure_stages", "limits", "profile"):
+        monkeypatch.setattr(session, name, lambda prepared: None)
+    monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
+    prepared: Any = SimpleNamespace(
+        context=SimpleNamespace(
+            first_call=lambda pipe: 2.0, device=SimpleNamespace(kind="cpu"), variant=["fp32"]
+        ),
+        pipe=None,
+        generate=calls,
+        build_s=0.5,
+    )
+
+    found = session.measure(prepared, session.time_calls, Plan(time_budget_s=5.0))
+
+    assert (len(found.latency_s), len(found.throttled_s)) == (kept, left_out)
+    assert found.conditions["rounds"] <= 10
+
+
+def test_time_calls_prepares_each_outside_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls([1.0, 2.0, 3.0])
+    monkeypatch.setattr(session, "now", lambda: calls.time)
+
+    def before() -> None:
+        calls.time += 100.0
+
+    assert session.time_calls(calls, 3, before) == [1.0, 2.0, 3.0]

@@ -1,0 +1,106 @@
+"""What the NVIDIA management library knows of the GPU in use: limits, clocks, heat, who else is on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HARMFUL = 0x8 | 0x20 | 0x40 | 0x80
+"""Clock reasons that make a sample unfit: hardware slowdown, software and hardware thermal slowdown, power
+brake (nvml.h, ``nvmlClocksEventReason``). Not the software power cap, 0x4: it is the usual state of a large
+GPU at full load, the same in every session."""
+
+
+class NoNvmlError(RuntimeError):
+    """The library or the device does not answer; the message says why."""
+
+
+@contextlib.contextmanager
+def _device() -> Iterator[tuple[Any, Any]]:
+    """The library and the handle of torch's current device."""
+    try:
+        import pynvml
+    except ImportError as error:
+        raise NoNvmlError("nvidia-ml-py is not installed") from error
+    import torch
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise NoNvmlError(f"NVML: {error}") from error
+    try:
+        uuid = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
+        # A slice of a GPU has a name of its own kind.
+        name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+        yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
+    except pynvml.NVMLError as error:
+        raise NoNvmlError(f"NVML: {error}") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _asked(pynvml: Any, ask: Callable[[], Any]) -> Any:
+    """One answer, None where this device has none: a slice of a GPU has no clocks of its own."""
+    try:
+        return ask()
+    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):
+        return None
+
+
+def facts() -> dict[str, str]:
+    """What tells the current device from others of its name, as text.
+
+    Driver, power limit and its default in watts, application and greatest clocks in MHz.
+
+    Raises:
+        NoNvmlError: with the reason.
+    """
+    with _device() as (nvml, handle):
+        limit = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementLimit(handle))
+        usual = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle))
+        found = {
+            "driver": _text(nvml.nvmlSystemGetDriverVersion()),
+            "power_limit_w": None if limit is None else f"{limit / 1000:.0f}",
+            "default_power_limit_w": None if usual is None else f"{usual / 1000:.0f}",
+        }
+        for name, kind in (("sm", nvml.NVML_CLOCK_SM), ("memory", nvml.NVML_CLOCK_MEM)):
+            most = _asked(nvml, partial(nvml.nvmlDeviceGetMaxClockInfo, handle, kind))
+            set_ = _asked(nvml, partial(nvml.nvmlDeviceGetApplicationsClock, handle, kind))
+            found[f"{name}_clock_max_mhz"] = None if most is None else str(most)
+            found[f"{name}_clock_application_mhz"] = None if set_ is None else str(set_)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def state() -> dict[str, float]:
+    """Clocks in MHz, temperature in degrees Celsius, power in watts, clock reasons, other processes.
+
+    Raises:
+        NoNvmlError: with the reason.
+    """
+    with _device() as (nvml, handle):
+        power = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        running = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        found = {
+            "sm_clock_mhz": _asked(nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+            "memory_clock_mhz": _asked(
+                nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)
+            ),
+            "temperature_c": _asked(
+                nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
+            ),
+            "power_w": None if power is None else power / 1000.0,
+            "throttle_reasons": _asked(
+                nvml, lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            ),
+            "other_processes": None if running is None else sum(p.pid != os.getpid() for p in running),
+        }  # fmt: skip
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,68 @@
+"""Stands for `pynvml` and for torch's view of a GPU: there is none where these tests run."""
+
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+
+class NVMLError(Exception):
+    pass
+
+
+class NotSupported(NVMLError):
+    pass
+
+
+class NoPermission(NVMLError):
+    pass
+
+
+def make(answers: dict[str, Any]) -> ModuleType:
+    """A module whose queries give these answers: a value, an exception to raise, or a list to take from."""
+    module = ModuleType("pynvml")
+
+    def query(name: str) -> Any:
+        def ask(*arguments: Any) -> Any:
+            answer = answers[name]
+            if isinstance(answer, list):
+                answer = answer.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(*arguments) if callable(answer) else answer
+
+        return ask
+
+    usual: dict[str, Any] = {
+        "Init": None,
+        "Shutdown": None,
+        "DeviceGetHandleByUUID": "handle",
+        "SystemGetDriverVersion": b"575.57.08",
+        "DeviceGetPowerManagementLimit": 700_000,
+        "DeviceGetPowerManagementDefaultLimit": 700_000,
+        "DeviceGetMaxClockInfo": lambda handle, kind: 1980 if kind == 1 else 2619,
+        "DeviceGetApplicationsClock": NotSupported("no"),
+        "DeviceGetPowerUsage": 350_500,
+        "DeviceGetComputeRunningProcesses": lambda handle: [],
+        "DeviceGetClockInfo": lambda handle, kind: 1755 if kind == 1 else 2619,
+        "DeviceGetTemperature": 61,
+        "DeviceGetCurrentClocksThrottleReasons": 0,
+    }
+    answers = usual | answers
+    for name in answers:
+        setattr(module, f"nvml{name}", query(name))
+    for name, value in {
+        "NVMLError": NVMLError,
+        "NVMLError_NotSupported": NotSupported,
+        "NVMLError_NoPermission": NoPermission,
+        "NVML_CLOCK_SM": 1,
+        "NVML_CLOCK_MEM": 2,
+        "NVML_TEMPERATURE_GPU": 0,
+    }.items():
+        setattr(module, name, value)
+    return module
+
+
+def properties(index: int = 0, name: str = "NVIDIA H100 80GB HBM3") -> SimpleNamespace:
+    """As `torch.cuda.get_device_properties` has them."""
+    return SimpleNamespace(
+        name=name, uuid=f"0000-{index}", major=9, minor=0, multi_processor_count=132, total_memory=85 * 10**9
+    )

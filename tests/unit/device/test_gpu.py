@@ -1,0 +1,137 @@
+"""Which GPU it is and in what state, as its management library says; the library is stood in for."""
+
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import fake_nvml
+import pytest
+
+from perfsuite.device import NoDeviceError, fingerprint, nvml
+from perfsuite.device.telemetry import Conditions
+
+Gpu = Callable[..., None]
+
+
+def test_fingerprint_holds_what_tells_devices_apart(gpu: Gpu) -> None:
+    gpu()
+
+    found = fingerprint("cuda")
+
+    assert (found.kind, found.slug, found.place) == ("cuda", "nvidia-h100-80gb-hbm3", "cuda:0")
+    assert found.details["driver"] == "575.57.08"
+    assert found.details["power_limit_w"] == found.details["default_power_limit_w"] == "700"
+    assert found.details["sm_clock_max_mhz"] == "1980"
+    assert "sm_clock_application_mhz" not in found.details
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "slug"),
+    [
+        ("NVIDIA H100 80GB HBM3", 450_000, "nvidia-h100-80gb-hbm3-450w"),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 700_000, "nvidia-a100-sxm4-40gb-mig-1g-5gb"),
+        ("NVIDIA H100 80GB HBM3", fake_nvml.NotSupported("no"), "nvidia-h100-80gb-hbm3"),
+        ("NVIDIA H100 80GB HBM3", fake_nvml.NoPermission("no"), "nvidia-h100-80gb-hbm3"),
+    ],
+)
+def test_another_power_limit_is_another_device(name: str, limit: Any, slug: str, gpu: Gpu) -> None:
+    """It has a baseline file of its own; a slice of a GPU has its profile in its name."""
+    gpu(name=name, DeviceGetPowerManagementLimit=limit)
+
+    assert fingerprint("auto").slug == slug
+
+
+def test_one_of_several(gpu: Gpu) -> None:
+    import torch
+
+    gpu(count=2)
+
+    assert fingerprint("cuda:1").place == "cuda:1"
+    assert torch.cuda.current_device() == 1
+    with pytest.raises(NoDeviceError, match=r"no device cuda:2: there is cuda:0 NVIDIA .*, cuda:1 NVIDIA"):
+        fingerprint("cuda:2")
+
+
+@pytest.mark.parametrize("choice", ["cuda:", "cuda:-1", "cuda:x", "CUDA", "mps", "", "cpu:0"])
+def test_what_is_no_device(choice: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown device .*: one of auto, cpu, cuda, cuda:N"):
+        fingerprint(choice)
+
+
+def test_without_the_library_the_reason_is_kept(gpu: Gpu) -> None:
+    gpu(Init=fake_nvml.NVMLError("Driver/library version mismatch"))
+
+    assert fingerprint("cuda").details["nvml"] == "NVML: Driver/library version mismatch"
+    conditions = Conditions("cuda")
+    conditions.mark()
+    conditions.pause()
+    assert conditions.throttled() == []
+    assert conditions.finish()["nvml"] == "NVML: Driver/library version mismatch"
+
+
+def test_state_counts_the_processes_of_others(gpu: Gpu, process: Callable[[int], SimpleNamespace]) -> None:
+    gpu(DeviceGetComputeRunningProcesses=lambda handle: [process(os.getpid()), process(1), process(2)])
+
+    assert nvml.state() == {
+        "sm_clock_mhz": 1755.0,
+        "memory_clock_mhz": 2619.0,
+        "temperature_c": 61.0,
+        "power_w": 350.5,
+        "throttle_reasons": 0.0,
+        "other_processes": 2.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reasons", "rounds", "throttled"),
+    [
+        ([0, 0, 0, 0], 3, []),
+        ([0, 0x40, 0, 0], 3, [0, 1]),
+        ([0, 0, 0, 0x8], 3, [2]),
+        ([0x20, 0, 0], 2, [0]),
+        ([0x4, 0x1, 0x2], 2, []),
+    ],
+)
+def test_a_round_is_throttled_if_the_gpu_was_before_or_after_it(
+    reasons: list[int], rounds: int, throttled: list[int], gpu: Gpu
+) -> None:
+    """Heat and hardware count; idle, set clocks and the software's power cap are no fault."""
+    gpu(DeviceGetCurrentClocksThrottleReasons=list(reasons))
+    conditions = Conditions("cuda")
+
+    for _ in range(rounds):
+        conditions.mark()
+    conditions.pause()
+
+    assert conditions.throttled() == throttled
+    seen = 0
+    for value in reasons:
+        seen |= value
+    assert conditions.finish()["throttle_reasons"] == seen
+
+
+def test_what_lies_between_two_batches_of_rounds_is_none(gpu: Gpu) -> None:
+    gpu(DeviceGetCurrentClocksThrottleReasons=[0, 0, 0x8, 0, 0])
+    conditions = Conditions("cuda")
+
+    conditions.mark()
+    conditions.pause()
+    conditions.pause()
+    conditions.mark()
+    conditions.pause()
+
+    assert conditions.throttled() == []
+
+
+def test_readings_are_shown_by_their_range(gpu: Gpu) -> None:
+    gpu(DeviceGetPowerUsage=[300_000, 500_000, 400_000], DeviceGetTemperature=fake_nvml.NotSupported("no"))
+    conditions = Conditions("cuda")
+
+    conditions.mark()
+    conditions.mark()
+    conditions.pause()
+    found = conditions.finish()
+
+    assert [found[f"power_w_{word}"] for word in ("min", "median", "max")] == [300.0, 400.0, 500.0]
+    assert "temperature_c_min" not in found
