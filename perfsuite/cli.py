@@ -62,7 +62,7 @@ def calibrate(
     workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
     variant: Annotated[list[str] | None, typer.Option(help="default: the ladder without fp32")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds a prompt")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
     forced: Annotated[bool, typer.Option(help="also what the device only emulates")] = False,
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
@@ -185,7 +185,7 @@ def faults(
     fault: Annotated[list[str] | None, typer.Option(help="default: all; see --names")] = None,
     honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
     peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
     names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
@@ -274,7 +274,7 @@ def trace(
     samples: Annotated[int, typer.Option(min=1, help="calls of each variant in each process")] = 30,
     steps: Annotated[int | None, typer.Option(min=1, help="denoising steps; default: the workload's")] = None,
     busy: Annotated[int, typer.Option(min=0, help="cores that other work keeps busy meanwhile")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
 ) -> None:
     """Record this machine's own timing noise: seconds by variant, fresh process and call."""
@@ -324,7 +324,7 @@ def ab(
     variant: Annotated[
         str | None, typer.Option(help="default: bf16-sdpa, fp32-sdpa where bfloat16 is emulated")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds, at most, for all pairs")] = 60.0,
     pairs: Annotated[int, typer.Option(min=1, help="fresh pairs of processes, at most")] = 8,

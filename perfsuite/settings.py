@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 Update = Literal["never", "new", "append", "reset"]
 UPDATES: tuple[str, ...] = get_args(Update)
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "cuda:N")
 
 
 class SettingsError(ValueError):
@@ -44,7 +45,7 @@ OPTIONS = (
     Option("workload", "NAME", "workload, may be repeated (see: perfsuite list)", "shapes", several=True),
     Option("variant", "NAME", "variant to run, may be repeated: a rung, or a sum such as bf16+sdpa+qkv; "
            "default: the whole ladder", several=True),
-    Option("device", "DEVICE", "auto, cpu or cuda", "auto", choices=DEVICES),
+    Option("device", "DEVICE", "auto, cpu, cuda, or cuda:1 for the second GPU", "auto", choices=DEVICES),
     Option("weights", "WHERE", "auto (shipped, else hub), hub, or a folder in diffusers' layout", "auto"),
     Option("baselines", "DIR", "folder of the baselines", "baselines"),
     Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
@@ -88,7 +89,9 @@ class Settings:
 
 
 def _choice(option: Option, value: str) -> str:
-    if option.choices and value not in option.choices:
+    # A device's number stands for the N of its choice.
+    meant = re.sub(r":\d{1,3}$", ":N", value) if not value.endswith(":N") else ""
+    if option.choices and meant not in option.choices:
         near = difflib.get_close_matches(value, option.choices, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise SettingsError(f"{option.flag_name}={value}: {hint}one of {', '.join(option.choices)}")

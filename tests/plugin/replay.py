@@ -159,7 +159,7 @@ def fingerprint(choice="auto"):
     from perfsuite.device import NoDeviceError
     from perfsuite.records import Device
 
-    if choice == "cuda":
+    if choice.startswith("cuda"):
         raise NoDeviceError("no CUDA device: this is a replay; use --perf-device=cpu")
     bfloat16 = json.loads((HERE / "replay.json").read_text()).get("bfloat16", "native")
     return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30, {"bfloat16": bfloat16})

@@ -9,7 +9,7 @@ WRONG = {
     "--perf-variant=bf16+fp16": "name exactly one precision, got bf16 and fp16",
     "--perf-variant=sdpa": "name exactly one precision, got none",
     "--perf-variant=bf16+compile+channels-last": "channels-last and compile exclude each other",
-    "--perf-device=cdua": "--perf-device=cdua: did you mean 'cuda'? one of auto, cpu, cuda",
+    "--perf-device=cdua": "--perf-device=cdua: did you mean 'cuda'? one of auto, cpu, cuda, cuda:N",
     "--perf-update=apend": "--perf-update=apend: did you mean 'append'? one of never, new, append, reset",
     "--perf-time-budget=soon": "--perf-time-budget=soon: wanted a number of seconds above 0",
     "--perf-time-budget=0": "--perf-time-budget=0: wanted a number of seconds above 0",

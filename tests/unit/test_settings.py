@@ -114,7 +114,7 @@ def test_unknown_choice_names_the_nearest(option: str, value: str, near: str) ->
 
 def test_choice_near_to_nothing_gets_no_hint() -> None:
     """A far-fetched suggestion is worse than none."""
-    with pytest.raises(SettingsError, match=r"^--perf-device=xyz: one of auto, cpu, cuda$"):
+    with pytest.raises(SettingsError, match=r"^--perf-device=xyz: one of auto, cpu, cuda, cuda:N$"):
         settle({}, {"device": "xyz"})
 
 
@@ -168,3 +168,10 @@ def test_flag_that_is_neither_yes_nor_no() -> None:
 def test_absolute_folder_is_kept(tmp_path: Path) -> None:
     """Only relative folders are below the root."""
     assert settle({"baselines": str(tmp_path)}).baselines == tmp_path
+
+
+def test_one_of_several_devices() -> None:
+    assert settle({"device": "cuda:1"}, {}).device == "cuda:1"
+    for wrong in ("cuda:N", "cuda:", "cuda:-1", "cpu:0", "cuda:1234"):
+        with pytest.raises(SettingsError, match=f"^--perf-device={wrong}: .*one of auto, cpu, cuda, cuda:N$"):
+            settle({"device": wrong}, {})
