@@ -45,7 +45,7 @@ class PairedSettings:
     """OK if the whole interval lies below this slowdown, a fraction."""
     minimum_effect: float = 0.005
     """Slowdowns up to this one are nobody's concern."""
-    risk: float = 0.05
+    risk: float = 0.025
     """Of calling REGRESSED what is slower by just `minimum_effect`, over all looks; one that is not slower
     at all is called so far less often."""
     confidence: float = 0.95
