@@ -103,7 +103,7 @@ def measure(
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)
-    compiled = "compile" in context.variant
+    compiled = context.variant.compiled
     return Session(
         id=uuid.uuid4().hex,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -118,4 +118,5 @@ def measure(
         conditions=found,
         wall_s=prepared.build_s + time.monotonic() - started,
         commit=commit(),
+        compilation=context.compilation,
     )
