@@ -1,4 +1,4 @@
-"""TF32, float8, weight-only int8, regional compilation: a `verify` passes where it should and fails elsewhere."""
+"""TF32, float8, weight-only int8, regional compilation: a `verify` passes where it should, and only there."""
 
 import dataclasses
 import functools
