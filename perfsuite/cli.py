@@ -36,20 +36,27 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fal
 
     shown = {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}
     if as_json:
-        ladder = {v.name: [o.name for o in v.optimizations] for v in variants.LADDER}
+        ladder, beside = (
+            {v.name: [o.name for o in v.optimizations] for v in group}
+            for group in (variants.LADDER, variants.BESIDE)
+        )
         described = {w.name: w.protocol for w in workloads.WORKLOADS.values()}
-        typer.echo(json.dumps({"workloads": described, "variants": ladder, "optimizations": shown}, indent=2))
+        document = {"workloads": described, "variants": ladder, "beside": beside, "optimizations": shown}
+        typer.echo(json.dumps(document, indent=2))
         return
     typer.echo("workloads")
     for workload in workloads.WORKLOADS.values():
         size = f"{workload.width}x{workload.height}"
-        typer.echo(f"  {workload.name:<30} {size}, {workload.steps} steps, {len(workload.prompts)} prompts")
+        typer.echo(f"  {workload.name:<34} {size}, {workload.steps} steps, {len(workload.prompts)} prompts")
     typer.echo("variants")
     for variant in variants.LADDER:
-        typer.echo(f"  {variant.name:<30} {' + '.join(o.name for o in variant.optimizations)}")
+        typer.echo(f"  {variant.name:<34} {' + '.join(o.name for o in variant.optimizations)}")
+    typer.echo("variants beside the ladder, run where they are named")
+    for variant in variants.BESIDE:
+        typer.echo(f"  {variant.name:<34} {' + '.join(o.name for o in variant.optimizations)}")
     typer.echo("optimizations, to combine as in --perf-variant bf16+sdpa+qkv")
     for name, summary in shown.items():
-        typer.echo(f"  {name:<30} {summary}")
+        typer.echo(f"  {name:<34} {summary}")
 
 
 @app.command()

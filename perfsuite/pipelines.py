@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from perfsuite import models, variants, workloads
 from perfsuite.device import Snapshot, fingerprint
 from perfsuite.measuring.clock import now
+from perfsuite.measuring.compilation import watching
 from perfsuite.optimizations.precision import dtype_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.records import Compilation, Device, Variant, Workload
 
 
 class UnsupportedError(RuntimeError):
@@ -31,6 +32,8 @@ class Context:
     device: Device
     first_call_s: float | None = None
     """Seconds of the first whole generation, with compilation; None before it."""
+    compilation: Compilation | None = None
+    """Where the compiled code of the first call came from."""
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
@@ -77,9 +80,11 @@ class Context:
     def first_call(self, pipe: Any) -> float:
         """Seconds of the first whole generation; made once, remembered after."""
         if self.first_call_s is None:
-            start = now()
-            self.generate(pipe)
-            self.first_call_s = now() - start
+            with watching(compiles=self.variant.compiled) as watch:
+                start = now()
+                self.generate(pipe)
+                self.first_call_s = now() - start
+            self.compilation = watch.found
         return self.first_call_s
 
 

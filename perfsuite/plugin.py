@@ -288,6 +288,7 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
         detail=verdict.detail,
         first_call_s=session.first_call_s,
         compile_s=session.compile_s,
+        compiled_from=session.compilation.source.value if session.compilation else None,
         peak_memory_bytes=session.peak_memory_bytes,
         evidence=list(result.evidence),
     )
@@ -422,9 +423,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         made = bench.update_baselines()
     except StoreError as error:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        bench.closing_lines = [f"ERROR: baselines not updated: {error}"]
+        bench.closing_lines.append(f"ERROR: baselines not updated: {error}")
         return
-    bench.closing_lines = terminal.changes(made, str(bench.store.path(bench.device.slug)))
+    bench.closing_lines += terminal.changes(made, str(bench.store.path(bench.device.slug)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -440,7 +441,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         text = terminal.ladder(measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth)
         for line in text.splitlines():
             terminalreporter._tw.line(line)
-    for line in [*terminal.stages(measured), *terminal.remarks(measured), *bench.closing_lines]:
+    found = [*terminal.published(measured), *terminal.stages(measured), *terminal.remarks(measured)]
+    for line in [*found, *bench.closing_lines]:
         terminalreporter.write_line(line)
     terminalreporter.write_line(f"results {bench.settings.results}")
     sys.stdout.flush()

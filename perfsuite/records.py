@@ -90,6 +90,8 @@ class Optimization:
     """Names of other optimizations, with which this one makes no sense."""
     hidden: bool = False
     """True for a step that stands for the absence of another and is not part of a variant's name."""
+    compiles: bool = False
+    """True if the first call compiles, which is then measured."""
     error_factor: float = 1.0
     """By how much it may raise the error of a component (text encoder, UNet, VAE) over that of the
     eager pipeline of the same precision; see `perfsuite.quality.budgets`."""
@@ -138,6 +140,16 @@ class Variant:
 
     def __contains__(self, name: str) -> bool:
         return any(o.name == name for o in self.optimizations)
+
+    @property
+    def precision(self) -> str:
+        """Name of the optimization that sets the precision."""
+        return self.optimizations[0].name
+
+    @property
+    def compiled(self) -> bool:
+        """True if any of its code is compiled."""
+        return any(o.compiles for o in self.optimizations)
 
 
 @dataclass(frozen=True)
@@ -205,6 +217,32 @@ class Relative:
     """Of each pair of calls, in order; below 1 is faster than the reference."""
 
 
+class CodeSource(StrEnum):
+    """Where the compiled code of a first call came from."""
+
+    COLD = "cold"
+    """Every graph was compiled."""
+    PARTLY = "partly cold"
+    """Some graphs were compiled, others found."""
+    WARM = "warm"
+    """Every graph was found in torch's cache folder."""
+    ARTIFACT = "artifact"
+    """Every graph was found, and some only since the artifact file was loaded."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How the first call came by its compiled code, by the counters of torch's caches."""
+
+    source: CodeSource
+    hits: Annotated[int, Ge(0)]
+    """Graphs that were found."""
+    misses: Annotated[int, Ge(0)]
+    """Graphs that had to be compiled."""
+    artifact_bytes: Bytes | None = None
+    """Size of the artifact file that was loaded before; None where there was none."""
+
+
 @dataclass(frozen=True)
 class Session:
     """One fresh process measuring one benchmark, after warm-up. This is what baselines store."""
@@ -241,6 +279,8 @@ class Session:
     """None on a CPU."""
     limits: Limits | None = None
     """None in sessions that were stored before it was measured."""
+    compilation: Compilation | None = None
+    """None where nothing is compiled, where torch's counters said nothing, and in older files."""
 
 
 class Status(StrEnum):

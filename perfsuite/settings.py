@@ -61,6 +61,8 @@ OPTIONS = (
            ".perfsuite/results.jsonl"),
     Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
            ".perfsuite/artifacts"),
+    Option("compile-cache", "FILE", "compiled code: loaded before the first build, written after the run if "
+           "it holds more; from trusted places only; off: none", "off"),
     Option("reference-cache", "DIR", "where float32 references are kept between runs, by content; off: none",
            "auto"),
 )  # fmt: skip
@@ -84,6 +86,8 @@ class Settings:
     relative: bool
     results: Path
     artifacts: Path
+    compile_cache: Path | None
+    """None: compiled code is kept in torch's own cache folder alone."""
     reference_cache: Path | None
     """None: references are recorded anew in every run."""
 
@@ -168,5 +172,6 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         relative=_choice(known["relative"], values["relative"]) == "yes",
         results=root / values["results"],
         artifacts=root / values["artifacts"],
+        compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],
         reference_cache=_cache(values["reference-cache"], root),
     )

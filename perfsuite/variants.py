@@ -56,14 +56,26 @@ slower), and its error is of bfloat16's size, a thousand times what float32's bu
 """
 LADDER: tuple[Variant, ...] = (
     combine(["fp32"]),
+    combine(["tf32"]),
     *(rung for half in _HALVES for rung in _ladder(half)),
     *FLOAT32_LADDER,
 )
 """Each rung adds one technique to the rung before: the published ladder, then its twins in float16 and,
-from ``fp32`` on, in float32."""
-VARIANTS: dict[str, Variant] = {variant.name: variant for variant in LADDER}
+from ``fp32`` on, in float32. ``tf32`` is what the published float32 ran as."""
+BESIDE: tuple[Variant, ...] = tuple(
+    combine(name.split("+"))
+    for name in (
+        "bf16+sdpa+compile-regional",
+        "bf16+sdpa+compile+qkv+int8-weights",
+        "bf16+sdpa+compile+qkv+fp8",
+    )
+)
+"""Techniques that the publication has not, each in place of its nearest rung's; run where they are named."""
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (*LADDER, *BESIDE)}
 REFERENCE = VARIANTS["fp32"]
 """What the pictures of every variant are compared with."""
+PUBLISHED_REFERENCE = VARIANTS["tf32"]
+"""What the published speed-ups are over."""
 
 
 def superseded(variant: Variant, device: Device) -> str | None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision, judging, measuring, pipelines, quality
+from perfsuite.caching import CompileCache
 from perfsuite.device import fingerprint, versions
 from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
@@ -68,6 +69,7 @@ class Workbench:
         """What the summary says last: baselines that were written."""
         self.run_id = uuid.uuid4().hex
         self.date = datetime.now(UTC).isoformat(timespec="seconds")
+        self._code = CompileCache(settings.compile_cache, self.device)
         self._writer: ResultsWriter | None = None
         self._prepared: Prepared | None = None
         self._failed: tuple[str, str, BaseException] | None = None
@@ -91,6 +93,8 @@ class Workbench:
         self.close()
         if self._failed is not None and self._failed[:2] == (workload.name, variant.name):
             raise self._failed[2]
+        if variant.compiled:
+            self._code.load()
         self.progress(_key(workload, variant), "building")
         try:
             self._prepared = pipelines.prepare(workload, variant, self.device, self.settings.weights)
@@ -117,7 +121,9 @@ class Workbench:
             gc.collect()  # a compiled VAE holds itself, so only this frees it
 
     def end(self) -> None:
-        """Release the current pipeline, and end the processes that measured suspects."""
+        """Release the current pipeline, end the processes that measured suspects, keep compiled code."""
+        self._code.save()
+        self.closing_lines += self._code.lines
         self.close()
         self._server.close()
 

@@ -149,7 +149,7 @@ def measure(
     profiled = profile(prepared)
     progress("limits")
     ceiling = limits(prepared)
-    compiled = "compile" in context.variant
+    compiled = context.variant.compiled
     return Session(
         id=uuid.uuid4().hex,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -167,4 +167,5 @@ def measure(
         commit=commit(),
         profile=profiled,
         limits=ceiling,
+        compilation=context.compilation,
     )

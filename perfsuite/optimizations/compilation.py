@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.optimizations.evidence import NotEngagedError
 from perfsuite.optimizations.inductor import COMPILE_FLAGS, set_flags, wrong_flags
 from perfsuite.optimizations.layout import apply_channels_last, verify_channels_last
+from perfsuite.optimizations.precision import is_upcast
 from perfsuite.records import Optimization
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ def mode_for(device: Device) -> str:
     return "max-autotune" if device.kind == "cuda" else "default"
 
 
+def decoder_mode_for(pipe: Any, device: Device) -> str:
+    """The mode of the VAE's decoder: without CUDA graphs where its weights are cast on every call.
+
+    A graph is recorded for weights at their addresses, and a cast makes new ones: it would be recorded
+    anew on each call.
+    """
+    mode = mode_for(device)
+    return f"{mode}-no-cudagraphs" if mode == "max-autotune" and is_upcast(pipe) else mode
+
+
 def _apply(pipe: Any, context: Context) -> None:
     import torch
 
@@ -29,7 +40,10 @@ def _apply(pipe: Any, context: Context) -> None:
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
     pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
-    pipe.vae.decode = torch.compile(pipe.vae.decode, mode=mode, fullgraph=True)
+    decoder_mode = decoder_mode_for(pipe, context.device)
+    if decoder_mode != mode:
+        context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
+    pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
 
 
 def _graphs() -> int:
@@ -38,21 +52,29 @@ def _graphs() -> int:
     return int(counters["stats"]["unique_graphs"])
 
 
-def _verify(pipe: Any, context: Context) -> str:
-    """The first call compiles; a second one may only run what is compiled, with no graph break."""
-    import torch
-    from torch._dynamo.utils import counters
+def check_settings(pipe: Any, context: Context) -> str:
+    """Compilation is not switched off, Inductor's flags and the layout are as wanted; the layout in words.
 
-    if not hasattr(pipe.unet, "_orig_mod"):
-        raise NotEngagedError("pipe.unet is not a compiled module")
-    if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
-        raise NotEngagedError("pipe.vae.decode is not compiled")
+    Raises `NotEngagedError`.
+    """
+    import torch
+
     if torch._dynamo.config.disable:
         raise NotEngagedError("compilation is switched off: is TORCH_COMPILE_DISABLE set?")
     wrong = wrong_flags(COMPILE_FLAGS)
     if wrong:
         raise NotEngagedError(f"Inductor flags lost: {', '.join(wrong)}")
-    layout = verify_channels_last(pipe, context)
+    return verify_channels_last(pipe, context)
+
+
+def check_calls(pipe: Any, context: Context) -> None:
+    """The first call compiles; a second one may only run what is compiled, with no graph break.
+
+    Adds the graphs of the first call to `context.graphs`. Raises `NotEngagedError`.
+    """
+    import torch
+    from torch._dynamo.utils import counters
+
     before = _graphs()
     context.first_call(pipe)
     made = _graphs() - before
@@ -66,10 +88,20 @@ def _verify(pipe: Any, context: Context) -> str:
             context.generate(pipe, steps=2)
     except RuntimeError as error:
         raise NotEngagedError(f"a second call would compile again: {error}") from error
+
+
+def _verify(pipe: Any, context: Context) -> str:
+    if not hasattr(pipe.unet, "_orig_mod"):
+        raise NotEngagedError("pipe.unet is not a compiled module")
+    if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
+        raise NotEngagedError("pipe.vae.decode is not compiled")
+    layout = check_settings(pipe, context)
+    check_calls(pipe, context)
     return f"{context.graphs} graphs compiled ({mode_for(context.device)}), no graph break, {layout}"
 
 
-def _supports(device: Device) -> str | None:
+def supports_compiling(device: Device) -> str | None:
+    """Why Inductor cannot compile for the device, None if it can."""
     if device.kind != "cpu":
         return None
     from torch._inductor.cpp_builder import get_cpp_compiler
@@ -87,7 +119,8 @@ COMPILE = Optimization(
     summary="torch.compile of UNet and VAE decoder, channels_last, published Inductor flags",
     apply=_apply,
     verify=_verify,
-    supports=_supports,
+    supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last",),
+    conflicts=("channels-last", "compile-regional"),
+    compiles=True,
 )

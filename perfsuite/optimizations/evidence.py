@@ -35,6 +35,14 @@ def models(pipe: Any) -> dict[str, Any]:
     return {"unet": getattr(pipe.unet, "_orig_mod", pipe.unet), "vae": pipe.vae}
 
 
+def is_compiled(model: Any) -> bool:
+    """True for a compiled module, and for one that holds modules which were compiled in place."""
+    modules = model.modules() if hasattr(model, "modules") else ()
+    return hasattr(model, "_orig_mod") or any(
+        module.__dict__.get("_compiled_call_impl") is not None for module in modules
+    )
+
+
 @contextlib.contextmanager
 def eager(pipe: Any) -> Iterator[None]:
     """Put the uncompiled UNet and `vae.decode` in place for a moment.

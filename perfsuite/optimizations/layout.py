@@ -49,5 +49,5 @@ CHANNELS_LAST = Optimization(
     verify=verify_channels_last,
     phase=2,
     # compile includes it, as the published recipe does; naming both would make two names for one.
-    conflicts=("compile",),
+    conflicts=("compile", "compile-regional"),
 )

@@ -10,6 +10,8 @@ from perfsuite.optimizations.projections import dead_projections
 from perfsuite.records import Optimization
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perfsuite.pipelines import Context
     from perfsuite.records import Device
 
@@ -56,23 +58,54 @@ def is_int8(weight: Any) -> bool:
     return values is not None and values.dtype == torch.int8
 
 
-def _targets(pipe: Any) -> dict[str, Any]:
+def is_dynamic_int8(weight: Any) -> bool:
+    """True for int8 weights whose layer quantizes its activations too, at run time."""
+    return is_int8(weight) and getattr(weight, "act_quant_kwargs", None) is not None
+
+
+def targets(pipe: Any, wants: Callable[[Any], bool]) -> dict[str, Any]:
     """The layers to quantize: those that the filter takes, less those that fusing left unused."""
     dead = dead_projections(pipe)
     return {
         f"{root}.{name}": module
         for root, model in models(pipe).items()
         for name, module in model.named_modules()
-        if wants_linear(module) and f"{root}.{name}" not in dead
+        if wants(module) and f"{root}.{name}" not in dead
     }
 
 
+def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool]) -> None:
+    """Quantize `targets` with a torchao configuration."""
+    from torchao.quantization import quantize_
+
+    chosen = targets(pipe, wants)
+    for root, model in models(pipe).items():
+        quantize_(model, config, lambda module, name, root=root: f"{root}.{name}" in chosen)
+
+
+def check_quantized(pipe: Any, wants: Callable[[Any], bool], holds: Callable[[Any], bool]) -> int:
+    """The number of `targets`, all of which hold weights as they must and no unused layer does.
+
+    Raises `NotEngagedError`.
+    """
+    chosen = targets(pipe, wants)
+    plain = [name for name, module in chosen.items() if not holds(module.weight)]
+    if plain or not chosen:
+        raise NotEngagedError(f"{len(plain)} of {len(chosen)} linear layers not quantized: {some(plain)}")
+    dead = dead_projections(pipe)
+    wasted = [
+        f"{root}.{name}"
+        for root, model in models(pipe).items()
+        for name, module in model.named_modules()
+        if f"{root}.{name}" in dead and holds(module.weight)
+    ]
+    if wasted:
+        raise NotEngagedError(f"layers that nothing calls were quantized: {some(wasted)}")
+    return len(chosen)
+
+
 def _apply(pipe: Any, context: Context) -> None:
-    from torchao.quantization import (
-        Int8DynamicActivationInt8WeightConfig,
-        quantize_,
-        swap_conv2d_1x1_to_linear,
-    )
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, swap_conv2d_1x1_to_linear
 
     set_flags(INT8_FLAGS, context)
     # Left to itself `quantize_` changes Inductor's global configuration.
@@ -80,9 +113,7 @@ def _apply(pipe: Any, context: Context) -> None:
     with eager(pipe):
         for model in models(pipe).values():
             swap_conv2d_1x1_to_linear(model, lambda module, name: wants_convolution(module))
-        targets = _targets(pipe)
-        for root, model in models(pipe).items():
-            quantize_(model, config, lambda module, name, root=root: f"{root}.{name}" in targets)
+        quantize(pipe, config, wants_linear)
 
 
 def _verify(pipe: Any, context: Context) -> str:
@@ -94,20 +125,8 @@ def _verify(pipe: Any, context: Context) -> str:
     ]
     if left:
         raise NotEngagedError(f"1x1 convolutions not swapped for linear layers: {some(left)}")
-    targets = _targets(pipe)
-    plain = [name for name, module in targets.items() if not is_int8(module.weight)]
-    if plain or not targets:
-        raise NotEngagedError(f"{len(plain)} of {len(targets)} linear layers not quantized: {some(plain)}")
-    dead = dead_projections(pipe)
-    wasted = [
-        f"{root}.{name}"
-        for root, model in models(pipe).items()
-        for name, module in model.named_modules()
-        if f"{root}.{name}" in dead and is_int8(module.weight)
-    ]
-    if wasted:
-        raise NotEngagedError(f"layers that nothing calls were quantized: {some(wasted)}")
-    return f"{len(targets)} linear layers hold int8 weights"
+    count = check_quantized(pipe, wants_linear, is_dynamic_int8)
+    return f"{count} linear layers hold int8 weights"
 
 
 def _supports(device: Device) -> str | None:
@@ -123,6 +142,7 @@ INT8 = Optimization(
     verify=_verify,
     supports=_supports,
     phase=3,
+    conflicts=("int8-weights", "fp8"),
     error_factor=3.0,
     layer_error=0.04,
 )

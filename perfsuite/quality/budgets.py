@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Variant
 
-FLOORS = {"fp32": 5e-5, "bf16": 1e-3, "fp16": 1.5e-4}
+FLOORS = {"fp32": 5e-5, "tf32": 1.5e-4, "bf16": 1e-3, "fp16": 1.5e-4}
 """Errors up to this are rounding, whatever the yardstick shows (a copy has none).
 
-About a quarter of the rounding unit of bfloat16 (2^-8) and float16 (2^-11); float32 has room for sums
-in another order, and TF32 (5e-4) is far beyond it.
+About a quarter of the rounding unit of bfloat16 (2^-8), float16 and TF32 (2^-11); float32 has room for
+sums in another order, and TF32 (5e-4) is far beyond it.
 """
 FACTORS = {"components": 1.25, "modules": 1.5, "loop": 1.25, "free": 3.0}
 """Allowed multiples of the same-precision error; the README tells what honest variants need."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager
+from perfsuite.optimizations.evidence import eager, is_compiled
 from perfsuite.quality.errors import Errors, Place, relative_l2
 from perfsuite.quality.trace import ENCODERS, call_encoder, call_unet, call_vae
 
@@ -46,7 +46,7 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
     ``unet.compiled against eager`` is the distance of the compiled form from the form it was made of.
     """
     found: Errors = {}
-    compiled = getattr(pipe.unet, "_orig_mod", None)
+    compiled = is_compiled(pipe.unet)
     guidance = context.workload.guidance
     for prompt, trace in enumerate(traces):
         for name in ENCODERS:
@@ -61,8 +61,9 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
                 found[Place("unet", GUIDED, prompt, step)] = relative_l2(
                     guided(noise, guidance), guided(wanted, guidance)
                 )
-            if compiled is not None and step == 0:
-                plain = call_unet(pipe, context, trace, step, compiled)
+            if compiled and step == 0:
+                with eager(pipe):
+                    plain = call_unet(pipe, context, trace, step)
                 found[Place("unet", COMPILED, prompt, step)] = relative_l2(noise, plain)
         decoded = call_vae(pipe, context, trace)
         found[Place("vae", "", prompt)] = relative_l2(decoded, trace["decoded"])

@@ -63,7 +63,7 @@ def plant(name: str, pipe: Any, context: Context) -> None:
     if name not in FAULTS:
         raise UnknownNameError("fault", name, list(FAULTS))
     reason = FAULTS[name].applies(context.variant)
-    if reason is None and "compile" in context.variant:
+    if reason is None and context.variant.compiled:
         reason = "compiled code would not see it; leave compile out"
     if reason is not None:
         raise NotApplicableError(f"{name} cannot be planted in {context.variant.name}: {reason}")
@@ -404,7 +404,7 @@ def _rounding_kept(pipe: Any, context: Context) -> None:
     "unet",
     "group norm and SiLU are fused and round once, not twice: nearer to float32 than eager code is",
     "sglang#38533, vllm-omni#6878",
-    lambda variant: "float32 has no rounding to drop" if "fp32" in variant else None,
+    lambda variant: "float32 has no rounding to drop" if variant.precision in ("fp32", "tf32") else None,
     harmless="it is nearer to float32 than eager code; compilers do the same",
 )
 def _rounding_dropped(pipe: Any, context: Context) -> None:

@@ -86,6 +86,6 @@ def measure_noise(
 
 def _machines(device: Device, variant: Variant) -> list[Device]:
     """The device, and for eager variants on a CPU the same with one thread: other sums, same model."""
-    if device.kind != "cpu" or device.count == 1 or "compile" in variant:
+    if device.kind != "cpu" or device.count == 1 or variant.compiled:
         return [device]
     return [device, replace(device, count=1)]

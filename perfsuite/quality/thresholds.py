@@ -25,7 +25,8 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
     """Prompt to least SSIM.
 
     A combination that was not measured itself takes, prompt by prompt, the least threshold of the
-    measured variants of its precision; those with int8 count only if it has int8 too.
+    measured variants of its precision; those with an optimization that may cost more, such as int8, count
+    only if it has the same.
     """
     if variant == variants.REFERENCE:
         # The same code twice in one process: anything but the same picture is a fault.
@@ -39,7 +40,7 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         of_variant
         for name, of_variant in stored.variants.items()
         if (measured := variants.get(name)).optimizations[0].name == precision
-        and ("int8" in variant or "int8" not in measured)
+        and all(o.name in variant for o in measured.optimizations if o.error_factor > 1.0)
     ]
     least: dict[str, float] = {}
     for relative in relatives:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.precision import dtype_of
+from perfsuite.optimizations.precision import dtype_of, is_upcast
 from perfsuite.quality.errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -131,7 +131,7 @@ def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[
     return output.hidden_states[-2], output[0]
 
 
-def call_unet(pipe: Any, context: Context, trace: Trace, step: int, unet: Any = None) -> Any:
+def call_unet(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
     """The UNet's output (2, 4, h, w) on the inputs that float32 had in this step.
 
     The call is spelled as the pipeline spells it, so that compiled code is used as it is.
@@ -139,7 +139,7 @@ def call_unet(pipe: Any, context: Context, trace: Trace, step: int, unet: Any = 
     import torch
 
     with torch.no_grad():
-        output = (unet or pipe.unet)(
+        output = pipe.unet(
             _cast(trace["samples"][step], context),
             trace["timesteps"][step].to(context.device.kind),
             encoder_hidden_states=_cast(trace["embeds"], context),
@@ -168,7 +168,7 @@ def decoding(pipe: Any) -> Iterator[None]:
     """As the pipeline does: a float16 VAE whose config asks for it is in float32 while it decodes."""
     import torch
 
-    upcast = pipe.vae.dtype == torch.float16 and pipe.vae.config.force_upcast
+    upcast = is_upcast(pipe)
     if upcast:
         pipe.vae.to(dtype=torch.float32)
     try:

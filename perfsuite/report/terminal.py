@@ -16,7 +16,7 @@ from perfsuite.report.messages import take_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from perfsuite.records import Device, Result, Stages
+    from perfsuite.records import Device, Result, Session, Stages
     from perfsuite.store import Change
 
 _BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
@@ -115,9 +115,17 @@ def _row(result: Result, results: Sequence[Result]) -> _Row:
         change=show.change(verdict.ratio if verdict and verdict.baseline_s else None),
         verdict=_verdict(result),
         ssim=show.similarity(_least_ssim(result)),
-        first=show.seconds(session.compile_s if session else None),
+        first=_compile(session),
         memory=show.memory(session.peak_memory_bytes if session else None),
     )
+
+
+def _compile(session: Session | None) -> str:
+    """Seconds, and where the code came from where that is known: ``121 s cold``."""
+    if session is None:
+        return show.DASH
+    source = f" {session.compilation.source}" if session.compilation else ""
+    return show.seconds(session.compile_s) + source
 
 
 def _least_ssim(result: Result) -> float | None:
@@ -190,6 +198,23 @@ def _narrow(console: object, workload: str, results: Sequence[Result], device: D
         )
         for part in textwrap.wrap(rest, console.width - 4):
             console.print(Text(f"    {part}".replace("\N{NO-BREAK SPACE}", " ")))
+
+
+def published(results: Sequence[Result]) -> list[str]:
+    """Speed-ups over float32 with TF32, which is what published ones are over; one line a workload."""
+    lines = []
+    for base in results:
+        own = _median(base) if base.variant == variants.PUBLISHED_REFERENCE.name else None
+        if own is None:
+            continue
+        others = [
+            f"{r.variant} {own / median:.2f}x"
+            for r in results
+            if r.workload == base.workload and r is not base and (median := _median(r)) is not None
+        ]
+        if others:
+            lines.append(f"{base.workload}: speed-up over {base.variant}, as published: {', '.join(others)}")
+    return lines
 
 
 def stages(results: Iterable[Result]) -> list[str]:

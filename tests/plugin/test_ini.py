@@ -35,12 +35,14 @@ CASES = {
     "relative": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),
+    "compile-cache": ("code", "{root}/code", "off", "None"),
     "reference-cache": ("c", "{root}/c", "off", "None"),
 }
 FIELDS = {
     "workload": "workloads",
     "variant": "variants",
     "time-budget": "time_budget_s",
+    "compile-cache": "compile_cache",
     "reference-cache": "reference_cache",
 }
 

@@ -62,6 +62,20 @@ def test_an_old_gpu_is_told_what_it_lacks(variant):
     assert unsupported("fp16", OLD_GPU) is None
 
 
+@pytest.mark.parametrize(
+    ("variant", "least"), [("tf32", "8.0"), ("tf32-sdpa-compile", "8.0"), ("bf16+sdpa+qkv+fp8", "8.9")]
+)
+def test_number_formats_of_newer_gpus(variant, least):
+    """TF32 came with Ampere, float8 with Ada; a CPU has neither and is told so, weight-only int8 runs."""
+    older = dataclasses.replace(OLD_GPU, details={"capability": "8.6" if least == "8.9" else "7.5"})
+    reason = unsupported(variant, older)
+    assert f"needs compute capability {least}, Tesla T4 has {older.details['capability']}" in reason
+    assert unsupported(variant, dataclasses.replace(OLD_GPU, details={"capability": least})) is None
+    assert "GPU" in unsupported(variant, Device("cpu", "a CPU", "a-cpu", 2, 2**30, {"bfloat16": "native"}))
+    for device in (older, fingerprint("cpu")):
+        assert unsupported("fp32+int8-weights", device) is None
+
+
 def test_without_a_compiler_compiled_variants_are_skipped():
     """Inductor finds no C++ compiler: eager variants run, compiled ones say why not."""
     import torch._inductor.config as config
@@ -69,6 +83,7 @@ def test_without_a_compiler_compiled_variants_are_skipped():
     device = fingerprint("cpu")
     with config.patch({"cpp.cxx": ("no-such-compiler",)}):
         assert "C++ compiler" in unsupported(here("bf16-sdpa-compile"), device)
+        assert "C++ compiler" in unsupported(here("bf16-sdpa-compile-regional"), device)
         assert unsupported(here("bf16-sdpa"), device) is None
     assert unsupported(here("bf16-sdpa-compile"), device) is None
 

@@ -34,6 +34,7 @@ def test_list_as_json() -> None:
     """Programs get the ladder in order, with the optimizations as they are applied."""
     listed = json.loads(invoke("list", "--json").output)
     assert list(listed["variants"]) == [variant.name for variant in variants.LADDER]
+    assert list(listed["beside"]) == [variant.name for variant in variants.BESIDE]
     assert listed["variants"]["bf16-sdpa-compile"] == ["bf16", "sdpa", "compile"]
     assert listed["workloads"]["shapes"] == workloads.SHAPES.protocol
     assert "no-sdpa" not in listed["optimizations"]

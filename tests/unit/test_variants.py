@@ -6,9 +6,19 @@ import pytest
 
 from perfsuite.optimizations import OPTIMIZATIONS
 from perfsuite.records import ContradictionError, Device
-from perfsuite.variants import FLOAT32_LADDER, LADDER, REFERENCE, VARIANTS, UnknownNameError, get, superseded
+from perfsuite.variants import (
+    BESIDE,
+    FLOAT32_LADDER,
+    LADDER,
+    PUBLISHED_REFERENCE,
+    REFERENCE,
+    VARIANTS,
+    UnknownNameError,
+    get,
+    superseded,
+)
 
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 OTHERS = tuple(name for name, o in OPTIMIZATIONS.items() if not o.hidden and name not in PRECISIONS)
 COMBINATIONS = [
     (precision, *others)
@@ -19,13 +29,25 @@ COMBINATIONS = [
 
 
 def test_ladder_is_the_published_one() -> None:
-    """Float32, then five rungs in bfloat16, the same in float16, and in float32 those without int8."""
+    """Float32, strict and with TF32, then five rungs in bfloat16, the same in float16, and in float32 those
+    without int8."""
     rungs = ("", "-sdpa", "-sdpa-compile", "-sdpa-compile-qkv", "-sdpa-compile-qkv-int8")
     twins = [precision + rung for precision in ("bf16", "fp16") for rung in rungs]
     float32 = ["fp32" + rung for rung in rungs[1:4]]
-    assert [variant.name for variant in LADDER] == ["fp32", *twins, *float32]
+    assert [variant.name for variant in LADDER] == ["fp32", "tf32", *twins, *float32]
     assert [variant.name for variant in FLOAT32_LADDER] == float32
-    assert REFERENCE.name == "fp32"
+    assert (REFERENCE.name, PUBLISHED_REFERENCE.name) == ("fp32", "tf32")
+
+
+def test_variants_beside_the_ladder_are_no_rungs() -> None:
+    """They have names of their own, and no run takes them that does not name them."""
+    assert {v.name for v in BESIDE} == {
+        "bf16-sdpa-compile-regional",
+        "bf16-sdpa-compile-qkv-int8-weights",
+        "bf16-sdpa-compile-qkv-fp8",
+    }
+    assert not set(BESIDE) & set(LADDER)
+    assert all(get(v.name) == v == VARIANTS[v.name] for v in BESIDE)
 
 
 @pytest.mark.parametrize(
@@ -57,19 +79,31 @@ def test_rung_adds_one_technique(precision: str) -> None:
 
 
 def allowed() -> list[tuple[str, ...]]:
-    """Combinations that make sense: fused projections need SDPA, and compiling sets the layout itself."""
+    """Combinations that make sense: fused projections need SDPA, compiling sets the layout itself, and a
+    layer's weights are quantized in one way."""
     return [
         names
         for names in COMBINATIONS
-        if ("qkv" not in names or "sdpa" in names) and not {"compile", "channels-last"} <= set(names)
+        if ("qkv" not in names or "sdpa" in names)
+        and len({"compile", "compile-regional", "channels-last"} & set(names)) < 2
+        and len({"int8", "int8-weights", "fp8"} & set(names)) < 2
+        and ("fp8" not in names or "bf16" in names)
     ]
 
 
-@pytest.mark.parametrize("names", COMBINATIONS, ids="+".join)
-def test_combination_is_made_or_refused(names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_combination_is_made_or_refused(precision: str) -> None:
     """However it is spelled, a combination is one variant, found again by its name, or it is refused."""
+    good = set(allowed())
+    for names in COMBINATIONS:
+        if names[0] == precision:
+            check_combination(names, names in good)
+
+
+def check_combination(names: tuple[str, ...], good: bool) -> None:
+    """One combination in three spellings."""
     spellings = ["+".join(names), "+".join(reversed(names)), " + ".join(names)]
-    if names not in allowed():
+    if not good:
         for spelling in spellings:
             with pytest.raises(ContradictionError):
                 get(spelling)
@@ -89,7 +123,7 @@ def test_combination_is_made_or_refused(names: tuple[str, ...]) -> None:
 def test_names_are_unique() -> None:
     """Two combinations never share a name, so a baseline belongs to one of them."""
     assert len({get("+".join(names)).name for names in allowed()}) == len(allowed())
-    assert len(VARIANTS) == len(LADDER)
+    assert len(VARIANTS) == len(LADDER) + len(BESIDE)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +134,10 @@ def test_names_are_unique() -> None:
         ("sdpa", "name exactly one precision, got none"),
         ("bf16+sdpa+sdpa", "sdpa is named twice"),
         ("bf16-sdpa-channels-last-compile", "channels-last and compile exclude each other"),
+        ("bf16-sdpa-compile-compile-regional", "compile and compile-regional exclude each other"),
+        ("bf16+int8+int8-weights", "int8 and int8-weights exclude each other"),
+        ("fp16+sdpa+fp8", "fp8 requires bf16; add it"),
+        ("fp32+tf32", "name exactly one precision, got fp32 and tf32"),
     ],
 )
 def test_contradiction_says_what_to_change(name: str, reason: str) -> None:

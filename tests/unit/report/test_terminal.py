@@ -8,6 +8,8 @@ import pytest
 
 from perfsuite.records import (
     Cause,
+    CodeSource,
+    Compilation,
     Device,
     Limits,
     PictureStatus,
@@ -223,3 +225,28 @@ def test_changes_that_were_written() -> None:
     kept, made = Change("shapes/fp32", "kept"), Change("shapes/bf16", "appended")
     assert terminal.changes([kept, made], "here.json") == ["baselines here.json: shapes/bf16 appended"]
     assert terminal.changes([kept], "here.json") == []
+
+
+@pytest.mark.parametrize("source", list(CodeSource))
+@pytest.mark.parametrize("width", [80, 140])
+def test_compile_time_says_where_the_code_came_from(
+    source: CodeSource, width: int, results: list[Result], device: Device
+) -> None:
+    """A warm start beside a cold one would look like an improvement."""
+    session = results[1].session
+    assert session is not None
+    known = replace(results[1], session=replace(session, compilation=Compilation(source, 1, 2)))
+    text = plain(terminal.ladder([results[0], known], device, colour=False, width=width))
+    assert f"29.2 s {source.value}" in text
+    assert "29.2 s cold" not in plain(terminal.ladder(results, device, colour=False, width=width))
+
+
+def test_speed_ups_over_tf32_are_told_where_it_ran(make_result: Callable[..., Result]) -> None:
+    """Published ones are over it; strict float32 then is one of those compared."""
+    ran = [make_result("fp32", 2.0), make_result("tf32", 1.0), make_result(WIDEST, 0.4)]
+    line = f"shapes: speed-up over tf32, as published: fp32 0.50x, {WIDEST} 2.50x"
+    assert terminal.published(ran) == [line]
+    assert terminal.published([ran[0], ran[2]]) == []
+    assert terminal.published([ran[1], make_result("bf16", None)]) == []
+    other = replace(ran[2], workload="sdxl-base")
+    assert terminal.published([*ran, other]) == [line]

@@ -13,12 +13,15 @@ import pytest
 
 from perfsuite.records import (
     Cause,
+    CodeSource,
+    Compilation,
     Device,
     PictureScore,
     PictureStatus,
     Quality,
     Result,
     Run,
+    Session,
     Status,
     Verdict,
 )
@@ -59,6 +62,21 @@ def test_what_is_added_reads_back_equal(
     writer.add(first)
     writer.add(second)
     assert read_results(str(path)) == Run("run-1", "2025-01-02", device, (first, second))
+
+
+def test_where_compiled_code_came_from_is_kept(
+    path: Path, writer: ResultsWriter, make_result: Make, make_session: Callable[..., Session]
+) -> None:
+    """A file of before it was recorded is read too, and does not know."""
+    compilation = Compilation(CodeSource.ARTIFACT, 2, 0, 123)
+    writer.add(make_result(make_session("s1", compilation=compilation)))
+    assert [r.session and r.session.compilation for r in read_results(path).results] == [compilation]
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    del lines[1]["session"]["compilation"]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (older,) = read_results(path).results
+    assert older.session is not None
+    assert older.session.compilation is None
 
 
 def test_each_result_is_one_line_with_its_kind(path: Path, writer: ResultsWriter, make_result: Make) -> None:

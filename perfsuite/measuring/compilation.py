@@ -1,0 +1,113 @@
+"""Where compiled code came from: by the counters of torch's caches, not by assumption."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfsuite.records import CodeSource, Compilation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FOLDERS = ("fxgraph", "aotautograd")
+"""Of Inductor's cache folder: the last folder of each path below them is named by a key."""
+
+
+@dataclass
+class Artifact:
+    """What torch was given of an artifact file in this process, for all that follows in it."""
+
+    size_bytes: int | None = None
+    """Of the file; None: nothing was loaded."""
+    keys: tuple[frozenset[str], ...] = ()
+    """Of each part."""
+    only: frozenset[str] = frozenset()
+    """Keys that were not in the cache folder before."""
+
+    def load(self, parts: Sequence[bytes], size_bytes: int) -> list[int]:
+        """Put the parts into torch's cache, in place of what was loaded before; the numbers of those that
+        torch did not understand."""
+        import torch
+
+        before = cached_keys()
+        loaded = [torch.compiler.load_cache_artifacts(part) for part in parts]
+        self.size_bytes = size_bytes
+        self.keys = tuple(_keys(info) for info in loaded if info is not None)
+        self.only = union(self.keys) - before
+        return [number for number, info in enumerate(loaded) if info is None]
+
+
+LOADED = Artifact()
+"""One a process, as torch's cache is."""
+
+
+def union(keys: Sequence[frozenset[str]]) -> frozenset[str]:
+    """All keys together."""
+    return frozenset(key for some in keys for key in some)
+
+
+def _keys(info: object) -> frozenset[str]:
+    """Keys of everything in a `torch.compiler` cache info."""
+    artifacts = getattr(info, "artifacts", {})
+    return frozenset(key for keys in artifacts.values() for key in keys)
+
+
+def cached_keys() -> frozenset[str]:
+    """Keys of the graphs in Inductor's cache folder."""
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    root = Path(cache_dir())
+    return frozenset(
+        path.name for folder in FOLDERS for path in (root / folder).glob("**/*") if path.is_dir()
+    )
+
+
+def recorded() -> tuple[bytes, frozenset[str]]:
+    """All that this process compiled or found in caches, as torch's portable bytes, and its keys."""
+    import torch
+
+    found = torch.compiler.save_cache_artifacts()
+    return (b"", frozenset()) if found is None else (found[0], _keys(found[1]))
+
+
+def counts() -> tuple[int, int, int]:
+    """Graphs found in Inductor's cache and in AOTAutograd's, and graphs that had to be compiled, so far."""
+    from torch._dynamo.utils import counters
+
+    inductor, aot = counters["inductor"], counters["aot_autograd"]
+    compiled = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
+    return int(inductor["fxgraph_cache_hit"]), int(aot["autograd_cache_hit"]), int(compiled)
+
+
+class Watch:
+    """What happened between two points; `found` is None where the counters say nothing."""
+
+    found: Compilation | None = None
+
+
+@contextlib.contextmanager
+def watching(*, compiles: bool) -> Iterator[Watch]:
+    """Watch torch's caches while the block runs; without `compiles` nothing is looked at."""
+    watch = Watch()
+    if not compiles:
+        yield watch
+        return
+    keys = recorded()[1] if LOADED.only else frozenset()
+    before = counts()
+    yield watch
+    found, aot, misses = (after - earlier for after, earlier in zip(counts(), before, strict=True))
+    # A graph that AOTAutograd's cache holds is looked up in Inductor's too, and may be counted by both.
+    hits = max(found, aot)
+    if hits or misses:
+        used = recorded()[1] - keys if LOADED.only else frozenset()
+        watch.found = Compilation(source_of(hits, misses, used), hits, misses, LOADED.size_bytes)
+
+
+def source_of(hits: int, misses: int, used: frozenset[str]) -> CodeSource:
+    """In one word, where the graphs of which these were found and compiled came from."""
+    if misses:
+        return CodeSource.PARTLY if hits else CodeSource.COLD
+    return CodeSource.ARTIFACT if used & LOADED.only else CodeSource.WARM
