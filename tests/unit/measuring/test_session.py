@@ -131,7 +131,10 @@ def test_throttled_rounds_are_measured_again(
     monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
     prepared: Any = SimpleNamespace(
         context=SimpleNamespace(
-            first_call=lambda pipe: 2.0, device=SimpleNamespace(kind="cpu"), variant=["fp32"]
+            first_call=lambda pipe: 2.0,
+            device=SimpleNamespace(kind="cpu"),
+            variant=SimpleNamespace(compiled=False),
+            compilation=None,
         ),
         pipe=None,
         generate=calls,
