@@ -88,7 +88,9 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
     for key in ("width", "height"):
         side = given.get(key, LEAST_SIDE)
         if not LEAST_SIDE <= side <= MOST_SIDE:
-            raise SizeError(f"workload {name!r}: {key} must be from {LEAST_SIDE} to {MOST_SIDE}, found {side}")
+            raise SizeError(
+                f"workload {name!r}: {key} must be from {LEAST_SIDE} to {MOST_SIDE}, found {side}"
+            )
         if side % 8:
             raise SizeError(
                 f"workload {name!r}: {key} must be a multiple of 8, found {side}; nearest {round(side / 8) * 8}"

@@ -63,7 +63,9 @@ def check_folder(folder: Path, wanted: Mapping[str, int] | None) -> str | None:
     try:
         name = json.loads(index.read_text())["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{index}: not readable ({type(error).__name__}: {error}); copy it again") from error
+        raise WeightsError(
+            f"{index}: not readable ({type(error).__name__}: {error}); copy it again"
+        ) from error
     if name != "StableDiffusionXLPipeline":
         raise WeightsError(
             f"{folder} holds a {name}, not a StableDiffusionXLPipeline; "

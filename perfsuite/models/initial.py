@@ -43,7 +43,7 @@ ATTENTION = 1.5
 """Gain after attention, which averages values."""
 SCATTER = 0.2
 """Standard deviation of biases, and of norms' weights about 1."""
-LATENTS = 60.0
+LATENTS = 25.0
 """Standard deviation of the latents that the UNet draws in 30 steps with guidance 5."""
 ENTRY = 0.1
 """Gain of the first convolution: late latents are larger than a trained UNet's, and what the branches add

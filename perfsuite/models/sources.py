@@ -124,7 +124,9 @@ def _from_hub(model: str, source: Source, weights: str) -> Weights:
     if reason is None:
         return Weights("hub", "hub" if weights == "auto" else weights, source.hub, wanted[0])
     if weights == "auto":
-        return Weights("random", "random", str(source.configs), reason=f"not in the hub's cache, and {reason}")
+        return Weights(
+            "random", "random", str(source.configs), reason=f"not in the hub's cache, and {reason}"
+        )
     raise WeightsError(
         f"--perf-weights={weights}: {source.hub} is not in the hub's cache, and {reason}; "
         "connect once, or give a folder, a .safetensors file or --perf-weights=random"

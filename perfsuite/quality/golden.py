@@ -155,7 +155,9 @@ def compare_golden(folder: Path, reference: Reference) -> Quality:
             )
         # Latents can tell where pictures cannot.
         unseen = blind if not reference.traces else None
-        found = score(prompt, np.rint(picture * 255.0) / 255.0, golden, GOLDEN_SSIM, batch=batch, blind=unseen)
+        found = score(
+            prompt, np.rint(picture * 255.0) / 255.0, golden, GOLDEN_SSIM, batch=batch, blind=unseen
+        )
         if index in moved and found.status is PictureStatus.OK:
             found = replace(found, status=moved[index][0], detail=moved[index][1])
         scores.append(found)

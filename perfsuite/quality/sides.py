@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def compare_sides(
-    files: Mapping[str, str], workload: Workload, variant: Variant, reference_folder: Path,
+    files: Mapping[str, str],
+    workload: Workload,
+    variant: Variant,
+    reference_folder: Path,
     weights: str = "auto",
 ) -> Quality | None:
     """Head's pictures against base's: no further apart than the variant may be from float32.

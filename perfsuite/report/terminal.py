@@ -217,7 +217,9 @@ def stages(results: Iterable[Result]) -> list[str]:
 def remarks(results: Iterable[Result]) -> list[str]:
     """What a person should know besides the table: every verdict that is not a plain OK."""
     results = list(results)
-    lines = list(dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(WEIGHTS)))
+    lines = list(
+        dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(WEIGHTS))
+    )
     for result in results:
         name = f"{result.workload} {result.variant}"
         verdict = result.verdict

@@ -76,7 +76,9 @@ def test_another_size_has_a_name_and_a_protocol_of_its_own() -> None:
     assert made.prompts == SDXL_BASE.prompts
 
 
-@pytest.mark.parametrize("name", ["sdxl-base@1024x1024", "sdxl-base@30steps+b1", "sdxl-base@1024x1024+30steps"])
+@pytest.mark.parametrize(
+    "name", ["sdxl-base@1024x1024", "sdxl-base@30steps+b1", "sdxl-base@1024x1024+30steps"]
+)
 def test_the_own_size_is_the_workload_itself(name: str) -> None:
     """No second name for the same thing."""
     assert get(name) is SDXL_BASE

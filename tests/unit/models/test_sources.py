@@ -52,7 +52,9 @@ def test_auto_ends_at_random_without_a_network():
     assert (taken.kind, taken.spec) == ("random", "random")
     assert "random" in taken.said
     assert "the hub cannot be reached (ConnectionError)" in taken.said
-    assert models.protocol(SDXL, "auto") == models.protocol(SDXL, "random") == SDXL.protocol + " weights random"
+    assert (
+        models.protocol(SDXL, "auto") == models.protocol(SDXL, "random") == SDXL.protocol + " weights random"
+    )
 
 
 def test_offline_mode_is_respected(monkeypatch):
@@ -63,7 +65,9 @@ def test_offline_mode_is_respected(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *a, **k: pytest.fail("a request"))
     assert "HF_HUB_OFFLINE is set" in models.resolve("sdxl-base", "auto").said
-    with pytest.raises(WeightsError, match=r"not in the hub's cache, and HF_HUB_OFFLINE is set; connect once"):
+    with pytest.raises(
+        WeightsError, match=r"not in the hub's cache, and HF_HUB_OFFLINE is set; connect once"
+    ):
         models.resolve("sdxl-base", "hub")
 
 
@@ -108,7 +112,8 @@ def test_a_folder_is_known_by_its_content(tmp_path):
     one, copy = folder(tmp_path / "a"), folder(tmp_path / "b")
     assert models.protocol(SDXL, str(one)) == models.protocol(SDXL, str(copy))
     assert " weights folder " in models.protocol(SDXL, str(one))
-    (copy / "vae" / "model.safetensors").open("ab").write(b"x")
+    with (copy / "vae" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
     sources._identity.cache_clear()
     assert models.protocol(SDXL, str(one)) != models.protocol(SDXL, str(copy))
 
@@ -116,7 +121,9 @@ def test_a_folder_is_known_by_its_content(tmp_path):
 def test_a_folder_of_another_size_is_refused(tmp_path):
     """With the component and both counts."""
     place = folder(tmp_path, unet=1_300_000_000)
-    with pytest.raises(WeightsError, match=r"its unet has 1,300,000,000 parameters, SDXL base 1.0 has 2,567,463,684"):
+    with pytest.raises(
+        WeightsError, match=r"its unet has 1,300,000,000 parameters, SDXL base 1.0 has 2,567,463,684"
+    ):
         models.resolve("sdxl-base", str(place))
 
 
@@ -165,5 +172,7 @@ def test_too_little_memory_is_said_before_loading(monkeypatch):
 
     monkeypatch.setattr(sources, "free_bytes", lambda kind: 2 << 30)
     monkeypatch.setattr(sources, "_loaded", lambda *a: pytest.fail("loading"))
-    with pytest.raises(WeightsError, match=r"7\.8 GiB needed \(3,468,837,887 parameters of 2 bytes.* 2\.0 GiB free"):
+    with pytest.raises(
+        WeightsError, match=r"7\.8 GiB needed \(3,468,837,867 parameters of 2 bytes.* 2\.0 GiB free"
+    ):
         models.load(SDXL, fingerprint("cpu"), torch.bfloat16, "random")
