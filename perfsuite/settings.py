@@ -46,8 +46,8 @@ OPTIONS = (
     Option("variant", "NAME", "variant to run, may be repeated: a rung, or a sum such as bf16+sdpa+qkv; "
            "default: the whole ladder", several=True),
     Option("device", "DEVICE", "auto, cpu or cuda", "auto", choices=DEVICES),
-    Option("weights", "WHERE", "auto (shipped, else the hub's cache, else the hub, else random), hub, hub:fp16, "
-           "random, a folder in diffusers' layout, or a .safetensors file", "auto"),
+    Option("weights", "WHERE", "auto (shipped, else the hub's cache, else the hub, else random), hub, "
+           "hub:fp16, random, a folder in diffusers' layout, or a .safetensors file", "auto"),
     Option("baselines", "DIR", "folder of the baselines", "baselines"),
     Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
            "reset: replace by this session, accepting it", "never", choices=UPDATES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from perfsuite.records import Workload
 from perfsuite.variants import UnknownNameError
@@ -72,7 +73,7 @@ def get(name: str | Workload) -> Workload:
 
 
 def _resized(base: Workload, name: str, sizes: str) -> Workload:
-    given: dict[str, int] = {}
+    given: dict[str, Any] = {}
     for item in sizes.split("+"):
         found = _ITEM.fullmatch(item)
         if found is None:
@@ -93,7 +94,8 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
             )
         if side % 8:
             raise SizeError(
-                f"workload {name!r}: {key} must be a multiple of 8, found {side}; nearest {round(side / 8) * 8}"
+                f"workload {name!r}: {key} must be a multiple of 8, found {side}; "
+                f"nearest {round(side / 8) * 8}"
             )
     made = replace(base, **given)
     words = []

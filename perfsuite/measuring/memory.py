@@ -48,7 +48,7 @@ def peak_bytes(kind: str) -> int:
 
 
 def free_bytes(kind: str) -> int:
-    """Bytes that this process could still take on the device: CUDA memory, or RAM (in a container its own)."""
+    """Bytes that this process could still take: CUDA memory, or RAM (in a container its own)."""
     if kind == "cuda":
         import torch
 

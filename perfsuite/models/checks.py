@@ -119,6 +119,6 @@ def check_memory(parameters: int, bytes_each: int, free: int, where: str) -> Non
     if needed > free:
         raise WeightsError(
             f"too little memory on {where}: {needed / 2**30:.1f} GiB needed ({parameters:,} parameters of "
-            f"{bytes_each} bytes and {ALLOWANCE - 1:.0%} beside them), {free / 2**30:.1f} GiB free; end other "
-            "programs, or take another device or precision"
+            f"{bytes_each} bytes and {ALLOWANCE - 1:.0%} beside them), {free / 2**30:.1f} GiB free; "
+            "end other programs, or take another device or precision"
         )

@@ -69,7 +69,7 @@ def judge(
     with_flip: bool = False,
     blind: str | None = None,
 ) -> Quality:
-    """Judge one picture a prompt; `thresholds` maps prompts to the least SSIM allowed, `blind` as in `score`."""
+    """Judge one picture a prompt; `thresholds`: least SSIM by prompt; `blind` as in `score`."""
     scores = tuple(
         score(
             prompt,

@@ -75,7 +75,7 @@ def test_values_do_not_depend_on_chunks_and_are_rounded_for_a_lower_precision(mo
 
 def test_an_unknown_layer_is_refused():
     """A kind of layer that no gain was thought out for."""
-    with pytest.raises(ValueError, match="unet.*BatchNorm2d has no initialiser"):
+    with pytest.raises(ValueError, match=r"unet.*BatchNorm2d has no initialiser"):
         initial.fill(torch.nn.Sequential(torch.nn.BatchNorm2d(3, track_running_stats=False)), "unet")
 
 
