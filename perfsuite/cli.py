@@ -70,14 +70,14 @@ def calibrate(
     variant: Annotated[list[str] | None, typer.Option(help="default: the ladder without fp32")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds a prompt")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     forced: Annotated[bool, typer.Option(help="also what the device only emulates")] = False,
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """Measure what the gates need to know beforehand, and store it below the baselines."""
     if not (quality or golden or sessions):
         raise _fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
-    from perfsuite import variants, workloads
+    from perfsuite import models, variants, workloads
     from perfsuite.device import NoDeviceError
     from perfsuite.models import WeightsError
     from perfsuite.quality import QualityError
@@ -89,7 +89,8 @@ def calibrate(
     try:
         chosen = [variants.get(n) for n in variant or [v.name for v in variants.LADDER[1:]]]
         target = workloads.get(workload)
-        folder = baselines / "reference" / target.name
+        weights = models.resolve(target.model, weights).spec
+        folder = baselines / "reference" / models.reference_folder(target, weights)
         if golden:
             _golden(target.name, device, weights, folder)
         if sessions:
@@ -116,7 +117,7 @@ def _sessions(
     workload: Workload, names: list[str] | None, device: str, weights: str, folder: Path, sessions: int,
     *, time_budget_s: float, restart: bool,
 ) -> None:  # fmt: skip
-    from perfsuite import variants
+    from perfsuite import models, variants
     from perfsuite.device import fingerprint, versions
     from perfsuite.pipelines import unsupported
     from perfsuite.report import calibration
@@ -132,7 +133,7 @@ def _sessions(
             chosen.append(variant)
         elif names:
             raise ValueError(f"{variant.name}: {reason}")
-    protocol = workload.protocol + ("" if weights == "auto" else f" weights {weights}")
+    protocol = models.protocol(workload, weights)
     store = Baselines(folder)
     with Server() as server:
         found = calibrate(
@@ -193,7 +194,7 @@ def faults(
     honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
     peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
 ) -> None:
@@ -282,7 +283,7 @@ def trace(
     steps: Annotated[int | None, typer.Option(min=1, help="denoising steps; default: the workload's")] = None,
     busy: Annotated[int, typer.Option(min=0, help="cores that other work keeps busy meanwhile")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
 ) -> None:
     """Record this machine's own timing noise: seconds by variant, fresh process and call."""
     from perfsuite import variants, workloads
@@ -332,7 +333,7 @@ def ab(
         str | None, typer.Option(help="default: bf16-sdpa, fp32-sdpa where bfloat16 is emulated")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    weights: Annotated[str, typer.Option(help="auto, hub or a folder")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds, at most, for all pairs")] = 60.0,
     pairs: Annotated[int, typer.Option(min=1, help="fresh pairs of processes, at most")] = 8,
     tolerance: Annotated[float, typer.Option(help="slowdown that is accepted, as a fraction")] = 0.02,
@@ -347,7 +348,7 @@ def ab(
     pictures; 2: inconclusive; 3: it could not be compared."""
     import tempfile
 
-    from perfsuite import variants, workloads
+    from perfsuite import models, variants, workloads
     from perfsuite.decision.paired import PairedSettings
     from perfsuite.quality.sides import compare_sides
     from perfsuite.records import PictureStatus, Status
@@ -365,6 +366,7 @@ def ab(
         if design not in ("auto", "lockstep", "alternate"):
             raise ValueError(f"--design={design}: one of auto, lockstep, alternate")
         chosen, target = variants.get(variant or "bf16-sdpa"), workloads.get(workload)
+        weights = models.resolve(target.model, weights).spec
         settings = PairedSettings(tolerance=tolerance)
         with tempfile.TemporaryDirectory(prefix="perfsuite-ab-") as name:
             folder = Path(name)
@@ -381,8 +383,8 @@ def ab(
                 )  # fmt: skip
                 servers = {"base": one, "head": other}
                 found = comparing.run_ab(servers, plan, folder, settings, _to_stderr)
-            folder_of_thresholds = baselines / "reference" / target.name
-            quality = compare_sides(found.pictures, target, chosen, folder_of_thresholds)
+            folder_of_thresholds = baselines / "reference" / models.reference_folder(target, weights)
+            quality = compare_sides(found.pictures, target, chosen, folder_of_thresholds, weights)
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             data = comparing.summary(found) | {"pictures": asdict(quality) if quality else None}

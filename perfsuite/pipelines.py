@@ -45,8 +45,8 @@ class Context:
     def latents(self, pipe: Any, prompt: int = 0) -> Any:
         """The first latents of a prompt: standard normal, drawn in float32 on the CPU.
 
-        Shape (1, channels, height/8, width/8); equal on every device and, up to rounding, in every
-        precision.
+        Shape (batch, channels, height/8, width/8); equal on every device and, up to rounding, in every
+        precision. The first of a batch are those of a batch of one.
         """
         import torch
 
@@ -58,11 +58,20 @@ class Context:
             self.workload.height // factor,
             self.workload.width // factor,
         )
-        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+        # One after the other: a larger tensor is not filled in the same order.
+        each = [
+            torch.randn(shape, generator=generator, dtype=torch.float32) for _ in range(self.workload.batch)
+        ]
+        noise = torch.cat(each)
         return noise.to(device=self.device.kind, dtype=dtype_of(self.variant))
 
     def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
-        """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN."""
+        """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN.
+
+        With a batch the pictures stand side by side: (height, batch x width, 3).
+        """
+        import numpy as np
+
         images = pipe(
             prompt=self.workload.prompts[prompt],
             latents=self.latents(pipe, prompt),
@@ -70,12 +79,12 @@ class Context:
             guidance_scale=self.workload.guidance,
             height=self.workload.height,
             width=self.workload.width,
+            num_images_per_prompt=self.workload.batch,
             output_type="np",
             return_dict=False,
             **options,
         )[0]
-        picture: np.ndarray = images[0]
-        return picture
+        return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
 
     def first_call(self, pipe: Any) -> float:
         """Seconds of the first whole generation; made once, remembered after."""
@@ -155,6 +164,7 @@ def prepare(
             optimization.apply(pipe, context)
             evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
         evidence.extend(context.notes)
+        evidence.append(models.resolve(workload.model, weights).said)
     except BaseException:
         # Also on Ctrl-C: what follows must not inherit half a variant.
         del pipe

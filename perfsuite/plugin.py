@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
             workloads.get(name)
         for name in settings.variants:
             variants.get(name)
-    except (SettingsError, variants.UnknownNameError, ContradictionError) as error:
+    except (SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError) as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
     config.stash[_SETTINGS] = settings
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
@@ -181,14 +181,18 @@ def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
 @pytest.fixture(scope="session")
 def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """The state of this run: pipelines, references, records."""
+    from perfsuite import models
     from perfsuite.device import NoDeviceError
     from perfsuite.store import StoreError
     from perfsuite.workbench import Workbench
 
     config = request.config
     try:
-        bench = Workbench(config.stash[_SETTINGS])
-    except (NoDeviceError, StoreError) as error:
+        settings = config.stash[_SETTINGS]
+        for name in settings.workloads:  # before anything is built, and once
+            models.resolve(workloads.get(name).model, settings.weights)
+        bench = Workbench(settings)
+    except (NoDeviceError, StoreError, models.WeightsError) as error:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     config.stash[_STATUS_LINE] = _StatusLine(config)
     bench.progress = _progress(request.session, bench)
@@ -298,8 +302,9 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
 
 
 def _passes(status: PictureStatus, workbench: Workbench) -> bool:
-    """OK, and NEW unless the user is strict about it."""
-    return status is PictureStatus.OK or (status is PictureStatus.NEW and not workbench.settings.strict)
+    """OK, what cannot be judged, and NEW unless the user is strict about it."""
+    fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
+    return status in fine or (status is PictureStatus.NEW and not workbench.settings.strict)
 
 
 @pytest.fixture

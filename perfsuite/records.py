@@ -39,13 +39,15 @@ class Workload:
     """The first is timed; all are compared with float32."""
     seed: int
     """Of the CPU generator that draws the first latents; prompt i uses seed + i."""
+    batch: int = 1
+    """Pictures of one prompt that a call draws, each from latents of its own."""
 
     @property
     def protocol(self) -> str:
         """What must be equal for two latencies to be comparable, as one line of text."""
         return (
             f"{self.model} {self.width}x{self.height} {self.steps} steps guidance {self.guidance:g} "
-            f"batch 1 seed {self.seed} prompt {self.prompts[0]!r}"
+            f"batch {self.batch} seed {self.seed} prompt {self.prompts[0]!r}"
         )
 
 

@@ -42,11 +42,13 @@ class Option:
 
 
 OPTIONS = (
-    Option("workload", "NAME", "workload, may be repeated (see: perfsuite list)", "shapes", several=True),
+    Option("workload", "NAME", "workload, may be repeated (see: perfsuite list), also at another size: "
+           "sdxl-base@512x512+4steps+b2", "shapes", several=True),
     Option("variant", "NAME", "variant to run, may be repeated: a rung, or a sum such as bf16+sdpa+qkv; "
            "default: the whole ladder", several=True),
     Option("device", "DEVICE", "auto, cpu, cuda, or cuda:1 for the second GPU", "auto", choices=DEVICES),
-    Option("weights", "WHERE", "auto (shipped, else hub), hub, or a folder in diffusers' layout", "auto"),
+    Option("weights", "WHERE", "auto (shipped, else the hub's cache, else the hub, else random), hub, "
+           "hub:fp16, random, a folder in diffusers' layout, or a .safetensors file", "auto"),
     Option("baselines", "DIR", "folder of the baselines", "baselines"),
     Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
            "reset: replace by this session, accepting it", "never", choices=UPDATES),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, judging, measuring, pipelines, quality
+from perfsuite import decision, judging, measuring, models, pipelines, quality
 from perfsuite.caching import CompileCache
 from perfsuite.device import fingerprint, versions
 from perfsuite.quality import golden, levels
@@ -148,8 +148,7 @@ class Workbench:
 
     def protocol(self, workload: Workload) -> str:
         """What must be equal for latencies to be comparable."""
-        weights = self.settings.weights
-        return workload.protocol + ("" if weights == "auto" else f" weights {weights}")
+        return models.protocol(workload, self.settings.weights)
 
     # -- latency -----------------------------------------------------------------------------------
 
@@ -193,7 +192,9 @@ class Workbench:
         if reference is None or not last:
             return None
         prompt = workload.prompts[0]
-        return score(prompt, last[0], reference.pictures[0], self.thresholds(workload, variant).get(prompt))
+        blind = models.blind(workload, self.settings.weights)
+        allowed = None if blind else self.thresholds(workload, variant).get(prompt)
+        return score(prompt, last[0], reference.pictures[0], allowed, batch=workload.batch, blind=blind)
 
     def judge(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
         """The verdict on one session: by its baseline, else by the ladder's shape, else NEW.
@@ -236,7 +237,7 @@ class Workbench:
                 workload.name,
                 variant.name,
                 self.device.place,
-                self.settings.weights,
+                models.resolve(workload.model, self.settings.weights).spec,
                 time_budget_s=self.settings.time_budget_s,
                 relative=self.settings.relative,
             )
@@ -281,6 +282,8 @@ class Workbench:
         Where none was measured they are relative to this run's honest pipeline of the same precision,
         if the reference has one; else there are none.
         """
+        if models.blind(workload, self.settings.weights):
+            return {}
         stored = load_thresholds(self.reference_folder(workload) / "thresholds.json")
         found = for_variant(stored, variant) if stored is not None else {}
         if not found and self.deep:
@@ -289,7 +292,8 @@ class Workbench:
 
     def reference_folder(self, workload: Workload) -> Any:
         """Where the golden pictures and the thresholds of a workload are."""
-        return self.settings.baselines / "reference" / workload.name
+        name = models.reference_folder(workload, self.settings.weights)
+        return self.settings.baselines / "reference" / name
 
     def draw(self, prepared: Prepared) -> list[Any]:
         """One picture a prompt; where more than pictures will be judged, with the latents' drift."""
@@ -309,6 +313,7 @@ class Workbench:
             pictures,
             self.reference(context.workload).pictures,
             self.thresholds(context.workload, context.variant),
+            blind=models.blind(context.workload, self.settings.weights),
         )
         return self._record(
             Result(

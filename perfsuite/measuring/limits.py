@@ -57,9 +57,9 @@ def work(pipe: Any, workload: Any) -> tuple[int, int, int]:
     pooled = pipe.text_encoder_2.config.projection_dim
     kinds: list[Any] = [type(model) for model in models(pipe).values()]
     return (
-        text * passes,
-        _unet_flop(kinds[0], unet, (2 if guided else 1, *size), tokens, pooled),
-        _vae_flop(kinds[1], vae, size),
+        text * passes,  # one prompt, however many pictures
+        _unet_flop(kinds[0], unet, ((2 if guided else 1) * workload.batch, *size), tokens, pooled),
+        _vae_flop(kinds[1], vae, size) * workload.batch,
     )
 
 

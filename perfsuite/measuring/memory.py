@@ -1,4 +1,4 @@
-"""Peak memory between two points."""
+"""Peak memory between two points, and what is free."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 class PeakMemory:
@@ -44,3 +45,22 @@ def peak_bytes(kind: str) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_bytes(kind: str) -> int:
+    """Bytes that this process could still take: CUDA memory, or RAM (in a container its own)."""
+    if kind == "cuda":
+        import torch
+
+        held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + int(held)
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit, used = (_CGROUP / name for name in ("memory.max", "memory.current"))
+    if limit.exists() and used.exists() and (most := limit.read_text().strip()).isdecimal():
+        # What it holds of files is given back when memory is needed.
+        cached = re.search(r"^file (\d+)$", (_CGROUP / "memory.stat").read_text(), re.MULTILINE)
+        taken = int(used.read_text()) - (int(cached[1]) if cached else 0)
+        free = min(free, max(0, int(most) - taken))
+    return free

@@ -1,5 +1,14 @@
 """The models that the workloads run, and where their weights come from."""
 
-from perfsuite.models.sources import SOURCES, WeightsError, digest, load
+from perfsuite.models.checks import WeightsError
+from perfsuite.models.sources import (
+    SOURCES,
+    blind,
+    digest,
+    load,
+    protocol,
+    reference_folder,
+    resolve,
+)
 
-__all__ = ["SOURCES", "WeightsError", "digest", "load"]
+__all__ = ["SOURCES", "WeightsError", "blind", "digest", "load", "protocol", "reference_folder", "resolve"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import variants, workloads
+from perfsuite import models, variants, workloads
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import Context
 from perfsuite.quality import budgets
@@ -96,10 +96,13 @@ def inspect(
     """
     check_belongs(pipe, reference, workload or workload_of(pipe))
     context = Context(reference.workload, variant, device)
-    if not thresholds:
+    blind = models.blind(reference.workload, reference.weights)
+    if not thresholds and blind is None:
         thresholds = relative_thresholds(reference, variant.optimizations[0].name)
     pictures, latents, free = drawn or run_freely(pipe, context, reference.traces)
-    scores = judge(reference.workload, pictures, reference.pictures, thresholds, with_flip=True).scores
+    scores = judge(
+        reference.workload, pictures, reference.pictures, thresholds or {}, with_flip=True, blind=blind
+    ).scores
     errors = look_deep(pipe, context, reference)
     looks = (picture_look(scores), *judge_errors(errors, free, reference, variant, changed_modules(pipe)))
     quality = Quality(gravest([look.status for look in looks]), scores, looks)
@@ -131,5 +134,6 @@ def assess(
     if not reference.traces:
         context = Context(workloads.get(reference.workload), variant, device)
         drawn = [context.generate(pipe, i) for i in range(len(reference.pictures))]
-        return judge(reference.workload, drawn, reference.pictures, thresholds or {})
+        blind = models.blind(reference.workload, reference.weights)
+        return judge(reference.workload, drawn, reference.pictures, thresholds or {}, blind=blind)
     return inspect(pipe, reference, variant, thresholds, device).quality

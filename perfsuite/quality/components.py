@@ -33,7 +33,7 @@ def chosen_steps(steps: int, prompt: int, prompts: int) -> list[int]:
 
 
 def guided(noise: Any, guidance: float) -> Any:
-    """Classifier-free guidance of a batch (without, with the prompt): (2, ...) to (1, ...)."""
+    """Classifier-free guidance of a batch (without, with the prompt): (2n, ...) to (n, ...)."""
     without, with_prompt = noise.float().chunk(2)
     return without + guidance * (with_prompt - without)
 
@@ -57,7 +57,7 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
         for step in chosen_steps(trace.steps, prompt, len(traces)):
             noise, wanted = call_unet(pipe, context, trace, step), trace["noise"][step]
             found[Place("unet", "", prompt, step)] = relative_l2(noise, wanted)
-            if noise.shape == wanted.shape and len(noise) == 2:
+            if noise.shape == wanted.shape and len(noise) == 2 * context.workload.batch:
                 found[Place("unet", GUIDED, prompt, step)] = relative_l2(
                     guided(noise, guidance), guided(wanted, guidance)
                 )

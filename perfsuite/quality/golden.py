@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perfsuite import models
 from perfsuite.quality.errors import relative_l2
 from perfsuite.quality.metrics import WrongPictureError, broken
 from perfsuite.quality.pictures import score, worst
@@ -137,6 +138,7 @@ def compare_golden(folder: Path, reference: Reference) -> Quality:
     """
     scores = []
     moved = _moved_latents(folder, reference)
+    blind, batch = models.blind(reference.workload, reference.weights), reference.workload.batch
     for index, (prompt, picture) in enumerate(
         zip(reference.workload.prompts, reference.pictures, strict=True)
     ):
@@ -151,7 +153,11 @@ def compare_golden(folder: Path, reference: Reference) -> Quality:
                 f"{path}: {golden.shape[1]}x{golden.shape[0]} pixels, "
                 f"this run drew {picture.shape[1]}x{picture.shape[0]}; record it again"
             )
-        found = score(prompt, np.rint(picture * 255.0) / 255.0, golden, GOLDEN_SSIM)
+        # Latents can tell where pictures cannot.
+        unseen = blind if not reference.traces else None
+        found = score(
+            prompt, np.rint(picture * 255.0) / 255.0, golden, GOLDEN_SSIM, batch=batch, blind=unseen
+        )
         if index in moved and found.status is PictureStatus.OK:
             found = replace(found, status=moved[index][0], detail=moved[index][1])
         scores.append(found)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from perfsuite.quality.metrics import broken, flip, psnr, ssim
 from perfsuite.records import PictureScore, PictureStatus, Quality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
     from perfsuite.records import Workload
 
-_SEVERITY = (PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED, PictureStatus.BROKEN)
+_SEVERITY = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED,
+             PictureStatus.BROKEN)  # fmt: skip
 
 
 def worst(scores: Sequence[PictureScore]) -> PictureStatus:
@@ -29,16 +30,23 @@ def score(
     threshold: float | None,
     *,
     with_flip: bool = False,
+    batch: int = 1,
+    blind: str | None = None,
 ) -> PictureScore:
     """Judge one picture: BROKEN first, then SSIM against its threshold (None: NEW).
 
-    `with_flip` also takes the mean FLIP error, for people to read: it has no threshold.
+    `with_flip` also takes the mean FLIP error, for people to read: it has no threshold. `batch`
+    pictures stand side by side in it. `blind`: why SSIM says nothing, which makes it NOT_JUDGED.
     """
-    reason = broken(picture)
-    if reason is not None:
+    parts = np.split(picture, batch, axis=1) if batch > 1 else [picture]
+    reasons = [reason for part in parts if (reason := broken(part)) is not None]
+    if reasons:
+        reason = reasons[0] if batch == 1 else f"{len(reasons)} of {batch} pictures, {reasons[0]}"
         return PictureScore(prompt, PictureStatus.BROKEN, None, None, threshold, reason)
     similarity, ratio = ssim(picture, reference), psnr(picture, reference)
     visible = flip(picture, reference) if with_flip else None
+    if blind is not None:
+        return PictureScore(prompt, PictureStatus.NOT_JUDGED, similarity, ratio, None, blind, visible)
     if threshold is None:
         return PictureScore(
             prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored", visible
@@ -59,10 +67,19 @@ def judge(
     thresholds: Mapping[str, float],
     *,
     with_flip: bool = False,
+    blind: str | None = None,
 ) -> Quality:
-    """Judge one picture a prompt; `thresholds` maps prompts to the least SSIM allowed."""
+    """Judge one picture a prompt; `thresholds`: least SSIM by prompt; `blind` as in `score`."""
     scores = tuple(
-        score(prompt, picture, golden, thresholds.get(prompt), with_flip=with_flip)
+        score(
+            prompt,
+            picture,
+            golden,
+            thresholds.get(prompt),
+            with_flip=with_flip,
+            batch=workload.batch,
+            blind=blind,
+        )
         for prompt, picture, golden in zip(workload.prompts, pictures, reference, strict=True)
     )
     return Quality(worst(scores), scores)

@@ -310,7 +310,7 @@ def _sources_stamp() -> str:
     roots = {
         diffusers: ("models", "pipelines/stable_diffusion_xl", "schedulers", "image_processor.py"),
         transformers: ("models/clip", "modeling_utils.py", "masking_utils.py"),
-        perfsuite: ("optimizations", "pipelines.py", "quality", "models/sources.py"),
+        perfsuite: ("optimizations", "pipelines.py", "quality", "models/sources.py", "models/initial.py"),
     }
     for package, parts in roots.items():
         root = Path(str(package.__file__)).parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfsuite import models
 from perfsuite.quality.golden import GOLDEN_SSIM
 from perfsuite.quality.pictures import score, worst
 from perfsuite.quality.thresholds import for_variant
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def compare_sides(
-    files: Mapping[str, str], workload: Workload, variant: Variant, reference_folder: Path
+    files: Mapping[str, str],
+    workload: Workload,
+    variant: Variant,
+    reference_folder: Path,
+    weights: str = "auto",
 ) -> Quality | None:
     """Head's pictures against base's: no further apart than the variant may be from float32.
 
@@ -29,6 +34,7 @@ def compare_sides(
         workload: what was drawn.
         variant: how.
         reference_folder: where ``thresholds.json`` may be.
+        weights: what they were drawn with.
 
     Returns:
         None where one side has drawn nothing.
@@ -46,8 +52,9 @@ def compare_sides(
     allowed = for_variant(stored, variant) if stored is not None else {}
     if not allowed and "fp32" in variant:
         allowed = dict.fromkeys(workload.prompts, GOLDEN_SSIM)
+    blind = models.blind(workload, weights)
     scores = tuple(
-        score(prompt, head[key], base[key], allowed.get(prompt))
+        score(prompt, head[key], base[key], allowed.get(prompt), batch=workload.batch, blind=blind)
         for key in sorted(base)
         for prompt in [workload.prompts[int(key)]]
     )

@@ -31,7 +31,7 @@ class Trace:
     (the encoder's first output), ``embeds`` (2, 77, width), ``pooled`` (2, width), ``time_ids`` (2, 6),
     ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the UNet was given and
     gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded``
-    (1, 3, height, width)."""
+    (1, 3, height, width). With a batch all but the encoders' and ``timesteps`` have so many times 1 or 2."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:

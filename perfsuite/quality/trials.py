@@ -171,7 +171,7 @@ class Bench:
         if case.other_seed:
             workload = replace(workload, seed=workload.seed + OFF_SEED)
         if case.other_prompts:
-            workload = replace(workload, prompts=OTHER_PROMPTS[workload.name])
+            workload = replace(workload, prompts=OTHER_PROMPTS[workload.model])
         with_peers = with_peers and workload == self.workload
         reference = self.reference(workload)
         self._beforehand(reference, variant, with_peers=with_peers)
@@ -241,6 +241,7 @@ def _final(prepared: Prepared, prompt: int, *, double: bool) -> Any:
         guidance_scale=workload.guidance,
         height=workload.height,
         width=workload.width,
+        num_images_per_prompt=workload.batch,
         output_type="latent",
         return_dict=False,
     )[0].cpu()

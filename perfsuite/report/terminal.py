@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from perfsuite.store import Change
 
 _BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+WEIGHTS = "weights: "
+"""Beginning of the line of a result's evidence that says where its weights are from."""
 _STYLES = {
     Status.OK: "green",
     Status.IMPROVED: "bold green",
@@ -95,10 +97,15 @@ def _complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
     if timed is not None and timed.status in _BAD:
         said.append(("timed picture", timed.status, f"{timed.prompt!r}: {timed.detail}"))
     fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
-    if found is None or (not found.looks and found.status in fine):
+    if found is None or (not found.looks and found.status is PictureStatus.OK):
         return said
     if found.looks:
-        return said + [(k.name, k.status, k.detail) for k in found.looks if k.status not in fine]
+        # Pictures are what a person looks for: that they were not judged is said.
+        return said + [
+            (k.name, k.status, k.detail)
+            for k in found.looks
+            if k.status not in fine or (k.name == "pictures" and k.status is not PictureStatus.OK)
+        ]
     worst = next(s for s in found.scores if s.status is found.status)
     return [*said, ("pictures", found.status, f"{worst.prompt!r}: {worst.detail}")]
 
@@ -256,7 +263,10 @@ def stages(results: Iterable[Result]) -> list[str]:
 
 def remarks(results: Iterable[Result]) -> list[str]:
     """What a person should know besides the table: every verdict that is not a plain OK."""
-    lines = []
+    results = list(results)
+    lines = list(
+        dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(WEIGHTS))
+    )
     for result in results:
         name = f"{result.workload} {result.variant}"
         verdict = result.verdict

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
+from perfsuite.measuring.memory import free_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.records import Relative, Session
 from perfsuite.variants import REFERENCE
@@ -91,10 +92,4 @@ def _calls(turns: Turns, per_call: int) -> list[Turns]:
 
 def free_memory(kind: str) -> int:
     """Bytes that another pipeline could take on the device."""
-    if kind == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    return free_bytes(kind)

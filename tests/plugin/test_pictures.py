@@ -103,3 +103,16 @@ def test_the_summary_names_what_is_wrong(gated):
     text = gated.run().stdout.str()
     assert "NEW, pictures BROKEN" in text
     assert f"shapes bf16: pictures BROKEN: {SHAPES.prompts[2]!r}: 1 of 3072 values" in text
+
+
+def test_pictures_of_random_weights_are_not_judged(gated):
+    """Far from float32 or not: the run says NOT_JUDGED and why, and stored golden ones are not theirs."""
+    gated.replay({"bf16": {"noise": 0.2}})
+    run = gated.pictures("--perf-weights=random")
+    run.assert_outcomes(passed=3)
+    text = run.stdout.str()
+    assert "pictures NOT_JUDGED" in text
+    assert "random weights: SSIM passes a model without a denoiser there" in text
+    result = gated.results()["bf16"]
+    assert result.quality.status.value == "NOT_JUDGED"
+    assert result.protocol.endswith(" weights random")

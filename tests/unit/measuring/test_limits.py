@@ -68,7 +68,7 @@ def test_the_negative_prompt_is_encoded_where_it_must_be(
 ) -> None:
     monkeypatch.setattr(limits, "_encoder_flop", lambda kind, config, tokens: 7)
     monkeypatch.setattr(limits, "_unet_flop", lambda kind, config, size, tokens, pooled: size)
-    monkeypatch.setattr(limits, "_vae_flop", lambda kind, config, size: size)
+    monkeypatch.setattr(limits, "_vae_flop", lambda kind, config, size: 11)
     config = SimpleNamespace(to_json_string=lambda use_diff: "{}", projection_dim=5)
     encoder = SimpleNamespace(config=config)
     pipe: Any = SimpleNamespace(
@@ -81,6 +81,6 @@ def test_the_negative_prompt_is_encoded_where_it_must_be(
         vae_scale_factor=8,
     )
 
-    found = limits.work(pipe, SimpleNamespace(guidance=guidance, width=512, height=1024))
+    found = limits.work(pipe, SimpleNamespace(guidance=guidance, width=512, height=1024, batch=3))
 
-    assert found == (14 * passes, (2 if guidance > 1 else 1, 128, 64), (128, 64))
+    assert found == (14 * passes, (6 if guidance > 1 else 3, 128, 64), 33)
