@@ -71,11 +71,11 @@ def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPa
         return Reference(workloads.SHAPES, tuple(rng.random((4, 16, 16, 3), dtype=np.float32)))
 
     monkeypatch.setattr("perfsuite.quality.record_reference", record)
-    where = ("--baselines", str(tmp_path), "--device", "cpu", "--weights", "elsewhere")
+    where = ("--baselines", str(tmp_path), "--device", "cpu", "--weights", "random")
     done = invoke("calibrate", "--golden", *where)
     assert done.exit_code == 0, done.output
     ((workload, device, weights), options) = asked[0]
-    assert (workload, device.kind, weights) == ("shapes", "cpu", "elsewhere")
+    assert (workload, device.kind, weights) == ("shapes", "cpu", "random")
     # Their own errors are stored too; float16 is emulated on a CPU, and bfloat16 on some.
     native = fingerprint("cpu").details["bfloat16"] == "native"
     assert options == {"precisions": ["fp32", "bf16"] if native else ["fp32"]}

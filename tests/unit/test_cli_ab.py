@@ -149,14 +149,14 @@ def test_what_could_not_be_compared_exits_with_3(error: Exception, asked: Asked)
 
 def test_options_reach_the_plan(asked: Asked) -> None:
     options = (
-        "--variant", "fp32", "--device", "cpu", "--weights", "/w", "--time", "33", "--pairs", "5",
+        "--variant", "fp32", "--device", "cpu", "--weights", "random", "--time", "33", "--pairs", "5",
         "--tolerance", "0.07", "--prompts", "3", "--design", "alternate",
     )  # fmt: skip
 
     assert invoke(*BOTH, *options).exit_code == 0
 
     assert asked.plan == Plan(
-        "shapes", "fp32", "cpu", "/w", 33.0, most_pairs=5, least_pairs=2, prompts=3, design="alternate"
+        "shapes", "fp32", "cpu", "random", 33.0, most_pairs=5, least_pairs=2, prompts=3, design="alternate"
     )
     assert asked.settings.tolerance == 0.07
     assert asked.pythons == {"base": "/one/python", "head": "/two/python"}

@@ -90,17 +90,17 @@ def test_again_it_has_nothing_to_do_and_restart_does_it_anew(tmp_path: Path) -> 
     FakeServer.opened.clear()
     assert calibrate(tmp_path, "--variant", "fp32").exit_code == 0
     assert FakeServer.opened == [-1]
-    other = calibrate(tmp_path, "--variant", "fp32", "--weights", "hub")
+    other = calibrate(tmp_path, "--variant", "fp32", "--weights", "random")
     assert other.exit_code == 2
     assert other.stderr.startswith(
         f"perfsuite: {tmp_path / 'cpu-example-4.json'}: entry shapes/fp32: measured "
     )
-    assert other.stderr.endswith(' weights hub"; replace it with --restart\n')
-    again = calibrate(tmp_path, "--variant", "fp32", "--weights", "hub", "--restart")
+    assert other.stderr.endswith(' weights random"; replace it with --restart\n')
+    again = calibrate(tmp_path, "--variant", "fp32", "--weights", "random", "--restart")
     assert again.exit_code == 0
     stored = Baselines(tmp_path).load(DEVICE.slug)
     assert stored is not None
-    assert stored.entries["shapes/fp32"].protocol.endswith(" weights hub")
+    assert stored.entries["shapes/fp32"].protocol.endswith(" weights random")
 
 
 def test_the_default_is_what_the_suite_runs_here(tmp_path: Path) -> None:
