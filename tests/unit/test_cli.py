@@ -62,7 +62,7 @@ def test_calibrate_refuses_before_it_measures(
 
 
 def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The reference of this device and these weights goes below ``reference/<workload>``."""
+    """The reference of this device and these weights goes below ``reference/<workload>-random``: they are random ones."""
     asked = []
 
     def record(*arguments: Any, **options: Any) -> Reference:
@@ -79,7 +79,7 @@ def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPa
     # Their own errors are stored too; float16 is emulated on a CPU, and bfloat16 on some.
     native = fingerprint("cpu").details["bfloat16"] == "native"
     assert options == {"precisions": ["fp32", "bf16"] if native else ["fp32"]}
-    stored = sorted(path.name for path in (tmp_path / "reference" / "shapes").iterdir())
+    stored = sorted(path.name for path in (tmp_path / "reference" / "shapes-random").iterdir())
     assert stored == ["levels.json", *(f"prompt-{i}.png" for i in range(4))]
 
 

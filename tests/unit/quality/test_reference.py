@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from perfsuite import variants, workloads
+from perfsuite import models, variants, workloads
 from perfsuite.device import versions
 from perfsuite.pipelines import Context
 from perfsuite.quality import reference as under_test
@@ -506,9 +506,10 @@ def test_missing_components_are_named(gone: tuple[str, ...], reference: Referenc
 def weights(tmp_path: Path) -> Path:
     """A folder that looks like saved weights."""
     folder = tmp_path / "weights"
-    (folder / "unet").mkdir(parents=True)
-    (folder / "model_index.json").write_text("{}")
-    (folder / "unet" / "model.safetensors").write_bytes(b"\0" * 100)
+    for component in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        (folder / component).mkdir(parents=True)
+        (folder / component / "model.safetensors").write_bytes(b"\0" * 100)
+    (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
     return folder
 
 
@@ -550,6 +551,8 @@ def test_key_of_large_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_key_of_weights_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the revision that is in the local cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("perfsuite.models.sources._unreachable", lambda hub: None)
+    models.resolve.cache_clear()
     keys = [content_key(workloads.SDXL_BASE, CPU, "hub")]
     refs = tmp_path / "models--stabilityai--stable-diffusion-xl-base-1.0" / "refs"
     refs.mkdir(parents=True)
@@ -559,6 +562,7 @@ def test_key_of_weights_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(set(keys)) == 3
     (refs / "main").write_text("5678")
     assert content_key(workloads.SDXL_BASE, CPU, "hub") == keys[-1]
+    models.resolve.cache_clear()
 
 
 @pytest.mark.parametrize(
