@@ -305,6 +305,21 @@ def test_regional_compilation_that_is_switched_off_is_found(blocks, way):
         check_refuses("compile-regional", pipe, context, "compiled nothing")
 
 
+def test_blocks_compiled_in_place_count_as_compiled(blocks):
+    """So that their compiled form is compared with the eager one, which `eager` puts in place."""
+    import torch
+
+    from perfsuite.optimizations.evidence import eager, is_compiled
+
+    pipe, _, _ = blocks
+    assert is_compiled(pipe.unet)
+    with eager(pipe):
+        assert not is_compiled(pipe.unet)
+    assert is_compiled(pipe.unet)
+    assert not is_compiled(pipe.vae)
+    assert is_compiled(torch.compile(pipe.vae))
+
+
 # -- what is compiled how --------------------------------------------------------------------------
 
 
