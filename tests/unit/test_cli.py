@@ -62,7 +62,7 @@ def test_calibrate_refuses_before_it_measures(
 
 
 def test_calibrate_golden_stores_a_picture_a_prompt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The reference of this device and these weights goes below ``reference/<workload>-random``: they are random ones."""
+    """The reference of this device goes below ``reference/<workload>``, of random weights apart from it."""
     asked = []
 
     def record(*arguments: Any, **options: Any) -> Reference:
