@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-PHASES = ["building", "first call", "warm-up", "6 rounds", "stages"]
+PHASES = ["building", "first call", "warm-up", "6 rounds", "stages", "limits"]
 
 
 def _lines(run):
