@@ -73,12 +73,13 @@ def test_a_variant_is_named_by_rung_or_sum(suite, arguments, tests):
 
 
 def test_the_whole_ladder_is_the_default(suite):
-    """fp32, five rungs in either half precision, and the three that stand in for them in float32."""
+    """fp32 and tf32, five rungs in either half precision, and the three that stand in for them in float32."""
     run = suite.latency("--collect-only", "-q", variants="")
     listed = [line for line in run.outlines if "::" in line]
     assert len(listed) == 15
     assert listed[0].endswith("[shapes-fp32]")
-    assert listed[5].endswith("[shapes-bf16-sdpa-compile-qkv-int8]")
+    assert listed[1].endswith("[shapes-tf32]")
+    assert listed[6].endswith("[shapes-bf16-sdpa-compile-qkv-int8]")
     assert listed[-1].endswith("[shapes-fp32-sdpa-compile-qkv]")
 
 
