@@ -79,6 +79,8 @@ class Weights:
             "hub": f"weights: {self.place} {'from the cache' if self.cached else 'from the hub'}",
             "random": "weights: random, of the true architecture; the tokenizer's ids are not CLIP's",
         }[self.kind]
+        if self.kind == "file" and not _has_tokenizers(Path(self.place).parent):
+            what += " without tokenizers beside it: ids are not CLIP's, so prompts mean nothing"
         if self.variant and self.kind != "random":
             what += f", {self.variant} files"
         return what + (f" ({self.reason})" if self.reason else "")
@@ -240,8 +242,8 @@ def reference_folder(workload: Workload, weights: str = "auto") -> str:
 
 
 BLIND = (
-    "random weights: SSIM passes a model without a denoiser there, so it is shown and not judged "
-    "(components, modules and loop are)"
+    "random weights: what the likeness of their pictures is worth was not measured, so SSIM is shown and not "
+    "judged (components, modules and loop are)"
 )
 
 
@@ -324,11 +326,17 @@ def _loaded(workload: Workload, taken: Weights, device: Device, dtype: Any) -> A
     )  # fmt: skip
 
 
+TOKENIZERS = ("tokenizer", "tokenizer_2")
+
+
+def _has_tokenizers(folder: Path) -> bool:
+    return all((folder / name / "vocab.json").is_file() for name in TOKENIZERS)
+
+
 def _tokenizers(folder: Path, workload: Workload) -> dict[str, Any]:
     """Those in the folder, else `sdxl.tokenizers` with the words of the workload's prompts."""
     from transformers import CLIPTokenizer
 
-    names = ("tokenizer", "tokenizer_2")
-    if all((folder / name / "vocab.json").is_file() for name in names):
-        return {name: CLIPTokenizer.from_pretrained(os.fspath(folder / name)) for name in names}
+    if _has_tokenizers(folder):
+        return {name: CLIPTokenizer.from_pretrained(os.fspath(folder / name)) for name in TOKENIZERS}
     return sdxl.tokenizers(sdxl.words_of(workload.prompts))

@@ -112,7 +112,7 @@ def test_pictures_of_random_weights_are_not_judged(gated):
     run.assert_outcomes(passed=3)
     text = run.stdout.str()
     assert "pictures NOT_JUDGED" in text
-    assert "random weights: SSIM passes a model without a denoiser there" in text
+    assert "random weights: what the likeness of their pictures is worth was not measured" in text
     result = gated.results()["bf16"]
     assert result.quality.status.value == "NOT_JUDGED"
     assert result.protocol.endswith(" weights random")
