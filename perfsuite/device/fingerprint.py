@@ -10,8 +10,8 @@ from pathlib import Path
 
 from perfsuite.device import nvml
 from perfsuite.records import Device
+from perfsuite.settings import DEVICES
 
-CHOICES = ("auto", "cpu", "cuda", "cuda:N")
 PACKAGES = ("perfsuite", "torch", "diffusers", "transformers", "accelerate", "torchao")
 
 
@@ -116,7 +116,7 @@ def fingerprint(choice: str = "auto") -> Device:
 
     wanted = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,3}))?", choice)
     if wanted is None:
-        raise ValueError(f"unknown device {choice!r}: one of {', '.join(CHOICES)}")
+        raise ValueError(f"unknown device {choice!r}: one of {', '.join(DEVICES)}")
     if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
         return _cpu()
     if not torch.cuda.is_available():

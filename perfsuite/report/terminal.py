@@ -249,7 +249,7 @@ def stages(results: Iterable[Result]) -> list[str]:
     ceilings: dict[str, tuple[float, float]] = {}
     for variant, session, _ in measured:
         if session.limits:
-            precision, rates = variant.split("-")[0], session.limits
+            precision, rates = variants.get(variant).precision, session.limits
             product, copy = ceilings.get(precision, (0.0, 0.0))
             ceilings[precision] = (
                 max(product, rates.product_flop_per_s), max(copy, rates.copy_bytes_per_s)

