@@ -1,0 +1,140 @@
+"""``perfsuite calibrate``: what the gates need to know beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfsuite.cli.app import app, fail, to_stderr
+
+if TYPE_CHECKING:
+    from perfsuite.records import Variant, Workload
+
+
+@app.command()
+def calibrate(
+    quality: Annotated[bool, typer.Option("--quality", help="measure the pictures' noise floor")] = False,
+    golden: Annotated[bool, typer.Option("--golden", help="store float32 pictures as golden")] = False,
+    sessions: Annotated[int, typer.Option(min=0, max=20, help="latency: fresh processes a variant")] = 0,
+    restart: Annotated[bool, typer.Option("--restart", help="replace stored sessions")] = False,
+    time_budget: Annotated[float, typer.Option(min=0.1, help="seconds of timed calls a session")] = 6.0,
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    variant: Annotated[list[str] | None, typer.Option(help="default: the ladder without fp32")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="seeds a prompt")] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
+    forced: Annotated[bool, typer.Option(help="also what the device only emulates")] = False,
+    baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
+) -> None:
+    """Measure what the gates need to know beforehand, and store it below the baselines."""
+    if not (quality or golden or sessions):
+        raise fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
+    from perfsuite import models, variants, workloads
+    from perfsuite.device import NoDeviceError
+    from perfsuite.models import WeightsError
+    from perfsuite.quality import QualityError
+    from perfsuite.quality.golden import GoldenError
+    from perfsuite.quality.noise import NoiseError
+    from perfsuite.store import StoreError
+    from perfsuite.workers import WorkerError
+
+    try:
+        chosen = [variants.get(n) for n in variant or [v.name for v in variants.LADDER[1:]]]
+        target = workloads.get(workload)
+        weights = models.resolve(target.model, weights).spec
+        folder = baselines / "reference" / models.reference_folder(target, weights)
+        if golden:
+            _golden(target.name, device, weights, folder)
+        if sessions:
+            _sessions(
+                target,
+                variant,
+                device,
+                weights,
+                baselines,
+                sessions,
+                time_budget_s=time_budget,
+                restart=restart,
+            )
+        if quality:
+            _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
+    except (
+        ValueError, NoDeviceError, WeightsError, QualityError, GoldenError, NoiseError, StoreError,
+        WorkerError,
+    ) as error:  # fmt: skip
+        raise fail(error) from error
+
+
+def _sessions(
+    workload: Workload, names: list[str] | None, device: str, weights: str, folder: Path, sessions: int,
+    *, time_budget_s: float, restart: bool,
+) -> None:  # fmt: skip
+    from perfsuite import models, variants
+    from perfsuite.device import fingerprint, versions
+    from perfsuite.pipelines import unsupported
+    from perfsuite.report import calibration
+    from perfsuite.store import Baselines
+    from perfsuite.workers import Server
+    from perfsuite.workers.calibrating import calibrate
+
+    target = fingerprint(device)
+    chosen = []
+    for variant in map(variants.get, names or variants.VARIANTS):
+        reason = unsupported(variant, target) or (None if names else variants.superseded(variant, target))
+        if reason is None:
+            chosen.append(variant)
+        elif names:
+            raise ValueError(f"{variant.name}: {reason}")
+    protocol = models.protocol(workload, weights)
+    store = Baselines(folder)
+    with Server() as server:
+        found = calibrate(
+            server, store, target, workload, chosen, sessions, protocol=protocol, versions=versions(),
+            weights=weights, time_budget_s=time_budget_s, restart=restart, progress=to_stderr,
+        )  # fmt: skip
+    typer.echo(calibration.table(found, target.name))
+    typer.echo(f"baselines {store.path(target.slug)}")
+
+
+def _golden(workload: str, device: str, weights: str, folder: Path) -> None:
+    from perfsuite import variants
+    from perfsuite.device import fingerprint
+    from perfsuite.quality import record_reference
+    from perfsuite.quality.golden import write_golden
+    from perfsuite.quality.levels import write_levels
+    from perfsuite.quality.reference import precisions_of
+
+    target = fingerprint(device)
+    precisions = precisions_of(variants.LADDER, target)
+    reference = record_reference(workload, target, weights, precisions=precisions)
+    for path in [*write_golden(folder, reference), write_levels(folder, reference)]:
+        typer.echo(f"wrote {path}")
+
+
+def _quality(
+    workload: str, chosen: list[Variant], device: str, weights: str, folder: Path, *, seeds: int, forced: bool
+) -> None:  # fmt: skip
+    from dataclasses import replace
+
+    from perfsuite.quality.noise import measure_noise
+    from perfsuite.store import load_thresholds, write_thresholds
+
+    path = folder / "thresholds.json"
+    stored = load_thresholds(path)
+    found = measure_noise(
+        workload, chosen, device, seeds, weights=weights, forced=forced, progress=typer.echo
+    )
+    if stored is not None and stored.protocol == found.protocol:
+        # A run over some variants leaves the others as they are.
+        found = replace(found, variants={**stored.variants, **found.variants})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_thresholds(path, found)
+    typer.echo(f"{'variant':<30} {'floor':>8} {'allowed':>8}  n  (least over the prompts)")
+    for name, prompts in found.variants.items():
+        floor = min(p.floor for p in prompts.values())
+        allowed = min(p.threshold for p in prompts.values())
+        count = sum(p.n for p in prompts.values())
+        typer.echo(f"{name:<30} {floor:>8.5f} {allowed:>8.5f}  {count}")
+    typer.echo(f"wrote {path}")

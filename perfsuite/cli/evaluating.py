@@ -1,0 +1,91 @@
+"""``perfsuite evaluate`` and ``perfsuite trace``: is the rule any good?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfsuite.cli.app import app, fail, to_stderr
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@app.command()
+def evaluate(
+    traces: Annotated[Path, typer.Argument(help="npz file, or a folder of results or baselines")],
+    split: Annotated[str, typer.Option(help="all, tune or report: every second group")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="draws a benchmark")] = 2,
+    sessions: Annotated[int, typer.Option(min=1, help="processes a side")] = 5,
+    samples: Annotated[int, typer.Option(min=1, help="samples a process")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="of all draws")] = 1,
+    rule: Annotated[list[str] | None, typer.Option(help="default: all that can be run")] = None,
+    design: Annotated[
+        list[str] | None, typer.Option(help="5x4, 1v5, sequential, suite; default: all")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="write all figures to this file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw power and false alarms into this PNG")] = None,
+) -> None:
+    """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies."""
+    from perfsuite.decision.judging import evaluate
+    from perfsuite.report import evaluation as show
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+    from perfsuite.store.traces import read_traces
+
+    try:
+        found = evaluate(
+            read_traces(traces).part(split), split, rule, design,
+            sessions=sessions, samples=samples, repeats=repeats, seed=seed, progress=to_stderr,
+        )  # fmt: skip
+        for path in filter(None, (out, markdown, plot)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if out is not None:
+            write_atomic(out, show.as_json(found).encode())
+        if markdown is not None:
+            write_atomic(markdown, show.markdown(found).encode())
+        if plot is not None:
+            write_atomic(plot, show.plot(found))
+    except (ValueError, OSError, StoreError) as error:
+        raise fail(error) from error
+    typer.echo(show.text(found))
+
+
+@app.command()
+def trace(
+    out: Annotated[Path, typer.Argument(help="npz file to write, for perfsuite evaluate")],
+    variant: Annotated[list[str], typer.Option(help="may be repeated")],
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    processes: Annotated[int, typer.Option(min=2, help="fresh processes")] = 30,
+    samples: Annotated[int, typer.Option(min=1, help="calls of each variant in each process")] = 30,
+    steps: Annotated[int | None, typer.Option(min=1, help="denoising steps; default: the workload's")] = None,
+    busy: Annotated[int, typer.Option(min=0, help="cores that other work keeps busy meanwhile")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
+) -> None:
+    """Record this machine's own timing noise: seconds by variant, fresh process and call."""
+    from perfsuite import variants, workloads
+    from perfsuite.store import StoreError
+    from perfsuite.store.traces import write
+    from perfsuite.workers import Server, WorkerError, tracing
+
+    try:
+        names = [variants.get(name).name for name in variant]
+        target = workloads.get(workload)
+        group = f"{target.name}, {busy} cores busy" if busy else f"{target.name}, alone"
+
+        def done(latency_s: NDArray[np.float32]) -> None:
+            write(out, latency_s, names, [group] * len(names))
+
+        with tracing.load(busy), Server() as server:
+            tracing.record(
+                server, target.name, names, processes, samples, steps=steps, device=device,
+                weights=weights, progress=to_stderr, done=done,
+            )  # fmt: skip
+    except (ValueError, WorkerError, StoreError) as error:
+        raise fail(error) from error
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,56 @@
+"""``perfsuite faults``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perfsuite.cli.app import app, fail, to_stderr
+
+
+@app.command()
+def faults(
+    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    variant: Annotated[list[str] | None, typer.Option(help="default: the ladder's eager forms")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="default: all; see --names")] = None,
+    honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
+    peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
+    names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
+) -> None:
+    """Plant numerical faults and show which gate finds them. Exit code 1 if one is missed, or for a
+    false alarm."""
+    from perfsuite.quality.faults import FAULTS
+    from perfsuite.report import trials as show
+    from perfsuite.variants import UnknownNameError
+
+    if names:
+        typer.echo("\n".join(f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()))
+        return
+    from perfsuite import variants, workloads
+    from perfsuite.device import NoDeviceError
+    from perfsuite.models import WeightsError
+    from perfsuite.quality import QualityError
+    from perfsuite.quality.trials import EAGER, Bench, run
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+
+    try:
+        for name in fault or ():
+            if name not in FAULTS:
+                raise UnknownNameError("fault", name, list(FAULTS))
+        chosen = [variants.get(name) for name in variant or EAGER]
+        bench = Bench(workloads.get(workload), device, weights, progress=to_stderr)
+        found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(out, show.as_json(found, bench.device).encode())
+    except (ValueError, NoDeviceError, WeightsError, QualityError, StoreError) as error:
+        raise fail(error) from error
+    typer.echo(show.table(found))
+    if any(t.fault is not t.caught() for t in found):
+        raise typer.Exit(1)
