@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +79,7 @@ def ab(
                 side: interpreter or str(build(repository, ref or "", folder, side))
                 for side, interpreter, ref in (("base", base, base_ref), ("head", head, head_ref))
             }
+            began = time.monotonic()  # starting an environment to ask for its precision counts too
             with Server(pythons["base"]) as one, Server(pythons["head"]) as other:
                 if variant is None:
                     chosen = variants.get(comparing.default_variant(one, device))
@@ -86,7 +88,7 @@ def ab(
                     least_pairs=min(2, pairs), prompts=prompts, design=design,
                 )  # fmt: skip
                 servers = {"base": one, "head": other}
-                found = comparing.run_ab(servers, plan, folder, settings, to_stderr)
+                found = comparing.run_ab(servers, plan, folder, settings, to_stderr, began)
             folder_of_thresholds = baselines / "reference" / models.reference_folder(target, weights)
             quality = compare_sides(found.pictures, target, chosen, folder_of_thresholds, weights)
         if out is not None:

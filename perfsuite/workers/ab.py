@@ -111,8 +111,11 @@ def run_ab(
     folder: Path,
     settings: PairedSettings | None = None,
     progress: Callable[[str], None] = lambda line: None,
+    began: float | None = None,
 ) -> Comparison:
     """Compare ``head`` with ``base``; pictures of both are left in ``folder``.
+
+    `Plan.time_s` counts from ``began`` (`time.monotonic`), by default from now.
 
     Raises:
         WorkerError: an environment that cannot be started at all, or pairs that fail again and again
@@ -120,7 +123,7 @@ def run_ab(
     """
     settings = replace(settings or PairedSettings(), least_pairs=plan.least_pairs)
     found = Comparison(plan)
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     until = began + plan.time_s
     for side in SIDES:
         servers[side].launch()

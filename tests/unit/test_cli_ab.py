@@ -51,6 +51,7 @@ class Asked:
         self.settings = PairedSettings()
         self.pythons: dict[str, str] = {}
         self.folder = Path()
+        self.began = 0.0
 
     def __call__(
         self,
@@ -59,8 +60,9 @@ class Asked:
         folder: Path,
         settings: PairedSettings,
         progress: Callable[[str], None],
+        began: float,
     ) -> Comparison:
-        self.plan, self.settings, self.folder = plan, settings, folder
+        self.plan, self.settings, self.folder, self.began = plan, settings, folder, began
         self.pythons = {side: server.python for side, server in servers.items()}
         progress("pair 1: as scripted")
         if self.error is not None:

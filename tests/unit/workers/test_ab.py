@@ -136,9 +136,11 @@ class Sides:
         self.folder = folder
         self.said: list[str] = []
 
-    def run(self, settings: PairedSettings | None = None, **plan: Any) -> Comparison:
+    def run(
+        self, settings: PairedSettings | None = None, *, began: float | None = None, **plan: Any
+    ) -> Comparison:
         servers: Any = {"base": self.base, "head": self.head}
-        found = run_ab(servers, Plan(**plan), self.folder, settings, self.said.append)
+        found = run_ab(servers, Plan(**plan), self.folder, settings, self.said.append, began)
         assert self.machine.open == []
         return found
 
@@ -270,6 +272,18 @@ def test_the_time_limit_holds(time_s: float, sides: Sides) -> None:
     assert found.wall_s < max(time_s, 0) + 2 * least_s
     assert len(found.turns) == 1 if time_s < 20 else 1 < len(found.turns) <= time_s / 12
     assert all(sum(t.base_s) + sum(t.head_s) < 12 + 4 * 2 * CALL_S for t in found.turns)
+
+
+def test_what_came_before_counts_against_the_time(sides: Sides) -> None:
+    """An environment that was started to ask for its precision has used some of it."""
+    sides.base.noise = sides.head.noise = 0.5
+    began = sides.machine.time_s
+    sides.machine.time_s += 30.0
+
+    found = sides.run(time_s=60.0, began=began)
+
+    assert found.wall_s == sides.machine.time_s - began
+    assert 50.0 < found.wall_s < 70.0
 
 
 def test_a_pause_before_each_piece_on_a_cpu_alone(sides: Sides) -> None:
