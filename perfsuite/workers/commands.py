@@ -25,10 +25,14 @@ class Commands:
         self._pieces: dict[str, Pieces] = {}
 
     def do_hello(self) -> dict[str, Any]:
-        """Who answers: process, and versions of what is measured."""
+        """Who answers: process, and versions of what is measured; and whether CUDA was used before it was
+        forked, which it cannot be after that."""
+        import torch
+
         from perfsuite.device import versions
 
-        return {"pid": os.getpid(), "versions": versions()}
+        spoilt = getattr(torch.cuda, "_is_in_bad_fork", lambda: False)()
+        return {"pid": os.getpid(), "versions": versions(), "spoilt": bool(spoilt)}
 
     def do_unsupported(self, variant: str, device: str = "auto") -> str | None:
         """Why this environment's device cannot run the variant, or should not; None if it can."""

@@ -71,7 +71,9 @@ def test_without_the_library_the_reason_is_kept(gpu: Gpu) -> None:
 
 
 def test_state_counts_the_processes_of_others(gpu: Gpu, process: Callable[[int], SimpleNamespace]) -> None:
-    gpu(DeviceGetComputeRunningProcesses=lambda handle: [process(os.getpid()), process(1), process(2)])
+    """The run that waits for this process is none of them, though its context is on the GPU."""
+    ours, others = [process(os.getpid()), process(os.getppid())], [process(2**23), process(2**23 + 1)]
+    gpu(DeviceGetComputeRunningProcesses=lambda handle: [*ours, *others])
 
     assert nvml.state() == {
         "sm_clock_mhz": 1755.0,
