@@ -243,7 +243,7 @@ class Workbench:
 
     @property
     def lost(self) -> bool:
-        """Whether this process has lost its GPU: a run in which that happened fails, whatever its tests say."""
+        """Whether this process has lost its GPU: such a run fails, whatever its tests say."""
         return self._fresh is not None
 
     def protocol(self, workload: Workload) -> str:

@@ -68,21 +68,21 @@ def test_lack_of_memory_is_told_on_both_sides(error: Exception) -> None:
     assert errors.out_of_memory(RuntimeError(ILLEGAL)) is None
 
 
-def _raised(inner: Exception, *, hidden: bool) -> Exception:
-    """A `ValueError` raised from another error, or in its place."""
-    with pytest.raises(ValueError, match="backend") as found:
-        try:
-            raise inner
-        except RuntimeError as error:
-            raise ValueError("backend failed") from (None if hidden else error)
-    return found.value
+def _wrapped(inner: Exception, *, hidden: bool) -> None:
+    """Raise a `ValueError` from another error, or in its place."""
+    try:
+        raise inner
+    except RuntimeError as error:
+        raise ValueError("backend failed") from (None if hidden else error)
 
 
-def test_the_chain_of_an_error_is_searched() -> None:
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_chain_of_an_error_is_searched(hidden: bool) -> None:
     """Compilers wrap what went wrong in errors of their own; what was hidden on purpose stays hidden."""
     inner = RuntimeError(ILLEGAL)
-    assert errors.sticky(_raised(inner, hidden=False)) is inner
-    assert errors.sticky(_raised(inner, hidden=True)) is None
+    with pytest.raises(ValueError, match="backend") as found:
+        _wrapped(inner, hidden=hidden)
+    assert errors.sticky(found.value) is (None if hidden else inner)
 
 
 def test_a_real_allocation_that_is_too_large_is_told() -> None:
