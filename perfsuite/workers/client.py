@@ -34,7 +34,8 @@ class WorkerError(RuntimeError):
 
 
 class StartError(WorkerError):
-    """An interpreter that will not do, however often one tries: not there, or without a package."""
+    """What will not do, however often one tries: an interpreter that is not there or without a package, or a
+    command that was refused."""
 
 
 class Server:
@@ -227,6 +228,8 @@ class Worker:
             missing = _missing_module(reply["error"])
             if missing:
                 raise self._server._without(missing)
+            if reply.get("refused"):
+                raise StartError(f"{self._server.python}: {reply['error']}")
             trace = reply["traceback"][-_TAIL:].rstrip()
             raise WorkerError(f"{self._server.python}: {command} failed: {reply['error']}\n{trace}")
         return reply["ok"]

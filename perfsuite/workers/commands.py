@@ -8,8 +8,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines, workloads
+from perfsuite.device import NoDeviceError
 from perfsuite.measuring.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.models import WeightsError
+from perfsuite.records import ContradictionError
+from perfsuite.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
 
 class Commands:
     """The state of one worker. Each ``do_`` method answers the request of that name with plain data."""
+
+    refusals = (
+        NoDeviceError, WeightsError, pipelines.UnsupportedError, UnknownNameError, ContradictionError,
+        workloads.SizeError,
+    )  # fmt: skip
+    """Errors that say all there is to say, and come again however often one tries: no traceback is shown."""
 
     def __init__(self) -> None:
         self._open: dict[str, Prepared] = {}

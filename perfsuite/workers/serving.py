@@ -92,7 +92,7 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             for line in self.rfile:
                 request = json.loads(line)
-                reply = _answer(getattr(commands, f"do_{request.pop('do')}"), request)
+                reply = _answer(commands, request)
                 self.wfile.write(json.dumps(reply).encode() + b"\n")
                 self.wfile.flush()
         except BrokenPipeError:
@@ -104,11 +104,13 @@ class _Handler(socketserver.StreamRequestHandler):
                 os._exit(0)  # what the parent of the fork registered for its own end is not ours
 
 
-def _answer(command: Callable[..., Any], request: dict[str, Any]) -> dict[str, Any]:
+def _answer(commands: Any, request: dict[str, Any]) -> dict[str, Any]:
+    command: Callable[..., Any] = getattr(commands, f"do_{request.pop('do')}")
     try:
         return {"ok": command(**request)}
     except Exception as error:
         return {
             "error": f"{type(error).__name__}: {error}",
             "traceback": traceback.format_exc(),
+            "refused": isinstance(error, getattr(commands, "refusals", ())),
         }

@@ -123,7 +123,7 @@ def test_the_clock_agrees_with_cuda_events(benchmark):
 @pytest.mark.benchmark(group="figures", timer=now)
 @pytest.mark.parametrize("kind", START_S)
 def test_start_to_first_timed_sample(benchmark, folder, gpu, kind):
-    """A fresh process with no cache but the artifact: imports, weights, proofs, first call, warm-up, a call."""
+    """A fresh process with no cache but the artifact: imports, weights, proofs, warm-up, one timed call."""
     variant = EAGER if kind == "eager" else COMPILED
     options = (f"--perf-variant={variant}", "--perf-relative=no", "--perf-confirm=0", "--perf-time-budget=1")
     if kind == "artifact":
