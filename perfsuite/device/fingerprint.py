@@ -133,7 +133,7 @@ def fingerprint(choice: str = "auto") -> Device:
 
 
 def _looked_for() -> tuple[bool, str]:
-    """Whether there is a GPU; if not why, and what to do. A driver that is too old tells torch in a warning."""
+    """Whether there is a GPU; if not why, and what to do. torch warns of a driver that is too old."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:

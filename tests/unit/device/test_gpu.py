@@ -1,6 +1,7 @@
 """Which GPU it is and in what state, as its management library says; the library is stood in for."""
 
 import os
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +41,46 @@ def test_another_power_limit_is_another_device(name: str, limit: Any, slug: str,
     gpu(name=name, DeviceGetPowerManagementLimit=limit)
 
     assert fingerprint("auto").slug == slug
+
+
+TOO_OLD = (
+    "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040).\nUpdate it."
+)
+
+
+@pytest.mark.parametrize(
+    ("built", "warning", "reason"),
+    [
+        (None, None, "is a CPU build; install a CUDA build"),
+        ("12.8", None, "is built for CUDA 12.8, and finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES"),
+        ("12.8", TOO_OLD, "is built for CUDA 12.8: CUDA initialization: The NVIDIA driver on your system is too "
+         "old (found version 11040).; check nvidia-smi"),
+    ],
+)  # fmt: skip
+def test_no_gpu_says_why_and_what_to_do(
+    built: str | None, warning: str | None, reason: str, gpu: Gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every way to name one; torch warns once a process, and the second try still knows."""
+    import torch
+
+    gpu(count=0)
+    said = [warning] if warning else []
+
+    def is_available() -> bool:
+        if said:
+            warnings.warn(said.pop(), stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", is_available)
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr("perfsuite.device.fingerprint._REASONS", [])
+    for choice in ("cuda", "cuda:3"):
+        with pytest.raises(NoDeviceError) as found:
+            fingerprint(choice)
+        assert str(found.value).startswith(f"no CUDA device for {choice}: torch ")
+        assert reason in str(found.value)
+        assert str(found.value).endswith(", or use the CPU (cpu)")
+    assert fingerprint("auto").kind == "cpu"
 
 
 def test_one_of_several(gpu: Gpu) -> None:
