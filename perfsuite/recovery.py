@@ -124,8 +124,6 @@ class Elsewhere:
 
     def pictures(self, count: int | None = None) -> list[np.ndarray]:
         """One picture a prompt, as of `pipelines.Prepared`; of the first `count`. Raises `WorkerError`."""
-        from safetensors.numpy import load_file
-
         workload = self.context.workload
         with tempfile.TemporaryDirectory(prefix="perfsuite-") as folder:
             file = Path(folder) / "pictures.safetensors"
@@ -133,8 +131,7 @@ class Elsewhere:
                 "pictures", workload=workload.name, variant=self.context.variant.name, file=str(file),
                 count=count or len(workload.prompts),
             )  # fmt: skip
-            found = load_file(file)
-        return [found[name] for name in sorted(found)]
+            return _pictures(file)
 
     def generate(self) -> np.ndarray:
         """The first prompt's picture."""
@@ -144,16 +141,27 @@ class Elsewhere:
         self, reference: quality.Reference, thresholds: Mapping[str, float], artifacts: Path
     ) -> Inspection:
         """All looks, taken there; artifacts are written where one fails. Raises `WorkerError`."""
-        found = self._worker.ask(
-            "looks", variant=self.context.variant.name, folder=str(keep(reference)),
-            thresholds=dict(thresholds), artifacts=str(artifacts),
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="perfsuite-") as folder:
+            file = Path(folder) / "pictures.safetensors"
+            found = self._worker.ask(
+                "looks", variant=self.context.variant.name, folder=str(keep(reference)),
+                thresholds=dict(thresholds), artifacts=str(artifacts), file=str(file),
+            )  # fmt: skip
+            pictures = tuple(_pictures(file))
         written = tuple(map(Path, found["artifacts"]))
-        return Inspection(self.context.variant, as_quality(found["quality"]), (), {}, (), written)
+        judged = as_quality(found["quality"])
+        return Inspection(self.context.variant, judged, pictures, {"free": {}}, (), written)
 
     def close(self) -> None:
         """End the process."""
         self._worker.close()
+
+
+def _pictures(file: Path) -> list[np.ndarray]:
+    from safetensors.numpy import load_file
+
+    found = load_file(file)
+    return [found[name] for name in sorted(found)]
 
 
 class FreshProcesses:

@@ -11,6 +11,7 @@ from perfsuite.quality.assessing import inspect
 from perfsuite.quality.reference import load_reference, record_reference
 from perfsuite.records import Quality
 from perfsuite.workers import commands
+from perfsuite.workers.commands import write_pictures
 
 
 class Commands(commands.Commands):
@@ -25,15 +26,17 @@ class Commands(commands.Commands):
         return str(found.folder.parent)
 
     def do_looks(
-        self, variant: str, folder: str, thresholds: dict[str, float], artifacts: str
+        self, variant: str, folder: str, thresholds: dict[str, float], artifacts: str, file: str
     ) -> dict[str, Any]:
-        """All looks at a prepared pipeline against the reference stored in ``folder``, as plain data."""
+        """All looks at a prepared pipeline against the reference stored in ``folder``, as plain data; its
+        pictures go to ``file``."""
         prepared = self._open[variant]
         context = prepared.context
         reference = load_reference(Path(folder), context.workload, context.device, prepared.weights)
         found = inspect(
             prepared.pipe, reference, context.variant, thresholds, context.device, context.workload
         )
+        write_pictures(found.pictures, file)
         written = found.write(Path(artifacts), reference)
         return {"quality": asdict(found.quality), "artifacts": [str(path) for path in written]}
 

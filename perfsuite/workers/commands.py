@@ -17,6 +17,8 @@ from perfsuite.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Workload
 
@@ -95,13 +97,10 @@ class Commands:
 
         All steps of the workload, also where turns are taken with fewer.
         """
-        import numpy as np
-        from safetensors.numpy import save_file
-
         found = self._open[variant]
         full = replace(found.context, workload=_workload(workload, None))
         pictures = [full.generate(found.pipe, i) for i in range(min(count, len(full.workload.prompts)))]
-        save_file({f"{i:03d}": np.ascontiguousarray(p) for i, p in enumerate(pictures)}, file)
+        write_pictures(pictures, file)
         return len(pictures)
 
     def do_memory(self) -> int:
@@ -126,6 +125,14 @@ class Commands:
         pipelines.release(pipe)
         del pipe
         gc.collect()
+
+
+def write_pictures(pictures: Sequence[Any], file: str) -> None:
+    """Into a safetensors file, by their number."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({f"{i:03d}": np.ascontiguousarray(p) for i, p in enumerate(pictures)}, file)
 
 
 def _workload(name: str, steps: int | None) -> Workload:
