@@ -34,8 +34,11 @@ class WorkerError(RuntimeError):
 
 
 class StartError(WorkerError):
-    """What will not do, however often one tries: an interpreter that is not there or without a package, or a
-    command that was refused."""
+    """An interpreter that will not do, however often one tries: not there, or without a package."""
+
+
+class RefusedError(StartError):
+    """A command that will not do, however often one tries: no such device, too little memory for it."""
 
 
 class Server:
@@ -229,7 +232,7 @@ class Worker:
             if missing:
                 raise self._server._without(missing)
             if reply.get("refused"):
-                raise StartError(f"{self._server.python}: {reply['error']}")
+                raise RefusedError(f"{self._server.python}: {reply['error']}")
             trace = reply["traceback"][-_TAIL:].rstrip()
             raise WorkerError(f"{self._server.python}: {command} failed: {reply['error']}\n{trace}")
         return reply["ok"]

@@ -15,7 +15,7 @@ import annotated_types
 import pytest
 
 from perfsuite.workers import Server, WorkerError
-from perfsuite.workers.client import StartError
+from perfsuite.workers.client import RefusedError
 
 Stub = Callable[..., Path]
 Ended = Callable[..., bool]
@@ -80,7 +80,7 @@ def test_a_command_that_is_refused_says_so_in_one_line(server: Server) -> None:
     """What is wrong with what was asked for: no traceback, and a kind of error that nobody tries again."""
     worker = server.worker()
 
-    with pytest.raises(StartError) as found:
+    with pytest.raises(RefusedError) as found:
         worker.ask("refuse")
 
     assert str(found.value) == f"{server.python}: BufferError: no such device; use another"
