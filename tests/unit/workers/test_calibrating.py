@@ -190,7 +190,7 @@ def test_a_process_that_fails_is_started_again(run: Run, store: Baselines) -> No
 
 
 def test_a_third_failure_leaves_the_variant_out_and_the_others_go_on(run: Run, store: Baselines) -> None:
-    """It loses the GPU, say: the others have all their sessions, and the error at the end says which failed."""
+    """It loses the GPU, say: the others have all their sessions, and the error at the end names it."""
     server, lines = FakeServer(broken=(2, 3, 4)), list[str]()
     said = r"^1 of 2 variants could not be measured; .* others are stored: bf16: the process ended during"
     with pytest.raises(WorkerError, match=said):
