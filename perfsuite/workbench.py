@@ -149,7 +149,8 @@ class Workbench:
             because = f"CUDA was lost to the first one by {key}"
             self._fresh = FreshProcesses(self._server, self.settings, self.device, because)
         workload, _, variant = key.partition(" ")
-        self._failed = (workload, variant, error)
+        # A copy: what is raised holds the frames that it passed, and they the pipeline.
+        self._failed = (workload, variant, type(error)(*error.args))
         self.reject(workload, variant)
         self.closing_lines.append(str(error))
         self.close()

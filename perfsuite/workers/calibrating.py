@@ -100,6 +100,8 @@ def calibrate(
 
 def _failure(failed: dict[str, WorkerError], of: int) -> WorkerError:
     """One error for all."""
+    if of == 1:
+        return next(iter(failed.values()))
     why = "; ".join(f"{name}: {error}" for name, error in failed.items())
     stored = "; the sessions of the others are stored" if len(failed) < of else ""
     return WorkerError(f"{len(failed)} of {of} variants could not be measured{stored}: {why}")

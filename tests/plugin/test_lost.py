@@ -24,8 +24,8 @@ def test_cuda_lost_at_any_call_costs_one_variant(suite, at):
     """Its message names the phase; the variants after it are built in fresh processes and nowhere else."""
     suite.replay({"bf16": {"draw_error": ["RuntimeError", ILLEGAL], "draw_error_at": at}})
     run = suite.run("--perf-update=new", variants="fp32,bf16,bf16-sdpa,bf16-sdpa-qkv")
-    latency_passed = at >= 12
-    run.assert_outcomes(passed=7 + latency_passed, failed=2 - latency_passed)
+    # The variant's second test fails likewise, without another try.
+    run.assert_outcomes(**{"passed": 8, "failed": 1} if at >= 12 else {"passed": 7, "failed": 1, "errors": 1})
     said = f"shapes bf16: CUDA is lost to this process in phase '{PHASES[at]}': RuntimeError: {ILLEGAL}"
     run.stdout.fnmatch_lines([f"E *LostDeviceError: {said}*", f"{said}*"])
     run.stdout.fnmatch_lines(

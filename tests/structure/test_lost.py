@@ -57,7 +57,9 @@ def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, 
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
     # Four pictures are drawn after the session, by the looks' first call of the UNet at the latest.
     monkeypatch.setenv("UNET_CALLS", str(unet_calls if unet_calls is not None else 4 * STEPS))
-    tests = [] if unet_calls is not None else ["test_ssim.py", "test_components.py"]
+    tests = ["test_ssim.py", "test_components.py"]
+    if unet_calls is not None:
+        tests.insert(0, "test_latency.py")
     done = pytester.runpytest_subprocess(
         "--perf-workload=shapes@64x64+2steps", "--perf-variant=fp32,fp32-sdpa", "--perf-device=cpu",
         "--perf-time-budget=0.1", f"--perf-reference-cache={cache}", *tests,
@@ -73,7 +75,7 @@ def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, 
         "pictures": "OK", "components": "OK", "modules": "OK", "loop": "OK",
     }  # fmt: skip
     assert all(look["count"] > 0 for look in other["quality"]["looks"])
-    if tests == []:
+    if unet_calls is not None:
         assert len(other["session"]["latency_s"]) >= 5
         assert len(other["session"]["stages"]["steps_s"]) == STEPS
         assert other["session"]["relative"]["reference"] == "fp32"
