@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import models, variants, workloads
-from perfsuite.device import Snapshot, fingerprint
+from perfsuite.device import Snapshot, errors, fingerprint
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.compilation import watching
 from perfsuite.optimizations.precision import dtype_of
@@ -153,7 +154,7 @@ def prepare(
         raise UnsupportedError(reason)
     start = time.monotonic()
     snapshot = Snapshot.take()
-    pipe = None
+    pipe, doing = None, "loading weights"
     try:
         if device.kind == "cpu":
             torch.set_num_threads(device.count)
@@ -161,15 +162,20 @@ def prepare(
         pipe = models.load(workload, device, dtype_of(variant), weights)
         evidence = []
         for optimization in variant.optimizations:
+            doing = f"applying {optimization.name}"
             optimization.apply(pipe, context)
+            doing = f"verifying {optimization.name}"
             evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
         evidence.extend(context.notes)
         evidence.append(models.resolve(workload.model, weights).said)
-    except BaseException:
+    except BaseException as error:
         # Also on Ctrl-C: what follows must not inherit half a variant.
+        error.add_note(f"while {doing}")
         del pipe
-        _forget()
-        snapshot.restore()
+        if errors.sticky(error) is None:
+            _forget(snapshot)
+        else:
+            snapshot.restore()
         raise
     prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot, weights)
     _OPEN[id(pipe)] = prepared
@@ -194,15 +200,33 @@ def build(
     return prepare(workload, variant, device, weights).pipe
 
 
-def _forget() -> None:
-    """Drop compiled code and cached memory, so that the next variant starts as the first did."""
+def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
+    """Drop compiled code and cached memory and put settings back, so that the next variant starts as the
+    first did."""
     import torch
 
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
+    try:
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        free()
+    finally:  # a device that is lost says so here
+        changed = snapshot.restore()
+    return changed
+
+
+def free() -> None:
+    """Give back memory that nothing holds any more."""
     gc.collect()
-    if torch.cuda.is_available():
+    # Without torch there is no memory of its own; and where CUDA was never used it must not be started.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+def abandon(pipe: Any) -> dict[str, tuple[Any, Any]]:
+    """As `release`, without a call to CUDA: for a process that has lost it. Nothing can be built after."""
+    prepared = _OPEN.pop(id(pipe), None)
+    return {} if prepared is None else prepared.snapshot.restore()
 
 
 def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
@@ -216,6 +240,4 @@ def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
         raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
     snapshot = prepared.snapshot
     del prepared
-    if forget:
-        _forget()
-    return snapshot.restore()
+    return _forget(snapshot) if forget else snapshot.restore()

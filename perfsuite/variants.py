@@ -66,16 +66,30 @@ BESIDE: tuple[Variant, ...] = tuple(
     combine(name.split("+"))
     for name in (
         "bf16+sdpa+compile-regional",
+        "bf16+sdpa+compile-regional+qkv+int8",
+        "bf16+sdpa+compile-regional+qkv+fp8",
         "bf16+sdpa+compile+qkv+int8-weights",
         "bf16+sdpa+compile+qkv+fp8",
+        "bf16+sdpa+compile+fp8",
     )
 )
-"""Techniques that the publication has not, each in place of its nearest rung's; run where they are named."""
+"""Techniques that the publication has not, each in place of its nearest rung's, and combinations of them; run
+where they are named."""
 VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (*LADDER, *BESIDE)}
 REFERENCE = VARIANTS["fp32"]
 """What the pictures of every variant are compared with."""
 PUBLISHED_REFERENCE = VARIANTS["tf32"]
 """What the published speed-ups are over."""
+FASTEST: tuple[Variant, ...] = tuple(
+    VARIANTS[name]
+    for name in (
+        "bf16-sdpa-compile-qkv",
+        "bf16-sdpa-compile-qkv-int8",
+        "bf16-sdpa-compile-qkv-fp8",
+        "bf16-sdpa-compile-fp8",
+    )
+)
+"""What may be the fastest on a GPU: which one is, is measured there."""
 
 
 def superseded(variant: Variant, device: Device) -> str | None:

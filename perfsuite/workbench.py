@@ -5,17 +5,18 @@ This is what the pytest plugin drives; it knows nothing of pytest.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, judging, measuring, models, pipelines, quality
+from perfsuite import decision, judging, measuring, models, pipelines, quality, recovery
 from perfsuite.caching import CompileCache
-from perfsuite.device import fingerprint, versions
+from perfsuite.device import errors, fingerprint, versions
 from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.looks import relative_thresholds
@@ -24,6 +25,7 @@ from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.reference import precisions_of
 from perfsuite.quality.thresholds import for_variant
 from perfsuite.records import Look, PictureScore, Quality, Result, Run, Verdict
+from perfsuite.recovery import Elsewhere, FreshProcesses, LostDeviceError
 from perfsuite.store import (
     SHAPE_FILE,
     BaselineFile,
@@ -73,78 +75,177 @@ class Workbench:
         self._writer: ResultsWriter | None = None
         self._prepared: Prepared | None = None
         self._failed: tuple[str, str, BaseException] | None = None
+        self._phase = ""
+        self._fresh: FreshProcesses | None = None
+        """What builds the variants once this process has lost its GPU."""
         self._references: dict[str, quality.Reference] = {}
+        self._no_reference: dict[str, Exception] = {}
+        """By workload: why there is none."""
         self._inspections: dict[tuple[str, str], Inspection] = {}
         self._confirmation = judging.Confirmation(settings.confirm)
-        self._server = Server()
+        self._server = Server(commands=recovery.COMMANDS)
         self._drawn: tuple[str, str, Drawn] | None = None
         """Workload and variant of what was drawn last."""
 
     # -- pipelines ---------------------------------------------------------------------------------
 
-    def pipeline(self, workload: Workload, variant: Variant) -> Prepared:
+    def pipeline(self, workload: Workload, variant: Variant) -> Prepared | Elsewhere:
         """The pipeline of this variant; the one before it is released first.
 
-        A build that failed is not tried again for the variant's next test: it fails likewise.
+        A variant that could not be built, or that ran out of memory, is not tried again for its next test:
+        that fails likewise. Where CUDA is lost to this process it is built in another.
         """
-        if self._is_open(workload, variant):
-            assert self._prepared is not None
-            return self._prepared
+        held = self._held(workload, variant)
+        if held is not None:
+            return held
         self.close()
         if self._failed is not None and self._failed[:2] == (workload.name, variant.name):
             raise self._failed[2]
         if variant.compiled:
             self._code.load()
-        self.progress(_key(workload, variant), "building")
-        try:
-            self._prepared = pipelines.prepare(workload, variant, self.device, self.settings.weights)
-        except Exception as error:
-            self._failed = (workload.name, variant.name, error)
-            _let_go(error)
-            raise
-        self._record(Result(workload.name, variant.name, self.protocol(workload),
-                            evidence=self._prepared.evidence))  # fmt: skip
+        with self._watched(_key(workload, variant)):
+            self._enter(_key(workload, variant), "building")
+            try:
+                found = self._build(workload, variant)
+            except Exception as error:
+                self._failed = (workload.name, variant.name, error)
+                raise
+        self._record(Result(workload.name, variant.name, self.protocol(workload), evidence=found.evidence))
+        return found
+
+    def _build(self, workload: Workload, variant: Variant) -> Prepared | Elsewhere:
+        if self._fresh is not None:
+            self._enter(_key(workload, variant), "building in a fresh process")
+            return self._fresh.open(workload, variant)
+        if self._failed is not None:
+            pipelines.free()  # what its error still held when it was released
+        self._prepared = pipelines.prepare(workload, variant, self.device, self.settings.weights)
         return self._prepared
 
-    def _is_open(self, workload: Workload, variant: Variant) -> bool:
+    def _enter(self, key: str, phase: str) -> None:
+        self._phase = phase
+        self.progress(key, phase)
+
+    @contextlib.contextmanager
+    def _watched(self, key: str) -> Iterator[None]:
+        """Say what went wrong in terms of the run, and free what an error holds, so that it can go on."""
+        try:
+            yield
+        except WorkerError:
+            raise  # what is lost is lost to another process
+        except Exception as error:
+            if self._fresh is not None:
+                raise  # it is known, and CUDA must not be asked again
+            explained = recovery.explain(error, key, self._phase or "working", self.device)
+            _let_go(error)
+            if explained is None:
+                raise
+            self._fail(key, explained)
+            raise explained from error
+
+    def _fail(self, key: str, error: RuntimeError) -> None:
+        """Release the variant, which can do no more, and remember why."""
+        if isinstance(error, LostDeviceError):
+            because = f"CUDA was lost to the first one by {key}"
+            self._fresh = FreshProcesses(self._server, self.settings, self.device, because)
+        workload, _, variant = key.partition(" ")
+        # A copy: what is raised holds the frames that it passed, and they the pipeline.
+        self._failed = (workload, variant, type(error)(*error.args))
+        self.reject(workload, variant)
+        self.closing_lines.append(str(error))
+        self.close()
+
+    def _held(self, workload: Workload, variant: Variant) -> Prepared | Elsewhere | None:
+        """This variant, if it is the one that is in memory, here or elsewhere."""
         if self._prepared is None:
-            return False
+            return self._fresh.held(workload, variant) if self._fresh is not None else None
         context = self._prepared.context
-        return context.workload == workload and context.variant == variant
+        return self._prepared if (context.workload, context.variant) == (workload, variant) else None
 
     def close(self) -> None:
         """Release the current pipeline, if there is one."""
-        if self._prepared is not None:
-            pipe, self._prepared = self._prepared.pipe, None
+        if self._fresh is not None:
+            self._fresh.close()
+        if self._prepared is None:
+            return
+        context, pipe = self._prepared.context, self._prepared.pipe
+        self._prepared = None
+        # Whatever its last kernels did shows here at the latest, and must not be laid to the next variant.
+        said = None if self._fresh is not None else errors.probe(self.device.kind)
+        if said is not None:
+            key = _key(context.workload, context.variant)
+            self._fail(key, LostDeviceError(recovery.lost(key, "when it was released", said)))
+        if self._fresh is not None:
+            pipelines.abandon(pipe)
+        else:
             pipelines.release(pipe)
-            del pipe
-            gc.collect()  # a compiled VAE holds itself, so only this frees it
+        del pipe
+        gc.collect()  # a compiled VAE holds itself, so only this frees it
 
     def end(self) -> None:
         """Release the current pipeline, end the processes that measured suspects, keep compiled code."""
         self._code.save()
         self.closing_lines += self._code.lines
         self.close()
+        if self._fresh is not None:
+            done = ", ".join(self._fresh.variants) or "nothing was left to do"
+            self.closing_lines.append(f"in fresh processes, since {self._fresh.because}: {done}")
+            self._fresh.end()
         self._server.close()
 
     def reference(self, workload: Workload) -> quality.Reference:
-        """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
+        """The float32 pictures of this run; drawn once, before any other pipeline is in memory.
+
+        One that could not be drawn is not tried again.
+        """
+        if workload.name in self._no_reference:
+            raise self._no_reference[workload.name]
         if workload.name not in self._references:
             self.close()
-            key = f"{workload.name} reference"
-            self.progress(key, "float32 pictures")
-            self._references[workload.name] = quality.record_reference(
-                workload,
-                self.device,
-                self.settings.weights,
-                deep=self.deep,
-                # Before any variant is in memory: two pipelines at once may not fit.
-                precisions=precisions_of(self.chosen, self.device) if self.deep else (),
-                cache=self.settings.reference_cache,
-                progress=lambda phase: self.progress(key, phase),
-            )
+            try:
+                self._references[workload.name] = self._record_reference(workload)
+            except Exception as error:
+                self._no_reference[workload.name] = error
+                raise
             gc.collect()
         return self._references[workload.name]
+
+    def _record_reference(self, workload: Workload) -> quality.Reference:
+        key = f"{workload.name} reference"
+        self._enter(key, "float32 pictures")
+        # Before any variant is in memory: two pipelines at once may not fit.
+        precisions = precisions_of(self.chosen, self.device) if self.deep else ()
+
+        def progress(phase: str) -> None:
+            self._enter(key, phase)
+
+        if self._fresh is None:
+            # Lost to this process, it is drawn in another; that it was lost fails the run.
+            with contextlib.suppress(LostDeviceError), self._watched(key):
+                return quality.record_reference(
+                    workload,
+                    self.device,
+                    self.settings.weights,
+                    deep=self.deep,
+                    precisions=precisions,
+                    cache=self.settings.reference_cache,
+                    progress=progress,
+                )
+        assert self._fresh is not None
+        return self._fresh.reference(workload, deep=self.deep, precisions=precisions, progress=progress)
+
+    def try_reference(self, workload: Workload) -> None:
+        """Draw it now, if it can be: what needs it says itself that there is none, and latencies need none.
+
+        Other errors than a lack of memory, or of a fresh process, are raised.
+        """
+        with contextlib.suppress(recovery.OutOfMemoryError, WorkerError):
+            self.reference(workload)
+
+    @property
+    def lost(self) -> bool:
+        """Whether this process has lost its GPU: such a run fails, whatever its tests say."""
+        return self._fresh is not None
 
     def protocol(self, workload: Workload) -> str:
         """What must be equal for latencies to be comparable."""
@@ -152,27 +253,16 @@ class Workbench:
 
     # -- latency -----------------------------------------------------------------------------------
 
-    def measure(self, prepared: Prepared, time_rounds: TimeRounds) -> Result:
+    def measure(self, prepared: Prepared | Elsewhere, time_rounds: TimeRounds) -> Result:
         """Measure one session, judge it against the baseline, and put the result on disk."""
-        context = prepared.context
+        context, last = prepared.context, list[Any]()
         key = _key(context.workload, context.variant)
-        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
-        last: list[Any] = []
-
-        def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
-            def kept() -> object:
-                last[:] = [call()]
-                return last[0]
-
-            return time_rounds(kept, rounds, before)
-
-        def progress(phase: str) -> None:
-            self.progress(key, phase)
-
-        session = measuring.measure(prepared, keeping, plan, progress)
-        if self.settings.relative:
-            progress("relative latency")
-            session = with_relative(session, prepared, self.settings.time_budget_s)
+        with self._watched(key):
+            if isinstance(prepared, Elsewhere):
+                self._enter(key, "measuring in a fresh process")
+                session = prepared.session(self.settings.time_budget_s, relative=self.settings.relative)
+            else:
+                session = self._measured(prepared, time_rounds, key, last)
         verdict = judging.with_causes(self.judge(context.workload, context.variant, session), session)
         return self._record(
             Result(
@@ -185,6 +275,23 @@ class Workbench:
                 timed=self._timed(context.workload, context.variant, last),
             )
         )
+
+    def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
+        """One session in this process; what the last timed call drew is left in `last`."""
+        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
+
+        def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
+            def kept() -> object:
+                last[:] = [call()]
+                return last[0]
+
+            return time_rounds(kept, rounds, before)
+
+        session = measuring.measure(prepared, keeping, plan, lambda phase: self._enter(key, phase))
+        if self.settings.relative:
+            self._enter(key, "relative latency")
+            session = with_relative(session, prepared, self.settings.time_budget_s)
+        return session
 
     def _timed(self, workload: Workload, variant: Variant, last: Sequence[Any]) -> PictureScore | None:
         """What the timed calls drew: a fast call that draws something else is no speed-up."""
@@ -295,17 +402,20 @@ class Workbench:
         name = models.reference_folder(workload, self.settings.weights)
         return self.settings.baselines / "reference" / name
 
-    def draw(self, prepared: Prepared) -> list[Any]:
+    def draw(self, prepared: Prepared | Elsewhere) -> list[Any]:
         """One picture a prompt; where more than pictures will be judged, with the latents' drift."""
         context = prepared.context
         reference = self.reference(context.workload)
-        if not reference.traces:
-            return prepared.pictures()
-        drawn = run_freely(prepared.pipe, context, reference.traces)
+        key = _key(context.workload, context.variant)
+        with self._watched(key):
+            self._enter(key, "pictures")
+            if isinstance(prepared, Elsewhere) or not reference.traces:
+                return prepared.pictures()
+            drawn = run_freely(prepared.pipe, context, reference.traces)
         self._drawn = (context.workload.name, context.variant.name, drawn)
         return drawn[0]
 
-    def score(self, prepared: Prepared, pictures: Sequence[Any]) -> Result:
+    def score(self, prepared: Prepared | Elsewhere, pictures: Sequence[Any]) -> Result:
         """Judge one picture a prompt against float32 of this run, and put the result on disk."""
         context = prepared.context
         found = judge(
@@ -325,30 +435,34 @@ class Workbench:
             )
         )
 
-    def inspect(self, prepared: Prepared) -> Inspection:
+    def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
         """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
         context = prepared.context
         key = (context.workload.name, context.variant.name)
         if key not in self._inspections:
-            self.progress(_key(context.workload, context.variant), "components, modules, loop")
-            found = inspect(
-                prepared.pipe,
-                self.reference(context.workload),
-                context.variant,
-                self.thresholds(context.workload, context.variant),
-                context.device,
-                context.workload,
-                self._drawn[2] if self._drawn is not None and self._drawn[:2] == key else None,
-            )
+            reference = self.reference(context.workload)
+            with self._watched(_key(context.workload, context.variant)):
+                self._enter(_key(context.workload, context.variant), "components, modules, loop")
+                found = self._inspect(prepared, reference)
             self._record(
                 Result(
                     *key, self.protocol(context.workload), quality=found.quality, evidence=prepared.evidence
                 )
             )
-            self._inspections[key] = replace(
-                found, artifacts=found.write(self.settings.artifacts, self.reference(context.workload))
-            )
+            self._inspections[key] = found
         return self._inspections[key]
+
+    def _inspect(self, prepared: Prepared | Elsewhere, reference: quality.Reference) -> Inspection:
+        context = prepared.context
+        thresholds = self.thresholds(context.workload, context.variant)
+        if isinstance(prepared, Elsewhere):
+            return prepared.inspect(reference, thresholds, self.settings.artifacts)
+        key = (context.workload.name, context.variant.name)
+        drawn = self._drawn[2] if self._drawn is not None and self._drawn[:2] == key else None
+        found = inspect(
+            prepared.pipe, reference, context.variant, thresholds, context.device, context.workload, drawn
+        )
+        return replace(found, artifacts=found.write(self.settings.artifacts, reference))
 
     def golden(self, workload: Workload) -> Quality:
         """Whether float32 itself still draws the stored pictures."""

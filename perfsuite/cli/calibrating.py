@@ -81,7 +81,7 @@ def _sessions(
 
     target = fingerprint(device)
     chosen = []
-    for variant in map(variants.get, names or variants.VARIANTS):
+    for variant in map(variants.get, names or variants.LADDER):
         reason = unsupported(variant, target) or (None if names else variants.superseded(variant, target))
         if reason is None:
             chosen.append(variant)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import warnings
 from pathlib import Path
 
 from perfsuite.device import nvml
@@ -117,19 +118,38 @@ def fingerprint(choice: str = "auto") -> Device:
     wanted = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,3}))?", choice)
     if wanted is None:
         raise ValueError(f"unknown device {choice!r}: one of {', '.join(DEVICES)}")
-    if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
+    if choice == "cpu":
         return _cpu()
-    if not torch.cuda.is_available():
-        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
-        raise NoDeviceError(
-            f"no CUDA device: torch {torch.__version__} is {build}; "
-            "install a CUDA build and check nvidia-smi, or use --perf-device=cpu"
-        )
+    there, reason = _looked_for()
+    if not there:
+        if choice == "auto":
+            return _cpu()
+        raise NoDeviceError(f"no CUDA device for {choice}: {reason}, or use the CPU (cpu)")
     index, count = int(wanted[1] or 0), torch.cuda.device_count()
     if index >= count:
         names = ", ".join(f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(count))
-        raise NoDeviceError(f"no device {choice}: there is {names}")
+        raise NoDeviceError(f"no device {choice}: there is {names}; name one of them")
     return _cuda(index)
+
+
+def _looked_for() -> tuple[bool, str]:
+    """Whether there is a GPU; if not why, and what to do. torch warns of a driver that is too old."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        there = bool(torch.cuda.is_available())
+    if torch.version.cuda is None:
+        return there, f"torch {torch.__version__} is a CPU build; install a CUDA build and check nvidia-smi"
+    _REASONS.extend(str(warning.message).splitlines()[0] for warning in said)
+    built = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
+    if _REASONS:
+        return there, f"{built}: {'; '.join(dict.fromkeys(_REASONS))}; check nvidia-smi"
+    return there, f"{built}, and finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES"
+
+
+_REASONS: list[str] = []
+"""What torch has said; it says so once a process."""
 
 
 def versions() -> dict[str, str]:

@@ -353,6 +353,21 @@ def _write_yardstick(modules: Path, precision: str, yardstick: Yardstick) -> Non
     os.replace(temporary, path)
 
 
+def keep(reference: Reference) -> Path:
+    """The folder from which another process can read this reference; it is as long there as this one.
+
+    Raises `QualityError` for a reference that holds pictures only.
+    """
+    if reference.folder is None:
+        raise QualityError("this reference holds pictures only; record it with deep=True")
+    folder = reference.folder.parent
+    if not (folder / "reference.json").exists():
+        _save(folder, reference.workload, reference.traces, reference.modules, reference.structure)
+        for precision, yardstick in reference.yardsticks.items():
+            _write_yardstick(reference.folder, precision, yardstick)
+    return folder
+
+
 def load_reference(folder: Path, workload: Workload, device: Device, weights: str = "auto") -> Reference:
     """A reference that `record_reference` stored.
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from perfsuite.store import Change
 
 _BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
-WEIGHTS = "weights: "
-"""Beginning of the line of a result's evidence that says where its weights are from."""
+_SAID = ("weights: ", "this torch has no Inductor flag")
+"""Beginnings of the lines of a result's evidence that a person should see: where its weights are from, and
+what the recipe asks for and is not there."""
 _STYLES = {
     Status.OK: "green",
     Status.IMPROVED: "bold green",
@@ -265,7 +266,7 @@ def remarks(results: Iterable[Result]) -> list[str]:
     """What a person should know besides the table: every verdict that is not a plain OK."""
     results = list(results)
     lines = list(
-        dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(WEIGHTS))
+        dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(_SAID))
     )
     for result in results:
         name = f"{result.workload} {result.variant}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perfsuite import decision
 from perfsuite.decision.modes import modes
 from perfsuite.records import Result
-from perfsuite.workers.client import StartError, WorkerError
+from perfsuite.workers.client import RefusedError, StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
 
 if TYPE_CHECKING:
@@ -63,26 +63,48 @@ def calibrate(
 ) -> list[Spread]:
     """Measure until each variant has `sessions` stored, in turns so that a drift meets them all alike.
 
-    Each session is stored before the next begins; called again after an interruption, it goes on.
+    Each session is stored before the next begins; called again after an interruption, it goes on. A variant
+    whose process fails three times in a row (it runs out of memory, it loses the GPU) is left out from then
+    on, and the others are measured.
 
     Raises:
         CalibrationError: sessions of another protocol or other versions are stored, and not `restart`.
-        WorkerError: a process failed three times in a row.
+        WorkerError: at the end, which variants could not be measured and why; at once where no process can
+            be started.
         StoreError: the file is bad or cannot be written.
     """
     stored = _check(store, device, workload, variants, protocol, versions, restart)
     began = {name: len(found) for name, found in stored.items()}
+    failed: dict[str, WorkerError] = {}
     for number in range(1, sessions + 1):
         for variant in variants:
-            if number <= began[variant.name]:
+            if number <= began[variant.name] or variant.name in failed:
                 continue
             progress(f"{workload.name} {variant.name}: session {number} of {sessions}")
-            session = _measure(server, workload, variant, device, weights, time_budget_s, progress)
+            try:
+                session = _measure(server, workload, variant, device, weights, time_budget_s, progress)
+            except WorkerError as error:
+                if isinstance(error, StartError) and not isinstance(error, RefusedError):
+                    raise
+                failed[variant.name] = error
+                progress(f"{workload.name} {variant.name}: left out: {str(error).splitlines()[0]}")
+                continue
             result = Result(workload.name, variant.name, protocol, session=session)
             store.update(device, [result], "reset" if number == 1 else "append")
+    if failed:
+        raise _failure(failed, len(variants))
     found = store.load(device.slug)
     assert found is not None
     return [spread(found.entries[f"{workload.name}/{v.name}"], device.kind) for v in variants]
+
+
+def _failure(failed: dict[str, WorkerError], of: int) -> WorkerError:
+    """One error for all."""
+    if of == 1:
+        return next(iter(failed.values()))
+    why = "; ".join(f"{name}: {error}" for name, error in failed.items())
+    stored = "; the sessions of the others are stored" if len(failed) < of else ""
+    return WorkerError(f"{len(failed)} of {of} variants could not be measured{stored}: {why}")
 
 
 def _check(

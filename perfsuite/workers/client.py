@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.workers.serving import PROTOCOL
+from perfsuite.workers.serving import COMMANDS, PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,10 @@ class StartError(WorkerError):
     """An interpreter that will not do, however often one tries: not there, or without a package."""
 
 
+class RefusedError(StartError):
+    """A command that will not do, however often one tries: no such device, too little memory for it."""
+
+
 class Server:
     """An interpreter that has the heavy packages imported and forks a fresh `Worker` in milliseconds.
 
@@ -51,10 +55,12 @@ class Server:
         fork: bool = hasattr(os, "fork") and sys.platform != "darwin",
         environment: Mapping[str, str] | None = None,
         start_limit_s: float = START_LIMIT_S,
+        commands: str = COMMANDS,
     ) -> None:
-        """Nothing is started before the first worker is asked for."""
+        """Nothing is started before the first worker is asked for; `commands`: see `serving`."""
         self.python = str(python)
         self._fork = fork
+        self._commands = commands
         self._environment = {**os.environ, **(environment or {})}
         # Whether CUDA is there must be found out without touching it: a fork cannot use its context.
         self._environment["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
@@ -93,6 +99,11 @@ class Server:
         worker = Worker(connection, self, None if self._fork else process, reply_limit_s)
         self._workers.append(worker)
         worker.hello = worker.ask("hello", limit_s=self._start_limit_s)
+        if self._fork and worker.hello.get("spoilt"):
+            # Something asked the driver for devices while importing: for a slice (MIG) torch itself does.
+            self.close()
+            self._fork = False
+            return self.worker(reply_limit_s)
         return worker
 
     def close(self) -> None:
@@ -116,7 +127,15 @@ class Server:
         self._count += 1
         self._socket = self._folder / f"{self._count}.sock"
         self._log = self._folder / f"{self._count}.log"
-        command = [self.python, "-P", str(_BOOTSTRAP), str(self._socket), *(["--keep"] if self._fork else [])]
+        keep = ["--keep"] if self._fork else []
+        command = [
+            self.python,
+            "-P",
+            str(_BOOTSTRAP),
+            str(self._socket),
+            f"--commands={self._commands}",
+            *keep,
+        ]
         try:
             with self._log.open("wb") as log:
                 process = subprocess.Popen(
@@ -212,6 +231,8 @@ class Worker:
             missing = _missing_module(reply["error"])
             if missing:
                 raise self._server._without(missing)
+            if reply.get("refused"):
+                raise RefusedError(f"{self._server.python}: {reply['error']}")
             trace = reply["traceback"][-_TAIL:].rstrip()
             raise WorkerError(f"{self._server.python}: {command} failed: {reply['error']}\n{trace}")
         return reply["ok"]

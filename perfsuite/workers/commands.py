@@ -8,11 +8,17 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines, workloads
+from perfsuite.device import NoDeviceError
 from perfsuite.measuring.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.models import WeightsError
+from perfsuite.records import ContradictionError
+from perfsuite.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Workload
 
@@ -20,15 +26,25 @@ if TYPE_CHECKING:
 class Commands:
     """The state of one worker. Each ``do_`` method answers the request of that name with plain data."""
 
+    refusals = (
+        NoDeviceError, WeightsError, pipelines.UnsupportedError, UnknownNameError, ContradictionError,
+        workloads.SizeError,
+    )  # fmt: skip
+    """Errors that say all there is to say, and come again however often one tries: no traceback is shown."""
+
     def __init__(self) -> None:
         self._open: dict[str, Prepared] = {}
         self._pieces: dict[str, Pieces] = {}
 
     def do_hello(self) -> dict[str, Any]:
-        """Who answers: process, and versions of what is measured."""
+        """Who answers: process, and versions of what is measured; and whether CUDA was used before it was
+        forked, which it cannot be after that."""
+        import torch
+
         from perfsuite.device import versions
 
-        return {"pid": os.getpid(), "versions": versions()}
+        spoilt = getattr(torch.cuda, "_is_in_bad_fork", lambda: False)()
+        return {"pid": os.getpid(), "versions": versions(), "spoilt": bool(spoilt)}
 
     def do_unsupported(self, variant: str, device: str = "auto") -> str | None:
         """Why this environment's device cannot run the variant, or should not; None if it can."""
@@ -81,13 +97,10 @@ class Commands:
 
         All steps of the workload, also where turns are taken with fewer.
         """
-        import numpy as np
-        from safetensors.numpy import save_file
-
         found = self._open[variant]
         full = replace(found.context, workload=_workload(workload, None))
         pictures = [full.generate(found.pipe, i) for i in range(min(count, len(full.workload.prompts)))]
-        save_file({f"{i:03d}": np.ascontiguousarray(p) for i, p in enumerate(pictures)}, file)
+        write_pictures(pictures, file)
         return len(pictures)
 
     def do_memory(self) -> int:
@@ -112,6 +125,14 @@ class Commands:
         pipelines.release(pipe)
         del pipe
         gc.collect()
+
+
+def write_pictures(pictures: Sequence[Any], file: str) -> None:
+    """Into a safetensors file, by their number."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({f"{i:03d}": np.ascontiguousarray(p) for i, p in enumerate(pictures)}, file)
 
 
 def _workload(name: str, steps: int | None) -> Workload:

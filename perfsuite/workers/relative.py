@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
+from perfsuite.device import errors
 from perfsuite.measuring.memory import free_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.records import Relative, Session
@@ -68,18 +69,12 @@ def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Sess
     try:
         found = measure_relative(prepared, session.peak_memory_bytes, budget_s)
     except Exception as error:
-        if not _out_of_memory(error):
+        if errors.out_of_memory(error) is None:
             raise
         found = "no memory for the reference beside it: it ran out"
     if isinstance(found, str):
         return replace(session, conditions={**session.conditions, "relative": found})
     return replace(session, relative=found)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _calls(turns: Turns, per_call: int) -> list[Turns]:

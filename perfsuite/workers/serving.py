@@ -1,13 +1,15 @@
 """The worker's side: answers one JSON line with one JSON line, over a Unix socket.
 
-With ``--keep`` the process imports the heavy packages and then forks a child for each connection: a fresh
-process in milliseconds. Nothing is computed before the fork, so the child starts its own threads and its
-own CUDA context, as a started process does. Without it, one connection is served and the process ends.
+What it can do is a class, `COMMANDS` or the ``module:class`` after ``--commands=``. With ``--keep`` the
+process imports the heavy packages and then forks a child for each connection: a fresh process in
+milliseconds. Nothing is computed before the fork, so the child starts its own threads and its own CUDA
+context, as a started process does. Without it, one connection is served and the process ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -23,14 +25,21 @@ PROTOCOL = 1
 """Of the messages; both sides are the same code, so a difference is an installation gone wrong."""
 
 
+COMMANDS = "perfsuite.workers.commands:Commands"
+_OPTION = "--commands="
+
+
 def main(arguments: list[str]) -> None:
     """Listen at the path given first; serve one connection, or with ``--keep`` each in a fork."""
     path, keep = arguments[0], "--keep" in arguments[1:]
+    named = [a.removeprefix(_OPTION) for a in arguments[1:] if a.startswith(_OPTION)]
     # Ctrl-C reaches the whole group; the parent process decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if keep:
         _preload()
     server = (_Forking if keep else _Single)(path, _Handler)
+    module, _, kind = (named[0] if named else COMMANDS).partition(":")
+    server.commands = getattr(importlib.import_module(module), kind)
     with contextlib.suppress(FileNotFoundError), server:
         if keep:
             _announce(path)
@@ -61,10 +70,11 @@ def _preload() -> None:
 
 
 class _Single(socketserver.UnixStreamServer):
-    pass
+    commands: type[Any]
+    """Made for each connection."""
 
 
-class _Forking(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+class _Forking(socketserver.ForkingMixIn, _Single):
     # The parent must see the end of a child's connection at once, also of one that was killed.
     block_on_close = False
     _parent = os.getppid()
@@ -77,13 +87,12 @@ class _Forking(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        from perfsuite.workers.commands import Commands
-
-        commands = Commands()
+        assert isinstance(self.server, _Single)
+        commands = self.server.commands()
         try:
             for line in self.rfile:
                 request = json.loads(line)
-                reply = _answer(getattr(commands, f"do_{request.pop('do')}"), request)
+                reply = _answer(commands, request)
                 self.wfile.write(json.dumps(reply).encode() + b"\n")
                 self.wfile.flush()
         except BrokenPipeError:
@@ -95,11 +104,13 @@ class _Handler(socketserver.StreamRequestHandler):
                 os._exit(0)  # what the parent of the fork registered for its own end is not ours
 
 
-def _answer(command: Callable[..., Any], request: dict[str, Any]) -> dict[str, Any]:
+def _answer(commands: Any, request: dict[str, Any]) -> dict[str, Any]:
+    command: Callable[..., Any] = getattr(commands, f"do_{request.pop('do')}")
     try:
         return {"ok": command(**request)}
     except Exception as error:
         return {
             "error": f"{type(error).__name__}: {error}",
             "traceback": traceback.format_exc(),
+            "refused": isinstance(error, getattr(commands, "refusals", ())),
         }

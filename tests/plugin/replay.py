@@ -10,9 +10,11 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``latency_s``: seconds of its calls, repeated as often as needed;
 * ``fresh_latency_s``: the calls of each fresh process that measures it again, repeated likewise;
 * ``fresh_error``: what a fresh process says instead;
+* ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
+  one, and what it says to that;
 * ``noise``: standard deviation of the noise on its pictures;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
-* ``draw_error``: likewise, raised by the first call;
+* ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
@@ -104,7 +106,7 @@ class Pipeline:
 
     def __call__(self, *, prompt, num_inference_steps, callback_on_step_end=None, **options):
         self.calls += 1
-        if "draw_error" in self.script:
+        if "draw_error" in self.script and self.calls == self.script.get("draw_error_at", self.calls):
             fail(self.script["draw_error"])
         if self.calls == self.script.get("block_at_call"):
             block()
@@ -201,10 +203,72 @@ def fresh_session(bench, workload, variant):
     )
 
 
+class Server:
+    """In place of `perfsuite.workers.Server`: its processes answer from the replay."""
+
+    def __init__(self, **options):
+        pass
+
+    def worker(self):
+        return Worker()
+
+    def close(self):
+        pass
+
+
+class Worker:
+    """A fresh process that builds one variant."""
+
+    script: dict
+    workload: str
+
+    def ask(self, command, **arguments):
+        from perfsuite.workers import WorkerError
+
+        name = arguments["variant"]
+        event(f"worker {command} {name}")
+        if command == "prepare":
+            self.script = json.loads((HERE / "replay.json").read_text()).get(name, {})
+            self.workload = arguments["workload"]
+            return {"evidence": [f"replayed {name} in a worker"]}
+        if "worker_error" in self.script:
+            raise WorkerError(self.script["worker_error"])
+        return getattr(self, f"do_{command}")(**arguments)
+
+    def do_session(self, variant, plan, relative_s):
+        return {
+            "id": "worker", "date": "2025-01-02T03:04:05+00:00",
+            "latency_s": self.script.get("latency_s", LATENCY_S), "peak_memory_bytes": 1,
+            "first_call_s": 1.0, "compile_s": None, "warmup_s": [1.0], "warmup_steady": True,
+            "stages": None, "versions": {}, "conditions": {}, "wall_s": 9.0,
+        }  # fmt: skip
+
+    def do_pictures(self, workload, variant, file, count):
+        from safetensors.numpy import save_file
+
+        from perfsuite import workloads
+
+        prompts = workloads.get(workload).prompts[:count]
+        noise = self.script.get("worker_noise", 0.0)
+        save_file({f"{i:03d}": draw(p, noise) for i, p in enumerate(prompts)}, file)
+        return len(prompts)
+
+    def close(self):
+        event("worker closed")
+
+
+def abandon(pipe):
+    """In place of `perfsuite.pipelines.abandon`."""
+    event(f"abandon {pipe.name}")
+    return {}
+
+
 def pytest_configure(config):
     for name, replacement in {
         "perfsuite.pipelines.prepare": prepare,
         "perfsuite.pipelines.release": release,
+        "perfsuite.pipelines.abandon": abandon,
+        "perfsuite.workbench.Server": Server,
         "perfsuite.quality.reference.prepare": prepare,
         "perfsuite.quality.reference.release": release,
         "perfsuite.workbench.fingerprint": fingerprint,

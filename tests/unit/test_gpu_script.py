@@ -42,7 +42,9 @@ def test_parts_in_order_and_what_they_leave(tmp_path: Path) -> None:
         "== structure: exit 0",
         "== ladder: exit 0",
         "== calibrate: exit 0",
+        "== figures: exit 0",
     ]
+    assert f"--benchmark-json={out}/figures.json" in (out / "figures.log").read_text()
     ladder, calibrate = (out / "ladder.log").read_text(), (out / "calibrate.log").read_text()
     assert "--perf-workload=sdxl-base --perf-device cuda --perf-weights auto" in ladder
     assert ladder.rstrip().endswith("--perf-variant=bf16-sdpa --perf-strict")
@@ -61,6 +63,7 @@ def test_parts_in_order_and_what_they_leave(tmp_path: Path) -> None:
         ("*structure*) exit 3 ;; *test_latency*) exit 1 ;;", 3),
         ("*test_latency*) exit 1 ;;", 1),
         ("*calibrate*) exit 2 ;;", 2),
+        ("*figures*) exit 5 ;;", 5),
     ],
 )
 def test_the_first_failure_is_the_exit_code_and_the_rest_still_runs(
@@ -69,7 +72,7 @@ def test_the_first_failure_is_the_exit_code_and_the_rest_still_runs(
     done = run(tmp_path, cases)
 
     assert done.returncode == code
-    assert len((tmp_path / "out put" / "parts.txt").read_text().splitlines()) == 3
+    assert len((tmp_path / "out put" / "parts.txt").read_text().splitlines()) == 4
 
 
 def test_no_baseline_is_proposed_without_sessions(tmp_path: Path) -> None:
@@ -79,6 +82,25 @@ def test_no_baseline_is_proposed_without_sessions(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert not (tmp_path / "out put" / "baselines").exists()
     assert "--perf-workload=shapes --perf-device cpu" in (tmp_path / "out put" / "ladder.log").read_text()
+
+
+def test_only_the_parts_that_are_named_run(tmp_path: Path) -> None:
+    """In their own order."""
+    done = run(tmp_path, "", PERFSUITE_PARTS="calibrate ladder")
+
+    assert done.returncode == 0
+    assert (tmp_path / "out put" / "parts.txt").read_text().splitlines() == [
+        "== ladder: exit 0",
+        "== calibrate: exit 0",
+    ]
+
+
+def test_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "", PERFSUITE_PARTS="ladder calibration")
+
+    assert done.returncode == 2
+    assert "no part calibration; some of: structure ladder calibrate figures" in done.stderr
+    assert not (tmp_path / "out put").exists()
 
 
 def test_without_a_folder_it_says_how_it_is_used() -> None:

@@ -8,6 +8,7 @@ from perfsuite.optimizations import OPTIMIZATIONS
 from perfsuite.records import ContradictionError, Device
 from perfsuite.variants import (
     BESIDE,
+    FASTEST,
     FLOAT32_LADDER,
     LADDER,
     PUBLISHED_REFERENCE,
@@ -43,9 +44,13 @@ def test_variants_beside_the_ladder_are_no_rungs() -> None:
     """They have names of their own, and no run takes them that does not name them."""
     assert {v.name for v in BESIDE} == {
         "bf16-sdpa-compile-regional",
+        "bf16-sdpa-compile-regional-qkv-int8",
+        "bf16-sdpa-compile-regional-qkv-fp8",
         "bf16-sdpa-compile-qkv-int8-weights",
         "bf16-sdpa-compile-qkv-fp8",
+        "bf16-sdpa-compile-fp8",
     }
+    assert set(FASTEST) <= {*LADDER, *BESIDE}
     assert not set(BESIDE) & set(LADDER)
     assert all(get(v.name) == v == VARIANTS[v.name] for v in BESIDE)
 

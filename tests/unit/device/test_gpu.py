@@ -1,6 +1,8 @@
 """Which GPU it is and in what state, as its management library says; the library is stood in for."""
 
+import importlib
 import os
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +44,43 @@ def test_another_power_limit_is_another_device(name: str, limit: Any, slug: str,
     assert fingerprint("auto").slug == slug
 
 
+TOO_OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found 11040)."
+
+
+@pytest.mark.parametrize(
+    ("built", "warning", "reason"),
+    [
+        (None, None, "is a CPU build; install a CUDA build"),
+        ("12.8", None, "is built for CUDA 12.8, and finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES"),
+        ("12.8", f"{TOO_OLD}\nUpdate it.", f"is built for CUDA 12.8: {TOO_OLD}; check nvidia-smi"),
+    ],
+)
+def test_no_gpu_says_why_and_what_to_do(
+    built: str | None, warning: str | None, reason: str, gpu: Gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every way to name one; torch warns once a process, and the second try still knows."""
+    import torch
+
+    gpu(count=0)
+    said = [warning] if warning else []
+
+    def is_available() -> bool:
+        if said:
+            warnings.warn(said.pop(), stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", is_available)
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(importlib.import_module("perfsuite.device.fingerprint"), "_REASONS", [])
+    for choice in ("cuda", "cuda:3"):
+        with pytest.raises(NoDeviceError) as found:
+            fingerprint(choice)
+        assert str(found.value).startswith(f"no CUDA device for {choice}: torch ")
+        assert reason in str(found.value)
+        assert str(found.value).endswith(", or use the CPU (cpu)")
+    assert fingerprint("auto").kind == "cpu"
+
+
 def test_one_of_several(gpu: Gpu) -> None:
     import torch
 
@@ -71,7 +110,9 @@ def test_without_the_library_the_reason_is_kept(gpu: Gpu) -> None:
 
 
 def test_state_counts_the_processes_of_others(gpu: Gpu, process: Callable[[int], SimpleNamespace]) -> None:
-    gpu(DeviceGetComputeRunningProcesses=lambda handle: [process(os.getpid()), process(1), process(2)])
+    """The run that waits for this process is none of them, though its context is on the GPU."""
+    ours, others = [process(os.getpid()), process(os.getppid())], [process(2**23), process(2**23 + 1)]
+    gpu(DeviceGetComputeRunningProcesses=lambda handle: [*ours, *others])
 
     assert nvml.state() == {
         "sm_clock_mhz": 1755.0,

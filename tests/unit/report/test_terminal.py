@@ -210,6 +210,18 @@ def test_remarks_on_all_that_is_not_plainly_ok(make_result: Callable[..., Result
     ]
 
 
+def test_what_a_person_should_know_of_how_it_was_built_is_said_once(
+    make_result: Callable[..., Result],
+) -> None:
+    """Where the weights are from, and what of the recipe this torch has not; not every proof."""
+    lines = ("fp32: float32", "weights: random", "this torch has no Inductor flag use_mixed_mm")
+    results = [replace(make_result(name), evidence=lines) for name in ("fp32", "bf16")]
+    assert terminal.remarks(results) == [
+        "shapes weights: random",
+        "shapes this torch has no Inductor flag use_mixed_mm",
+    ]
+
+
 def test_remark_names_the_gravest_picture(
     make_result: Callable[..., Result], make_quality: Callable[..., Quality]
 ) -> None:

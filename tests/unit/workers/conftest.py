@@ -22,10 +22,14 @@ def preload():
     {preload}
 
 class Commands:
+    refusals = (BufferError,)
     def __init__(self):
         self.count = 0
     def do_hello(self):
-        return {{"pid": os.getpid(), "versions": {{}}}}
+        spoilt = "SPOILT" in os.environ and "--keep" in sys.argv
+        return {{"pid": os.getpid(), "versions": {{}}, "spoilt": spoilt, "forked": "--keep" in sys.argv}}
+    def do_refuse(self):
+        raise BufferError("no such device; use another")
     def do_echo(self, value):
         return value
     def do_count(self):

@@ -14,6 +14,7 @@ from perfsuite.records import Device, Relative, Session
 from perfsuite.store import Baselines, Entry
 from perfsuite.workers import WorkerError
 from perfsuite.workers.calibrating import RETRIES, CalibrationError, Spread, calibrate, spread
+from perfsuite.workers.client import RefusedError, StartError
 
 DEVICE = Device("cpu", "Example CPU", "cpu-example-4", 4, 2**34)
 CHOSEN = [variants.get("fp32"), variants.get("bf16")]
@@ -188,13 +189,40 @@ def test_a_process_that_fails_is_started_again(run: Run, store: Baselines) -> No
     assert counts(store) == {"fp32": 1, "bf16": 1}
 
 
-def test_a_third_failure_ends_it(run: Run, store: Baselines) -> None:
-    """With what was measured before kept."""
-    server = FakeServer(broken=(2, 3, 4))
-    with pytest.raises(WorkerError, match="the process ended during 'prepare'"):
+def test_a_third_failure_leaves_the_variant_out_and_the_others_go_on(run: Run, store: Baselines) -> None:
+    """It loses the GPU, say: the others have all their sessions, and the error at the end names it."""
+    server, lines = FakeServer(broken=(2, 3, 4)), list[str]()
+    said = r"^1 of 2 variants could not be measured; .* others are stored: bf16: the process ended during"
+    with pytest.raises(WorkerError, match=said):
+        run(server, 3, progress=lines.append)
+    assert server.closed == [1, 2, 3, 4, 5, 6]
+    assert counts(store) == {"fp32": 3}
+    assert "shapes bf16: left out: the process ended during 'prepare'" in lines
+
+
+def test_what_is_refused_is_not_tried_again(run: Run, store: Baselines) -> None:
+    """Too little memory for one variant: the other goes on; no interpreter: nothing does."""
+
+    class Refusing(FakeServer):
+        def __init__(self, error: WorkerError) -> None:
+            super().__init__()
+            self.error = error
+
+        def worker(self) -> FakeWorker:
+            self.opened += 1
+            if self.opened == 1:
+                raise self.error
+            return FakeWorker(self, self.opened)
+
+    server = Refusing(RefusedError("too little memory"))
+    with pytest.raises(WorkerError, match=r"^1 of 2 .*: fp32: too little memory$"):
         run(server, 1)
-    assert server.closed == [1, 2, 3, 4]
-    assert counts(store) == {"fp32": 1}
+    assert server.opened == 2
+    assert counts(store) == {"bf16": 1}
+    server = Refusing(StartError("no such interpreter"))
+    with pytest.raises(StartError, match="no such interpreter"):
+        run(server, 2)
+    assert server.opened == 1
 
 
 def test_a_process_that_cannot_start_is_tried_again(run: Run) -> None:

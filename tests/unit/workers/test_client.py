@@ -15,6 +15,7 @@ import annotated_types
 import pytest
 
 from perfsuite.workers import Server, WorkerError
+from perfsuite.workers.client import RefusedError
 
 Stub = Callable[..., Path]
 Ended = Callable[..., bool]
@@ -73,6 +74,45 @@ def test_a_command_that_fails_says_how_and_the_worker_goes_on(server: Server) ->
     assert said.startswith(f"{server.python}: fail failed: KeyError: 'of the stub'\nTraceback ")
     assert "in do_fail" in said
     assert worker.ask("count") == 1
+
+
+def test_a_command_that_is_refused_says_so_in_one_line(server: Server) -> None:
+    """What is wrong with what was asked for: no traceback, and a kind of error that nobody tries again."""
+    worker = server.worker()
+
+    with pytest.raises(RefusedError) as found:
+        worker.ask("refuse")
+
+    assert str(found.value) == f"{server.python}: BufferError: no such device; use another"
+    assert worker.ask("count") == 1
+
+
+def test_a_fork_that_cannot_use_the_gpu_is_given_up_for_started_processes(stub: Stub, ended: Ended) -> None:
+    """Where importing has asked the driver already, as torch does for a slice of a GPU (MIG)."""
+    with Server(stub(), fork=True, environment={"SPOILT": "1"}) as server:
+        first, second = server.worker(), server.worker()
+        assert [w.hello["forked"] for w in (first, second)] == [False, False]
+        assert first.hello["pid"] != second.hello["pid"]
+        assert first.ask("echo", value=1) == second.ask("echo", value=1) == 1
+    with Server(stub(), fork=True) as server:
+        assert server.worker().hello["forked"]
+
+
+def test_commands_of_another_module_are_known(stub: Stub, tmp_path: Path) -> None:
+    """A higher room's, which this one does not import."""
+    module = tmp_path / "more_commands.py"
+    module.write_text(
+        "import os\n"
+        "from perfsuite.workers import commands\n"
+        "class Commands(commands.Commands):\n"
+        "    def do_more(self):\n"
+        "        return 'more'\n"
+    )
+    preload = f"sys.path.insert(0, {str(tmp_path)!r})"
+    with Server(stub(preload), fork=True, commands="more_commands:Commands") as server:
+        worker = server.worker()
+        assert worker.ask("more") == "more"
+        assert worker.ask("count") == 1
 
 
 def test_wrong_arguments_are_a_failed_command(server: Server) -> None:
