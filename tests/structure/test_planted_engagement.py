@@ -163,9 +163,8 @@ def test_a_contiguous_that_undoes_channels_last(rung, where):
     """The weights are still channels_last; the activations are brought back in the middle of a block."""
     prepared = rung(here("bf16+sdpa+channels-last"))
     assert "convolutions are given channels_last" in passes("layout", prepared)
-    resnet = (
-        first_resnet(prepared.pipe) if where == "unet" else prepared.pipe.vae.decoder.mid_block.resnets[0]
-    )
+    pipe = prepared.pipe
+    resnet = first_resnet(pipe) if where == "unet" else pipe.vae.decoder.mid_block.resnets[0]
     convolve = resnet.conv1.forward
     resnet.conv1.forward = lambda x: convolve(x).contiguous()
     said = finds("layout", prepared)

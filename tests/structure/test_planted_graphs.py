@@ -19,11 +19,11 @@ def forget():
     torch._dynamo.reset()
 
 
-def test_a_graph_break_in_a_unet_block(blocks):
+def test_a_graph_break_in_a_unet_block(traced):
     """With the reason and the line; it makes more graphs than there are blocks."""
     import torch
 
-    prepared, found = blocks
+    prepared, found = traced
     for block in found.values():
         forward = block.ff.forward
 
@@ -38,9 +38,9 @@ def test_a_graph_break_in_a_unet_block(blocks):
     assert "torch._dynamo.graph_break()" in said
 
 
-def test_the_honest_blocks_pass(blocks):
+def test_the_honest_blocks_pass(traced):
     """One graph a kind of block, no break, nothing compiled later, and compiled code is what runs."""
-    prepared, found = blocks
+    prepared, found = traced
     assert "0 graph breaks" in passes("graphs", prepared)
     assert passes("recompilations", prepared).startswith("0 compilations")
     assert f"{2 * len(found)} compiled regions" in passes("compiled-runs", prepared)
@@ -70,10 +70,10 @@ def test_a_print_in_the_decoder(rung):
     assert "compiled regions ran" in finds("compiled-runs", prepared)
 
 
-def test_a_changing_integer(blocks):
+def test_a_changing_integer(traced):
     """A counter in a module: Dynamo holds its value for a constant."""
-    prepared, found = blocks
-    name, block = next(iter(found.items()))
+    prepared, found = traced
+    block = next(iter(found.values()))
     forward = block.forward
     block.calls = 0
 
@@ -89,9 +89,9 @@ def test_a_changing_integer(blocks):
     assert "test_planted_graphs.py" in said
 
 
-def test_another_number_of_steps_that_recompiles(blocks):
+def test_another_number_of_steps_that_recompiles(traced):
     """A schedule kept as a Python number."""
-    prepared, found = blocks
+    prepared, found = traced
     pipe = prepared.pipe
     block = next(iter(found.values()))
     forward = block.forward
@@ -115,11 +115,11 @@ def test_another_number_of_steps_that_recompiles(blocks):
 
 
 @pytest.mark.parametrize("way", ["stance", "one block"])
-def test_compiled_code_that_does_not_run(blocks, way):
+def test_compiled_code_that_does_not_run(traced, way):
     """A stance that something left behind, or a block whose forward is called past its compiled form."""
     import torch
 
-    prepared, found = blocks
+    prepared, found = traced
     passes("compiled-runs", prepared)
     if way == "stance":
         with torch.compiler.set_stance("force_eager"):
@@ -135,7 +135,6 @@ def test_compiled_code_that_does_not_run(blocks, way):
 
 def test_a_graph_that_is_refused_as_a_cuda_graph(rung):
     """By Inductor's own function for it, which needs no GPU; the reason is in the message."""
-    import torch
     from torch._inductor.cudagraph_utils import log_cudagraph_skip_and_bump_counter
 
     def refusing(graph, inputs):
@@ -195,13 +194,13 @@ def test_generated_code_alone_is_no_fallback(activation):
         ("save_output_code", {"fallbacks"}),
     ],
 )
-def test_a_torch_without_a_counter(blocks, monkeypatch, name, skipped):
+def test_a_torch_without_a_counter(traced, monkeypatch, name, skipped):
     """Its gates skip with the reason; the others run."""
     import torch
     from torch._inductor.graph import GraphLowering
 
     monkeypatch.delattr(GraphLowering if name == "save_output_code" else torch._dynamo.utils, name)
-    prepared, _ = blocks
+    prepared, _ = traced
     gates = ("graphs", "recompilations", "compiled-runs", "cudagraphs", "fallbacks")
     said = {gate: GATES[gate](prepared) for gate in gates}
     assert {gate for gate, check in said.items() if check.skipped} == skipped
@@ -213,9 +212,9 @@ def test_a_torch_without_a_counter(blocks, monkeypatch, name, skipped):
         assert said[gate].facts
 
 
-def test_a_torch_that_does_not_mark_regions(blocks, monkeypatch):
+def test_a_torch_that_does_not_mark_regions(traced, monkeypatch):
     """The profiler shows none, not even of a function that is surely compiled."""
     from perfsuite.structure import graphs
 
     monkeypatch.setattr(graphs, "_REGION", "a mark of another version")
-    assert "does not mark compiled regions" in GATES["compiled-runs"](blocks[0]).skipped
+    assert "does not mark compiled regions" in GATES["compiled-runs"](traced[0]).skipped

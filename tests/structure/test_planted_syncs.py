@@ -3,8 +3,6 @@
 Without a GPU, with a pretended device; see `perfsuite.structure.places`.
 """
 
-import types
-
 import pytest
 from gates import finds, passes
 from machine import here
@@ -76,18 +74,10 @@ def test_sigmas_on_the_device(honest):
     """The other half of the trap: the scheduler branches on a sigma that lies on the device."""
     scheduler = honest.pipe.scheduler
 
-    def set_timesteps(result, steps, device=None, **options):
+    def set_timesteps(result, *args):
         scheduler.sigmas = scheduler.sigmas.to(scheduler.timesteps.device)
 
-    method = scheduler.set_timesteps
-
-    def wrapped(*args, **options):
-        set_timesteps(method(*args, **options), *args, **options)
-
-    # `retrieve_timesteps` looks at its signature.
-    scheduler.set_timesteps = types.MethodType(
-        lambda self, *args, **options: wrapped(*args, **options), scheduler
-    )
+    wrap(scheduler, "set_timesteps", set_timesteps)
     said = finds("syncs", honest)
     assert "_local_scalar_dense in every step" in said
     assert "if s_tmin <= sigma <= s_tmax" in said
