@@ -142,16 +142,8 @@ def check_fallbacks(prepared: Prepared) -> StructureCheck:
 
 def library_calls(source: str) -> Counter[str]:
     """Calls of what was not generated, by operator (``aten.convolution.default``)."""
-    found: Counter[str] = Counter()
-    for line in source.splitlines():
-        if "=" in line and " = " not in line.partition("(")[0]:
-            continue
-        if line.lstrip().startswith("#"):
-            continue
-        for match in _CALL.finditer(line):
-            name = match[1].removeprefix("torch.ops.")
-            found[name] += 1
-    return found
+    code = (line for line in source.splitlines() if not line.lstrip().startswith("#"))
+    return Counter(match[1].removeprefix("torch.ops.") for line in code for match in _CALL.finditer(line))
 
 
 def check_compiled_runs(prepared: Prepared) -> StructureCheck:
