@@ -23,9 +23,8 @@ _BREAK_LOGS = (
     "torch._dynamo.convert_frame.__graph_breaks",
 )
 _SKIP_LOGS = ("torch._inductor.cudagraph_utils.__cudagraphs",)
-_PLACE = re.compile(
-    r"in user code at (?P<file>[^\n]+):(?P<line>\d+)\n(?:Graph Break Reason: (?P<reason>[^\n]+))?"
-)
+_PLACE = re.compile(r"in user code at (?P<file>[^\n]+):(?P<line>\d+)\n")
+_REASON = re.compile(r"\n(?P<kind>[^\n]+)\n  Explanation: (?P<why>[^\n]+)")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>[^\n]+)')
 
 
@@ -80,17 +79,23 @@ def _listening(names: tuple[str, ...], heard: list[str]) -> Iterator[None]:
 
 
 def _said_breaks(heard: list[str]) -> list[str]:
-    """One line a graph break: reason, place, and the calls that led there."""
+    """One line a graph break, with reason and place, and a line each for the two calls that led there."""
+    from torch import __file__ as torch_file
+
     found = []
     for text in heard:
-        match = _PLACE.search(text)
-        if match is None:
-            continue
-        where = place(match["file"], int(match["line"]))
-        # The innermost frames of the models' own code: the place that breaks may be deep in a library.
-        frames = [place(f["file"], int(f["line"]), f["name"]) for f in _FRAME.finditer(text)]
-        callers = "".join(f"\n    from {frame}" for frame in frames[-2:-4:-1])
-        found.append(f"{match['reason'] or 'graph break'} at {where}{callers}")
+        frames = [
+            place(f["file"], int(f["line"]), f["name"])
+            for f in _FRAME.finditer(text)
+            if not Path(f["file"]).is_relative_to(Path(torch_file).parent)
+        ]
+        at, reason = _PLACE.search(text), _REASON.search(text)
+        if at is not None:
+            where = place(at["file"], int(at["line"]))
+        else:  # said of a whole function, which runs eagerly then
+            where = frames[-1] if frames else text.partition("\n")[0]
+        said = reason.expand(r"\g<kind>: \g<why>") if reason is not None else "graph break"
+        found.append("\n    from ".join([f"{said} at {where}", *frames[-2:-4:-1]]))
     return found
 
 
@@ -112,7 +117,10 @@ class _Books:
         self.metrics = None if self._metrics is None else self._metrics()
         self.graphs = self._count("stats", "unique_graphs")
         self.skips = self._count("inductor", "cudagraph_skips")
-        self.breaks = Counter(self.counters["graph_break"]) if self.counters is not None else Counter()
+        self.breaks: Counter[str] = Counter()
+        # The second kind: a function that is given up altogether.
+        for kind in ("graph_break", "unimplemented") if self.counters is not None else ():
+            self.breaks += self.counters[kind]
 
     def _count(self, group: str, name: str) -> int:
         return int(self.counters[group][name]) if self.counters is not None else 0

@@ -117,11 +117,15 @@ def _compare(wanted: dict[str, Any], found: dict[str, Any], what: str) -> list[s
     return problems
 
 
-def _convolutions(prepared: Prepared, wanted: list[str]) -> tuple[str, list[str]]:
-    import torch
+def _kind(module: Any) -> str:
+    # By name: torchao makes a class of its own with each call.
+    return type(module).__qualname__
 
-    modules = dict(_modules(prepared.pipe))
-    left = [name for name in wanted if not isinstance(modules.get(name), torch.nn.Linear)]
+
+def _convolutions(prepared: Prepared, twin: Any, wanted: list[str]) -> tuple[str, list[str]]:
+    """1x1 convolutions that torchao's swap takes are what the swap makes of them."""
+    swapped, modules = dict(_modules(twin)), dict(_modules(prepared.pipe))
+    left = [name for name in wanted if _kind(modules.get(name)) != _kind(swapped[name])]
     problems = [f"{len(left)} of {len(wanted)} 1x1 convolutions are not linear layers: {some(left)}"]
     return f"{len(wanted) - len(left)} 1x1 convolutions are linear layers", problems if left else []
 
@@ -144,7 +148,7 @@ def check_engagement(prepared: Prepared) -> StructureCheck:
     if "qkv" in context.variant:
         counted.append(_fused(prepared, twin))
     if convolutions:
-        counted.append(_convolutions(prepared, convolutions))
+        counted.append(_convolutions(prepared, twin, convolutions))
     counted += [_layers(prepared, twin, name) for name in _QUANTIZED if name in context.variant]
     for fact, wrong in counted:
         facts.append(fact)

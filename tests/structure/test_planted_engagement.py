@@ -16,11 +16,14 @@ def first_resnet(pipe):
 
 def test_an_attention_block_left_unfused(rung):
     """One of all; by name."""
+    from diffusers.models.attention_processor import AttnProcessor2_0
+
     prepared = rung(here("bf16+sdpa+qkv"))
     facts = passes("engagement", prepared)
     assert "fused projections: " in facts
     attention = prepared.pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1
     attention.fused_projections = False
+    attention.set_processor(AttnProcessor2_0())
     del attention.to_qkv
     said = finds("engagement", prepared)
     assert "fused projection" in said
@@ -85,23 +88,15 @@ def test_a_quantized_layer_that_was_replaced(rung):
 
 def test_a_convolution_that_was_not_swapped(rung):
     """The 1x1 convolution is back in its place."""
-    import torch
+    from perfsuite.optimizations import quantization
 
-    from perfsuite.structure.engagement import check_engagement
-
+    prepared = rung(here("bf16+sdpa+qkv"))
+    unet = prepared.pipe.unet
+    name, plain = next((n, m) for n, m in unet.named_modules() if quantization.wants_convolution(m))
     prepared = rung(here("bf16+sdpa+qkv+int8"))
-    fact = next(f for f in check_engagement(prepared).facts if "1x1" in f)
-    assert int(fact.split()[0]) > 0
-    shortcut = next(
-        (name, m.conv_shortcut)
-        for name, m in prepared.pipe.vae.named_modules()
-        if isinstance(getattr(m, "conv_shortcut", None), torch.nn.Linear)
-    )
-    name, linear = shortcut
-    plain = torch.nn.Conv2d(linear.in_features, linear.out_features, 1, dtype=linear.bias.dtype)
-    prepared.pipe.vae.get_submodule(name).conv_shortcut = plain
-    said = finds("engagement", prepared)
-    assert f"vae.{name}.conv_shortcut" in said
+    passes("engagement", prepared)
+    unet.set_submodule(name, plain)
+    assert f"are not linear layers: unet.{name}" in finds("engagement", prepared)
 
 
 # -- dtypes ----------------------------------------------------------------------------------------
