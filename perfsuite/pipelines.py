@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import time
@@ -12,11 +13,13 @@ from perfsuite import models, variants, workloads
 from perfsuite.device import Snapshot, errors, fingerprint
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.compilation import watching
+from perfsuite.measuring.graphs import recording
 from perfsuite.optimizations.precision import dtype_of
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from perfsuite.measuring.graphs import Graphs
     from perfsuite.records import Compilation, Device, Variant, Workload
 
 
@@ -35,6 +38,8 @@ class Context:
     """Seconds of the first whole generation, with compilation; None before it."""
     compilation: Compilation | None = None
     """Where the compiled code of the first call came from."""
+    compiled: Graphs | None = None
+    """What the first call compiled; None before it, and where nothing is to be compiled."""
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
@@ -90,11 +95,16 @@ class Context:
     def first_call(self, pipe: Any) -> float:
         """Seconds of the first whole generation; made once, remembered after."""
         if self.first_call_s is None:
-            with watching(compiles=self.variant.compiled) as watch:
+            with contextlib.ExitStack() as watchers:
+                watch = watchers.enter_context(watching(compiles=self.variant.compiled))
+                record = watchers.enter_context(recording()) if self.variant.compiled else None
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
             self.compilation = watch.found
+            if record is not None:
+                self.compiled = record.found
+                self.graphs += record.found.made or 0
         return self.first_call_s
 
 
@@ -207,7 +217,9 @@ def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
 
     try:
         torch._dynamo.reset()
-        torch._dynamo.utils.counters.clear()
+        counters = getattr(torch._dynamo.utils, "counters", None)
+        if counters is not None:
+            counters.clear()
         free()
     finally:  # a device that is lost says so here
         changed = snapshot.restore()

@@ -69,6 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
     except (SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError) as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
     config.stash[_SETTINGS] = settings
+    config.addinivalue_line(
+        "markers",
+        "structure: deterministic gates of what a pipeline does, and the defects planted to test them",
+    )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
@@ -414,6 +418,27 @@ def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
         found = workbench.honest(workload)
         passed = _passes(found.status, workbench)
         return Check(passed, f"{workload.name} honest eager code: {found.status}: {found.detail}")
+
+    return gate
+
+
+@pytest.fixture
+def structure_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Prepared, str], Check]:
+    """One deterministic gate: from pipeline and name in `perfsuite.structure.gates.GATES` to `Check`.
+
+    Skips with the reason where nothing can be said, for instance what this torch does not count.
+    """
+    from perfsuite.report import messages
+    from perfsuite.structure.gates import GATES
+
+    def gate(prepared: Prepared, name: str) -> Check:
+        key = f"{prepared.context.workload.name} {prepared.context.variant.name}"
+        workbench.progress(key, name)
+        found = GATES[name](prepared)
+        if found.skipped is not None:
+            pytest.skip(found.skipped)
+        _properties(request)(f"perfsuite.{name}", "; ".join(found.problems or found.facts))
+        return Check(not found.problems, messages.structure(key, found))
 
     return gate
 

@@ -99,6 +99,9 @@ class Optimization:
     eager pipeline of the same precision; see `perfsuite.quality.budgets`."""
     layer_error: float = 0.0
     """Relative L2 error that it may add to the layers that it changes, and to what holds them."""
+    settings: tuple[str, ...] = ()
+    """Global settings that it changes while the pipeline lives, as patterns of the names in
+    `perfsuite.device.Snapshot`; any other that changes is a leak."""
 
 
 class ContradictionError(ValueError):
@@ -152,6 +155,19 @@ class Variant:
     def compiled(self) -> bool:
         """True if any of its code is compiled."""
         return any(o.compiles for o in self.optimizations)
+
+
+@dataclass(frozen=True)
+class StructureCheck:
+    """What one deterministic gate found in a pipeline."""
+
+    gate: str
+    facts: tuple[str, ...]
+    """What was counted, a line each."""
+    problems: tuple[str, ...] = ()
+    """What must not be, each with its place."""
+    skipped: str | None = None
+    """Why nothing can be said here, for instance what this torch does not count."""
 
 
 @dataclass(frozen=True)

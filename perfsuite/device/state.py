@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ENVIRONMENT = ("TORCH", "INDUCTOR", "OMP_", "MKL_", "KMP_", "CUDA_", "DIFFUSERS_", "CUBLAS_")
+_ENVIRONMENT = (
+    "TORCH", "PYTORCH_", "INDUCTOR", "TRITON_", "DIFFUSERS_",
+    "OMP_", "MKL_", "KMP_", "CUDA_", "CUBLAS_", "NVIDIA_",
+)  # fmt: skip
 
 
 def _configs() -> dict[str, Any]:

@@ -75,8 +75,11 @@ def recorded() -> tuple[bytes, frozenset[str]]:
 
 def counts() -> tuple[int, int, int]:
     """Graphs found in Inductor's cache and in AOTAutograd's, and graphs that had to be compiled, so far."""
-    from torch._dynamo.utils import counters
+    from torch._dynamo import utils
 
+    counters = getattr(utils, "counters", None)
+    if counters is None:  # not in this torch
+        return 0, 0, 0
     inductor, aot = counters["inductor"], counters["aot_autograd"]
     compiled = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
     return int(inductor["fxgraph_cache_hit"]), int(aot["autograd_cache_hit"]), int(compiled)

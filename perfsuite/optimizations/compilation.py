@@ -46,12 +46,6 @@ def _apply(pipe: Any, context: Context) -> None:
     pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
 
 
-def _graphs() -> int:
-    from torch._dynamo.utils import counters
-
-    return int(counters["stats"]["unique_graphs"])
-
-
 def check_settings(pipe: Any, context: Context) -> str:
     """Compilation is not switched off, Inductor's flags and the layout are as wanted; the layout in words.
 
@@ -70,19 +64,21 @@ def check_settings(pipe: Any, context: Context) -> str:
 def check_calls(pipe: Any, context: Context) -> None:
     """The first call compiles; a second one may only run what is compiled, with no graph break.
 
-    Adds the graphs of the first call to `context.graphs`. Raises `NotEngagedError`.
+    Raises `NotEngagedError`.
     """
     import torch
-    from torch._dynamo.utils import counters
+    from torch._dynamo.exc import Unsupported
 
-    before = _graphs()
-    context.first_call(pipe)
-    made = _graphs() - before
-    if made == 0 and context.graphs == 0:
-        raise NotEngagedError("the first call compiled nothing")
-    context.graphs += made
-    if counters["graph_break"]:
-        raise NotEngagedError(f"graph breaks: {'; '.join(counters['graph_break'])}")
+    try:
+        context.first_call(pipe)
+    except Unsupported as error:
+        raise NotEngagedError(f"graph break: {error}") from error
+    compiled = context.compiled
+    if compiled is not None:
+        if compiled.made is not None and context.graphs == 0:
+            raise NotEngagedError("the first call compiled nothing")
+        if compiled.breaks:
+            raise NotEngagedError(f"graph breaks: {'; '.join(compiled.breaks)}")
     try:
         with torch.compiler.set_stance("fail_on_recompile"):
             context.generate(pipe, steps=2)
@@ -123,4 +119,5 @@ COMPILE = Optimization(
     phase=4,
     conflicts=("channels-last", "compile-regional"),
     compiles=True,
+    settings=tuple(f"inductor.{flag}" for flag in COMPILE_FLAGS),
 )

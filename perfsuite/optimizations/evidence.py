@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Observation:
     """Qualified names (``unet.…``, ``vae.…``) of the modules whose forward ran."""
     dtypes: frozenset[str]
     """Of the floating tensors that UNet and VAE decoder returned."""
+    sdpa_of: dict[str, int] = field(default_factory=dict)
+    """`sdpa_calls` by model: ``unet`` (one forward) and ``vae``."""
 
 
 def models(pipe: Any) -> dict[str, Any]:
@@ -94,22 +97,21 @@ def observe(pipe: Any, context: Context) -> Observation:
     from torch.overrides import TorchFunctionMode
 
     inside: list[str] = []
-    sdpa_calls = 0
+    sdpa_of: Counter[str] = Counter()
     ran: list[str] = []
     dtypes: set[str] = set()
 
     class CountAttention(TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            nonlocal sdpa_calls
             if inside and func is torch.nn.functional.scaled_dot_product_attention:
-                sdpa_calls += 1
+                sdpa_of[inside[-1]] += 1
             return func(*args, **(kwargs or {}))
 
     def note(name: str) -> Any:
         return lambda module, args, output: ran.append(name)
 
-    def enter(module: Any, args: Any) -> None:
-        inside.append("model")
+    def enter(root: str) -> Any:
+        return lambda module, args: inside.append(root)
 
     def leave(module: Any, args: Any, output: Any) -> None:
         inside.pop()
@@ -123,8 +125,8 @@ def observe(pipe: Any, context: Context) -> Observation:
             for name, module in model.named_modules():
                 if name:
                     handles.append(module.register_forward_hook(note(f"{root}.{name}")))
-        for module in (roots["unet"], roots["vae"].decoder):
-            handles.append(module.register_forward_pre_hook(enter))
+        for root, module in (("unet", roots["unet"]), ("vae", roots["vae"].decoder)):
+            handles.append(module.register_forward_pre_hook(enter(root)))
             handles.append(module.register_forward_hook(leave))
         with eager(pipe), CountAttention():
             context.generate(pipe, steps=1)
@@ -133,10 +135,11 @@ def observe(pipe: Any, context: Context) -> Observation:
             handle.remove()
     attentions = set(attention_modules(pipe))
     return Observation(
-        sdpa_calls=sdpa_calls,
+        sdpa_calls=sdpa_of.total(),
         attention_calls=sum(name in attentions for name in ran),
         modules_run=frozenset(ran),
         dtypes=frozenset(dtypes),
+        sdpa_of=dict(sdpa_of),
     )
 
 

@@ -26,7 +26,8 @@ def dtype_of(variant_or_names: Any) -> Any:
     raise ValueError(f"no precision in {variant_or_names!r}; one of {', '.join(NAMES)}")
 
 
-def _wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
+def wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
+    """Weights and buffers of all components that are in another floating dtype, in words."""
     return [
         f"{component}.{name} is {tensor.dtype}"
         for component in COMPONENTS
@@ -62,7 +63,7 @@ def is_upcast(pipe: Any) -> bool:
 
 
 def _verify(pipe: Any, context: Context, dtype: Any) -> str:
-    wrong = _wrong_parameters(pipe, dtype)
+    wrong = wrong_parameters(pipe, dtype)
     if wrong:
         raise NotEngagedError(f"weights not in {dtype}: {some(wrong)}")
     seen = observe(pipe, context).dtypes
@@ -193,11 +194,15 @@ def _others(name: str) -> tuple[str, ...]:
     return tuple(other for other in NAMES if other != name)
 
 
+_TF32_SETTINGS = ("torch.float32_matmul_precision", "torch.cudnn.allow_tf32", "torch.*fp32_precision")
+"""By their names in `perfsuite.device.Snapshot`."""
+
 FP32 = Optimization(
     name="fp32",
     summary="strict float32: no TF32 in matrix products or cuDNN",
     apply=_apply_fp32,
     verify=_verify_fp32,
+    settings=_TF32_SETTINGS,
     conflicts=_others("fp32"),
 )
 TF32 = Optimization(
@@ -205,6 +210,7 @@ TF32 = Optimization(
     summary="float32 with TF32 matrix products and convolutions, as the published float32 ran",
     apply=_apply_tf32,
     verify=_verify_tf32,
+    settings=_TF32_SETTINGS,
     supports=_supports_tf32,
     conflicts=_others("tf32"),
 )

@@ -145,4 +145,5 @@ INT8 = Optimization(
     conflicts=("int8-weights", "fp8"),
     error_factor=3.0,
     layer_error=0.04,
+    settings=tuple(f"inductor.{flag}" for flag in INT8_FLAGS),
 )

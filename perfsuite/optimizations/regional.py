@@ -106,4 +106,5 @@ COMPILE_REGIONAL = Optimization(
     phase=4,
     conflicts=("channels-last", "compile"),
     compiles=True,
+    settings=tuple(f"inductor.{flag}" for flag in COMPILE_FLAGS),
 )

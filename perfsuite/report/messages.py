@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from perfsuite.records import Look, Quality, Result, Verdict
+    from perfsuite.records import Look, Quality, Result, StructureCheck, Verdict
 
 
 def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
@@ -73,3 +73,10 @@ def look(name: str, found: Look, moved: str, artifacts: Sequence[Path]) -> str:
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
     return "\n".join(lines)
+
+
+def structure(name: str, check: StructureCheck) -> str:
+    """The message of a gate without noise: what was counted, and what must not be with its place."""
+    lines = [f"{name}: {check.gate}: {len(check.problems)} problems"] if check.problems else []
+    lines += [f"  {problem}" for problem in check.problems]
+    return "\n".join([*lines, *(f"  counted: {fact}" for fact in check.facts)])

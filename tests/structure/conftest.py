@@ -29,3 +29,37 @@ def bench():
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     snapshot.restore()
+
+
+@pytest.fixture
+def rung(bench):
+    """A function from a variant's name to its pipeline, whose optimizations are applied and not proven."""
+    from perfsuite.device import Snapshot
+    from perfsuite.pipelines import Prepared
+
+    pipe, make = bench
+    snapshot = Snapshot.take()
+
+    def prepare(variant):
+        context = make(variant)
+        for step in context.variant.optimizations:
+            step.apply(pipe, context)
+        return Prepared(pipe, context, (), 0.0, snapshot)
+
+    return prepare
+
+
+@pytest.fixture
+def traced(rung):
+    """The small pipeline with its UNet's repeated blocks compiled by Dynamo alone: tracing, guards and graph
+    breaks are the real ones, what runs is eager code, and nothing is generated."""
+    import torch
+
+    from perfsuite.optimizations.regional import repeated_blocks
+
+    prepared = rung("fp32+sdpa+compile-regional")
+    torch._dynamo.reset()
+    found = repeated_blocks(prepared.pipe)
+    for block in found.values():
+        block.compile(dynamic=False, backend="eager")
+    return prepared, found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from perfsuite import variants, workloads
-from perfsuite.records import Cause, PictureStatus, Quality, Result, Status, Verdict
+from perfsuite.records import Cause, PictureStatus, Quality, Result, Status, StructureCheck, Verdict
 from perfsuite.report import messages
 from perfsuite.settings import OPTIONS
 
@@ -77,3 +77,15 @@ def test_pictures_that_are_bad_come_first(make_quality: Callable[..., Quality]) 
         "  BROKEN 'prompt 2': no score why 2",
         "  OK 'prompt 0': SSIM 0.98765, PSNR 31.2 dB",
     ]
+
+
+def test_a_gate_without_noise_names_each_problem_and_what_it_counted() -> None:
+    """Problems first, one a line; what passes says what was counted."""
+    bad = StructureCheck("syncs", ("2 in 3 steps",), ("aten.nonzero in step 0 of 3: a.py:7", "b"))
+    assert messages.structure("shapes bf16", bad).splitlines() == [
+        "shapes bf16: syncs: 2 problems",
+        "  aten.nonzero in step 0 of 3: a.py:7",
+        "  b",
+        "  counted: 2 in 3 steps",
+    ]
+    assert messages.structure("shapes bf16", StructureCheck("syncs", ("none",))) == "  counted: none"

@@ -1,0 +1,193 @@
+"""Whether the graph is whole, stays whole, and is what runs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.measuring.graphs import recording
+from perfsuite.records import StructureCheck
+
+if TYPE_CHECKING:
+    from perfsuite.measuring.graphs import Graphs
+    from perfsuite.pipelines import Prepared
+
+LIBRARY_CALLS = re.compile(
+    r"""
+    extern_kernels\.(?:mm|addmm|bmm|baddbmm|bias_addmm|convolution|_int_mm|int_mm|mm_plus_mm|_scaled_mm)$
+    | (?:aten|mkldnn|mkl|onednn|quantized)\.(?:
+        (?:_)?(?:mm|addmm|bmm|baddbmm|_int_mm|_scaled_mm|convolution)
+        | _?(?:convolution|linear|qlinear)_pointwise(?:_)? | _linear_pointwise | _mkl_linear
+        | _?scaled_dot_product_\w+ | _flash_attention_forward | _efficient_attention_forward
+    )(?:\.|$)
+    """,
+    re.VERBOSE,
+)
+"""Matrix products, convolutions and attention: here a library's kernel is what Inductor wants to call."""
+_CALL = re.compile(r"(?<![\w.])((?:extern_kernels|torch\.ops(?:\.\w+)?|aten)\.\w+(?:\.\w+)?)\(")
+
+
+def _first_call(prepared: Prepared) -> Graphs:
+    """What the pipeline's first call compiled; of an eager one, what a call compiles now."""
+    context = prepared.context
+    context.first_call(prepared.pipe)
+    if context.compiled is not None:
+        return context.compiled
+    with recording() as record:
+        context.generate(prepared.pipe, steps=2)
+    return record.found
+
+
+def _unknown(gate: str, found: Graphs, *names: str) -> StructureCheck | None:
+    reasons = [found.missing[name] for name in names if name in found.missing]
+    return StructureCheck(gate, (), skipped=reasons[0]) if reasons else None
+
+
+def compiled_parts(pipe: Any) -> dict[str, int]:
+    """Compiled callables by model (``unet``, ``vae``): one, or as many blocks as were compiled in place.
+
+    A model that is not compiled is absent.
+    """
+    found = {}
+    if hasattr(pipe.unet, "_orig_mod"):
+        found["unet"] = 1
+    elif hasattr(pipe.unet, "modules"):
+        blocks = sum(m.__dict__.get("_compiled_call_impl") is not None for m in pipe.unet.modules())
+        found.update({"unet": blocks} if blocks else {})
+    if hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
+        found["vae"] = 1
+    return found
+
+
+def check_graphs(prepared: Prepared) -> StructureCheck:
+    """As many graphs as compiled callables (blocks that are equal share one), and no graph break."""
+    found = _first_call(prepared)
+    unknown = _unknown("graphs", found, "made", "breaks")
+    if unknown is not None:
+        return unknown
+    assert found.made is not None
+    assert found.breaks is not None
+    parts = compiled_parts(prepared.pipe)
+    # Of blocks there are fewer graphs than blocks, and at least one.
+    most, least = sum(parts.values()), len(parts)
+    problems = [f"graph break: {line}" for line in found.breaks]
+    if not least <= found.made <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        problems.append(f"{found.made} graphs, wanted {wanted} for {_said(parts)}")
+    fact = f"{found.made} graphs of {_said(parts)}, {len(found.breaks)} graph breaks"
+    return StructureCheck("graphs", (fact,), tuple(problems))
+
+
+def _said(parts: dict[str, int]) -> str:
+    names = [name if count == 1 else f"{count} blocks of the {name}" for name, count in parts.items()]
+    return " and ".join(names) or "no compiled part"
+
+
+def check_recompilations(prepared: Prepared) -> StructureCheck:
+    """After the first call nothing is compiled: for another prompt, seed, or number of steps."""
+    first = _first_call(prepared)
+    unknown = _unknown("recompilations", first, "compilations")
+    if unknown is not None:
+        return unknown
+    context, pipe = prepared.context, prepared.pipe
+    other = replace(context.workload, seed=context.workload.seed + 1000)
+    calls = {
+        "the same call": lambda: context.generate(pipe, steps=2),
+        "another prompt": lambda: context.generate(pipe, prompt=len(context.workload.prompts) - 1, steps=2),
+        "another seed": lambda: replace(context, workload=other).generate(pipe, steps=2),
+        "another number of steps": lambda: context.generate(pipe, steps=3),
+    }
+    problems: list[str] = []
+    for what, call in calls.items():
+        with recording() as record:
+            call()
+        problems += [f"{what} compiled {line}" for line in record.found.compilations or ()]
+    fact = f"{len(problems)} compilations in: {', '.join(calls)}"
+    return StructureCheck("recompilations", (fact,), tuple(problems))
+
+
+def check_cudagraphs(prepared: Prepared) -> StructureCheck:
+    """No compiled graph was refused as a CUDA graph."""
+    found = _first_call(prepared)
+    unknown = _unknown("cudagraphs", found, "cudagraph_skips")
+    if unknown is not None:
+        return unknown
+    assert found.cudagraph_skips is not None
+    problems = tuple(f"runs without a CUDA graph: {reason}" for reason in found.cudagraph_skips)
+    return StructureCheck("cudagraphs", (f"{len(problems)} graphs were refused as CUDA graphs",), problems)
+
+
+def check_fallbacks(prepared: Prepared) -> StructureCheck:
+    """Generated code calls libraries for products, convolutions and attention, and eager kernels for nothing.
+
+    Read from the code itself, which is the same whether it was compiled now or came from a cache.
+    """
+    found = _first_call(prepared)
+    unknown = _unknown("fallbacks", found, "sources")
+    if unknown is not None:
+        return unknown
+    calls: Counter[str] = Counter()
+    for source in found.sources or ():
+        calls += library_calls(source)
+    bad = {name: count for name, count in calls.items() if not LIBRARY_CALLS.match(name)}
+    problems = tuple(
+        f"{name} runs as an eager kernel, {count} times in a pass: Inductor has nothing for it"
+        for name, count in sorted(bad.items())
+    )
+    said = ", ".join(f"{count} {name}" for name, count in sorted((calls - Counter(bad)).items()))
+    return StructureCheck("fallbacks", (f"library calls of generated code: {said or 'none'}",), problems)
+
+
+def library_calls(source: str) -> Counter[str]:
+    """Calls of what was not generated, by operator (``aten.convolution.default``)."""
+    code = (line for line in source.splitlines() if not line.lstrip().startswith("#"))
+    return Counter(match[1].removeprefix("torch.ops.") for line in code for match in _CALL.finditer(line))
+
+
+def check_compiled_runs(prepared: Prepared) -> StructureCheck:
+    """Compiled code is what runs: as many compiled regions are entered as compiled callables are called.
+
+    By the regions that Dynamo marks for the profiler, in one generation of two steps. A graph break makes
+    more of them, a call that falls back to eager code fewer.
+    """
+    import torch
+
+    context, steps = prepared.context, 2
+    parts = compiled_parts(prepared.pipe)
+    context.first_call(prepared.pipe)
+    wanted = parts.get("unet", 0) * steps + parts.get("vae", 0)
+    found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
+    if not found and not _marks_regions():
+        reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"
+        return StructureCheck("compiled-runs", (), skipped=reason)
+    fact = f"{sum(found.values())} compiled regions ran in {steps} steps and one decoding"
+    if sum(found.values()) == wanted:
+        return StructureCheck("compiled-runs", (fact,))
+    said = ", ".join(f"{count} of {name}" for name, count in sorted(found.items())) or "none"
+    problem = f"{fact}, wanted {wanted} for {_said(parts)}: {said}"
+    return StructureCheck("compiled-runs", (fact,), (problem,))
+
+
+_REGION = "Torch-Compiled Region"
+
+
+def _regions(call: Any) -> Counter[str]:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        call()
+    names = (event.name for event in profiled.events())
+    return Counter(name for name in names if name.startswith(_REGION))
+
+
+def _marks_regions() -> bool:
+    """Whether this torch does, by a function of one addition that is surely compiled."""
+    import torch
+
+    add = torch.compile(lambda x: x + 1, backend="eager")
+    one = torch.ones(1)
+    with torch.compiler.set_stance("default"), torch._dynamo.config.patch(disable=False):
+        add(one)
+        return bool(_regions(lambda: add(one)))
