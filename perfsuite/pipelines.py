@@ -34,6 +34,8 @@ class Context:
     """Seconds of the first whole generation, with compilation; None before it."""
     compilation: Compilation | None = None
     """Where the compiled code of the first call came from."""
+    code: tuple[str, ...] | None = None
+    """What Inductor generated for the first call, or found in a cache: source of each module."""
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
@@ -93,7 +95,7 @@ class Context:
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
-            self.compilation = watch.found
+            self.compilation, self.code = watch.found, watch.code
         return self.first_call_s
 
 
