@@ -205,11 +205,11 @@ def _moved(before: Side, after: Side, one: Evidence, two: Evidence) -> Iterable[
     yield from _differences("version", last.versions, new.versions)
     if last.commit != new.commit:
         yield Moved("version", "commit", last.commit or "none", new.commit or "none")
-    if last.settings and new.settings:  # older files have none, which is no difference
+    if last.settings and new.settings:
         yield from _differences("setting", last.settings, new.settings)
-    threads = [s.conditions.get("threads") for s in (last, new)]
-    if threads[0] != threads[1]:
-        yield Moved("condition", "threads", str(threads[0]), str(threads[1]))
+    else:  # an older file knows the number of threads alone
+        threads = [{"threads": str(s.conditions.get("threads", "unknown"))} for s in (last, new)]
+        yield from _differences("condition", *threads)
 
 
 def _differences(kind: str, one: Mapping[str, str], two: Mapping[str, str]) -> Iterable[Moved]:

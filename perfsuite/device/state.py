@@ -149,8 +149,10 @@ def settings_apart() -> dict[str, str]:
         if str(value) != str(_DEFAULTS.get(name, "none")) and value is not None
     }
     for root, config in _configs().items():
+        entries = getattr(config, "_config", {})
         for name, value in config.get_config_copy().items():
-            if hasattr(config, "_is_default") and not config._is_default(name):
+            # Of an object without a text of its own, the text is an address.
+            if name in entries and value != entries[name].default and " at 0x" not in str(value):
                 found[f"{root}.{name}"] = str(value)
     environment = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT) and os.sep not in v}
     return {**found, **{f"env.{name}": value for name, value in environment.items()}}

@@ -1,4 +1,4 @@
-"""Generated code is counted alike whether it was compiled or found in a cache; a small module, compiled twice."""
+"""Generated code is counted alike whether it was compiled or found in a cache: a small module, twice."""
 
 import pytest
 

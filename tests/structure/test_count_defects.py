@@ -1,4 +1,4 @@
-"""Planted defects are found by the counts and named; an honest pipeline, and a busy machine, change nothing."""
+"""Planted defects are found by the counts and named; honest repeats, also on a busy machine, are equal."""
 
 import contextlib
 import dataclasses
