@@ -260,9 +260,10 @@ def test_nothing_is_left_of_the_counting(prepared, honest):
 
     from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-    count(prepared)
     modules = [m for model in operators.components(prepared.pipe).values() for m in model.modules()]
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in modules)
+    before = [(list(m._forward_hooks), list(m._forward_pre_hooks)) for m in modules]
+    count(prepared)
+    assert [(list(m._forward_hooks), list(m._forward_pre_hooks)) for m in modules] == before
     assert "encode_prompt" not in vars(prepared.pipe)
     assert _get_current_dispatch_mode_stack() == []
     assert gc.isenabled()
