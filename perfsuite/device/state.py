@@ -121,6 +121,8 @@ def _restore_torch(settings: dict[str, Any]) -> None:
 _DEFAULTS: dict[str, Any] = {
     "torch.float32_matmul_precision": "highest",
     "torch.cudnn.allow_tf32": True,
+    "torch.cudnn.conv.fp32_precision": "tf32",
+    "torch.cudnn.rnn.fp32_precision": "tf32",
     "torch.cudnn.benchmark": False,
     "torch.cudnn.deterministic": False,
     "torch.default_dtype": "torch.float32",
