@@ -40,6 +40,8 @@ class Context:
     """Where the compiled code of the first call came from."""
     compiled: Graphs | None = None
     """What the first call compiled; None before it, and where nothing is to be compiled."""
+    code: tuple[str, ...] | None = None
+    """What Inductor generated for the first call, or found in a cache: source of each module."""
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
@@ -101,7 +103,7 @@ class Context:
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
-            self.compilation = watch.found
+            self.compilation, self.code = watch.found, watch.code
             if record is not None:
                 self.compiled = record.found
                 self.graphs += record.found.made or 0

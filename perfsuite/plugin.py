@@ -114,11 +114,11 @@ def _skips_untimed(mark: pytest.Mark) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the items of one variant together, so that one pipeline at a time is in memory.
 
-    Golden pictures and the looks below the pictures are part of every gate run, though nothing is timed
-    there: ``--benchmark-only`` does not skip them.
+    Golden pictures, the looks below the pictures and counts are part of every gate run, though nothing is
+    timed there: ``--benchmark-only`` does not skip them.
     """
     for item in items:
-        if {"golden_gate", "look_gate", "honest_gate"} & set(getattr(item, "fixturenames", ())):
+        if {"golden_gate", "look_gate", "honest_gate", "count_gate"} & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     order: dict[tuple[str, str], int] = {}
     for item in items:
@@ -272,24 +272,27 @@ def latency_gate(
             benchmark.pedantic(prepared.generate)
             return Check(True, "benchmarks are disabled: nothing was timed")
         result = workbench.measure(prepared, time_rounds)
-        verdict, settings = result.verdict, workbench.settings
+        verdict = result.verdict
         assert verdict is not None
         _describe(benchmark, _properties(request), result)
-        fails = {Status.REGRESSED}
-        if settings.strict:
-            fails |= {Status.NEW, Status.INCOMPATIBLE, Status.IMPROVED}
-        if settings.update == "append":
-            fails.add(Status.INCOMPATIBLE)  # it cannot be appended
-        recording = settings.update == "reset" or (
-            settings.update != "never" and verdict.status is Status.NEW
-        )
         drew_wrong = result.timed is not None and result.timed.status in _WRONG
-        passed = (recording or verdict.status not in fails) and not drew_wrong
+        passed = _accepted(verdict.status, workbench.settings) and not drew_wrong
         if not passed:
             workbench.reject(result.workload, result.variant)
         return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
 
     return gate
+
+
+def _accepted(status: Status, settings: Settings) -> bool:
+    """Whether a test of this verdict passes, by what the user is strict about and asked to record."""
+    fails = {Status.REGRESSED}
+    if settings.strict:
+        fails |= {Status.NEW, Status.INCOMPATIBLE, Status.IMPROVED}
+    if settings.update == "append":
+        fails.add(Status.INCOMPATIBLE)  # it cannot be appended
+    recording = settings.update == "reset" or (settings.update != "never" and status is Status.NEW)
+    return recording or status not in fails
 
 
 def _describe(benchmark: Any, record_property: Callable[[str, object], None], result: Result) -> None:
@@ -398,6 +401,30 @@ def look_gate(
 
 
 @pytest.fixture
+def count_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Prepared], Check]:
+    """Count what a pipeline does and compare with the stored counts: from pipeline to `Check`."""
+    from perfsuite.report import counts as show
+
+    def gate(prepared: Prepared) -> Check:
+        key = (prepared.context.workload.name, prepared.context.variant.name)
+        workbench.progress(" ".join(key), "counts")
+        try:
+            result = workbench.count(prepared)
+        except BaseException:
+            workbench.reject(*key)
+            raise
+        verdict = result.counted
+        assert verdict is not None
+        _properties(request)("perfsuite.counts", verdict.status.value)
+        passed = _accepted(verdict.status, workbench.settings)
+        if not passed:
+            workbench.reject(*key)
+        return Check(passed, show.message(result, verdict, workbench.counting.stored_versions(result)))
+
+    return gate
+
+
+@pytest.fixture
 def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
     """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
     from perfsuite.report import messages
@@ -471,10 +498,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if bench.lost and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     bench.closing_lines += terminal.changes(made, str(bench.store.path(bench.device.slug)))
+    bench.closing_lines += terminal.changes(bench.counted_changes, str(bench.counting.store.path))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    from perfsuite.report import terminal
+    from perfsuite.report import counts, terminal
 
     bench = config.stash.get(_BENCH, None)
     if bench is None or not bench.results:
@@ -487,7 +515,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for line in text.splitlines():
             terminalreporter._tw.line(line)
     found = [*terminal.published(measured), *terminal.stages(measured), *terminal.remarks(measured)]
-    for line in [*found, *bench.closing_lines]:
+    for line in [*found, *counts.remarks(bench.results), *bench.closing_lines]:
         terminalreporter.write_line(line)
     terminalreporter.write_line(f"results {bench.settings.results}")
     sys.stdout.flush()

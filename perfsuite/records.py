@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Seconds = Annotated[float, Gt(0)]
 Bytes = Annotated[int, Ge(0)]
+Count = Annotated[int, Ge(0)]
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,15 @@ class Relative:
     """Of each pair of calls, in order; below 1 is faster than the reference."""
 
 
+@dataclass(frozen=True)
+class Hot:
+    """One operator of a profiled call, or one kernel of a GPU."""
+
+    calls: Annotated[int, Ge(0)]
+    self_s: Annotated[float, Ge(0)]
+    """Without what it called; of all calls together."""
+
+
 class CodeSource(StrEnum):
     """Where the compiled code of a first call came from."""
 
@@ -299,10 +309,14 @@ class Session:
     """None in sessions that were stored before it was measured."""
     compilation: Compilation | None = None
     """None where nothing is compiled, where torch's counters said nothing, and in older files."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Global settings that differ from torch's own defaults, as text; empty in older files."""
+    hot: Mapping[str, Hot] = field(default_factory=dict)
+    """Where a short profiled call, apart from the timed ones, spent its time; empty unless asked for."""
 
 
 class Status(StrEnum):
-    """The closed set of latency verdicts."""
+    """The closed set of verdicts on latencies and counts."""
 
     OK = "OK"
     """The whole interval of the change lies within the tolerance."""
@@ -458,6 +472,64 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What one variant does, counted: no timing, so no noise.
+
+    A mapping is from what is counted to how often or how much; None where it does not apply or could not be
+    counted, for which `absent` has the reason then.
+    """
+
+    versions: Mapping[str, str]
+    code_for: str
+    """What generated code and scratch memory depend on beside the versions: instruction set, threads."""
+    operators: Mapping[str, Count] | None
+    """``aten.clone in BasicTransformerBlock``: calls in an eager generation of one step."""
+    flop: Mapping[str, Count] | None
+    """Floating point operations of each component, in the same generation."""
+    weights_bytes: Mapping[str, Count] | None
+    """Distinct memory that each component's modules hold in tensors."""
+    kernels: Mapping[str, Count] | None
+    """Calls in the generated code of all graphs: fused kernels by their operators, library kernels."""
+    peak_bytes: Mapping[str, Count] | None
+    """The most that the allocator gave out beyond the state before the call, in each stage of a call."""
+    code_bytes: Mapping[str, Count] | None
+    """Size of what was generated."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Field to the reason why it could not be counted."""
+
+
+@dataclass(frozen=True)
+class CountChange:
+    """One count that is not what it was."""
+
+    measure: str
+    """Field of `Counts`."""
+    name: str
+    """What is counted; the key in the field's mapping."""
+    before: int
+    after: int
+
+    @property
+    def difference(self) -> int:
+        """Above 0: more than before."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class CountVerdict:
+    """Counts against stored ones."""
+
+    status: Status
+    """REGRESSED if anything at all rose: what an operator costs in place of another no count can tell."""
+    changes: tuple[CountChange, ...] = ()
+    """By measure in the order of `Counts`, the largest first."""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    """Field of `Counts` to the reason why it was not compared."""
+    detail: str = ""
+    """One line for a person."""
+
+
+@dataclass(frozen=True)
 class Result:
     """All that one run found out about one variant of one workload."""
 
@@ -471,6 +543,9 @@ class Result:
     """One line an optimization: the proof that it took hold."""
     timed: PictureScore | None = None
     """The picture of the last timed call, where the run has a float32 reference."""
+    counts: Counts | None = None
+    counted: CountVerdict | None = None
+    """On the counts; None where they were not judged."""
 
 
 @dataclass(frozen=True)

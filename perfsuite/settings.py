@@ -59,6 +59,8 @@ OPTIONS = (
            "4"),
     Option("relative", "MODE", "measure latency also in units of the reference variant's, in turns of single "
            "steps: yes or no", "yes", choices=("yes", "no")),
+    Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
+           "perfsuite explain: yes or no", "no", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each",
            ".perfsuite/results.jsonl"),
     Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
@@ -86,6 +88,7 @@ class Settings:
     confirm: int
     """Fresh sessions of a suspect; 0: none."""
     relative: bool
+    profile: bool
     results: Path
     artifacts: Path
     compile_cache: Path | None
@@ -172,6 +175,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         strict=_boolean(known["strict"], values["strict"]),
         confirm=_count(known["confirm"], values["confirm"]),
         relative=_choice(known["relative"], values["relative"]) == "yes",
+        profile=_choice(known["profile"], values["profile"]) == "yes",
         results=root / values["results"],
         artifacts=root / values["artifacts"],
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],

@@ -36,6 +36,7 @@ from perfsuite.store import (
     load_thresholds,
     merge_results,
 )
+from perfsuite.structure.gate import CountGate
 from perfsuite.workers import Server, WorkerError, measure_session
 from perfsuite.workers.relative import with_relative
 
@@ -59,6 +60,7 @@ class Workbench:
         self.device: Device = fingerprint(settings.device)
         self.store = Baselines(settings.baselines)
         self.baselines: BaselineFile | None = self.store.load(self.device.slug)
+        self.counting = CountGate(settings.baselines, self.device.kind)
         self.bounds = load_shape(settings.baselines / SHAPE_FILE)
         self.results: list[Result] = []
         self.deep = False
@@ -67,6 +69,8 @@ class Workbench:
         """The variants of this run: which precisions a deep reference measures beforehand."""
         self.rejected: set[tuple[str, str]] = set()
         """Workload and variant of results that must not become a baseline."""
+        self.counted_changes: list[Change] = []
+        """What `update_baselines` did with the counts."""
         self.closing_lines: list[str] = []
         """What the summary says last: baselines that were written."""
         self.run_id = uuid.uuid4().hex
@@ -278,7 +282,7 @@ class Workbench:
 
     def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
         """One session in this process; what the last timed call drew is left in `last`."""
-        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s)
+        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s, hot=self.settings.profile)
 
         def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
             def kept() -> object:
@@ -380,6 +384,16 @@ class Workbench:
                 verdict = decision.shape(session.latency_s, other.session.latency_s, bound.least_speedup)
                 return replace(verdict, detail=f"over {bound.over}: {verdict.detail}")
         return decision.new(f"no baseline of {self.device.name} for this variant")
+
+    # -- counts ------------------------------------------------------------------------------------
+
+    def count(self, prepared: Prepared) -> Result:
+        """Count what the pipeline does, compare with the stored counts, and put the result on disk."""
+        context = prepared.context
+        blank = Result(context.workload.name, context.variant.name, self.protocol(context.workload))
+        counts = self.counting.count(prepared)
+        counted = self.counting.judge(blank, counts)
+        return self._record(replace(blank, evidence=prepared.evidence, counts=counts, counted=counted))
 
     # -- pictures ----------------------------------------------------------------------------------
 
@@ -499,9 +513,10 @@ class Workbench:
         return Run(self.run_id, self.date, self.device, tuple(self.results))
 
     def update_baselines(self) -> list[Change]:
-        """Store the sessions of this run as the settings say.
+        """Store the sessions and counts of this run as the settings say; what was done to the sessions.
 
-        Results of failed tests are left out, unless the user asked for a reset. Raises `StoreError`.
+        What was done to the counts is in `counted_changes`. Results of failed tests are left out, unless the
+        user asked for a reset. Raises `StoreError`.
         """
         mode = self.settings.update
         accepted = [
@@ -509,7 +524,9 @@ class Workbench:
             for result in self.results
             if mode == "reset" or (result.workload, result.variant) not in self.rejected
         ]
-        return self.store.update(self.device, accepted, mode)
+        changes = self.store.update(self.device, accepted, mode)
+        self.counted_changes = self.counting.update(accepted, mode)
+        return changes
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -121,6 +121,48 @@ def _restore_torch(settings: dict[str, Any]) -> None:
     torch.backends.cuda.enable_math_sdp(settings["torch.sdp.math"])
 
 
+_DEFAULTS: dict[str, Any] = {
+    "torch.float32_matmul_precision": "highest",
+    "torch.cudnn.allow_tf32": True,
+    "torch.cudnn.conv.fp32_precision": "tf32",
+    "torch.cudnn.rnn.fp32_precision": "tf32",
+    "torch.cudnn.benchmark": False,
+    "torch.cudnn.deterministic": False,
+    "torch.default_dtype": "torch.float32",
+    "torch.grad_enabled": True,
+    "torch.deterministic_algorithms": False,
+    "torch.deterministic_warn_only": False,
+    "torch.sdp.cudnn": True,
+    "torch.sdp.flash": True,
+    "torch.sdp.mem_efficient": True,
+    "torch.sdp.math": True,
+    "diffusers.attention_backend": "AttentionBackendName.NATIVE",
+}
+"""Of torch 2.13. A default that another torch has is noted as if somebody had set it, on every side alike."""
+
+
+def settings_apart() -> dict[str, str]:
+    """Settings of this moment that are not the libraries' own defaults, as text, by qualified name.
+
+    Of the environment what torch and its kin read, except paths: those say nothing about speed, and are
+    nobody's business. The number of threads is always there.
+    """
+    values = {**_torch_settings(), "diffusers.attention_backend": _attention_backend()}
+    found = {
+        name: str(value)
+        for name, value in values.items()
+        if str(value) != str(_DEFAULTS.get(name, "none")) and value is not None
+    }
+    for root, config in _configs().items():
+        entries = getattr(config, "_config", {})
+        for name, value in config.get_config_copy().items():
+            # Of an object without a text of its own, the text is an address.
+            if name in entries and value != entries[name].default and " at 0x" not in str(value):
+                found[f"{root}.{name}"] = str(value)
+    environment = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT) and os.sep not in v}
+    return {**found, **{f"env.{name}": value for name, value in environment.items()}}
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A copy of the settings at one moment."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from perfsuite.measuring.clock import now
-from perfsuite.records import Profile
+from perfsuite.records import Hot, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from perfsuite.pipelines import Prepared
 
@@ -35,6 +36,45 @@ def profile(prepared: Prepared) -> Profile | None:
         if event.device_type.name == "CUDA"
     ]
     return Profile(kernels=len(spans), busy_s=min(covered(spans), wall_s), wall_s=wall_s)
+
+
+HOTTEST = 40
+"""Names that are kept; a call of the full model has some hundred, and the last ones take no time."""
+HOT_STEPS = 2
+"""Denoising steps of the profiled call: torch's profiler is slow to read many events."""
+
+
+def hot(prepared: Prepared) -> dict[str, Hot]:
+    """Calls and own time of each operator in one short call with torch's profiler; on CUDA of each kernel.
+
+    The profiler slows the host, so on a CPU small operators look dearer than they are.
+    """
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as record
+
+    cuda = prepared.context.device.kind == "cuda"
+    activities = [ProfilerActivity.CUDA] if cuda else [ProfilerActivity.CPU]
+    with record(activities=activities) as recorded:
+        prepared.context.generate(prepared.pipe, steps=HOT_STEPS)
+        now()
+    found: dict[str, Hot] = {}
+    for row in recorded.key_averages():
+        time_us = row.self_device_time_total if cuda else row.self_cpu_time_total
+        if (row.device_type.name == "CUDA") is cuda:
+            # Compiled code is named by a key of its cache.
+            name = re.sub(r"^## Call CompiledFxGraph .*", "compiled code", row.key)
+            known = found.get(name, Hot(0, 0.0))
+            found[name] = Hot(known.calls + row.count, known.self_s + time_us / 1e6)
+    return hottest(found)
+
+
+def hottest(found: Mapping[str, Hot], most: int = HOTTEST) -> dict[str, Hot]:
+    """The names that take most time, and all others as one."""
+    ordered = sorted(found.items(), key=lambda pair: -pair[1].self_s)
+    kept, rest = dict(ordered[:most]), [each for _, each in ordered[most:]]
+    if rest:
+        kept["(all others)"] = Hot(sum(r.calls for r in rest), sum(r.self_s for r in rest))
+    return kept
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:

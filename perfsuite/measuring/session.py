@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from perfsuite.device import Conditions, versions
+from perfsuite.device import Conditions, settings_apart, versions
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
 from perfsuite.measuring.memory import PeakMemory
-from perfsuite.measuring.profiling import profile
+from perfsuite.measuring.profiling import hot, profile
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session
 
@@ -39,6 +39,8 @@ class Plan:
     warmup_limit: int = 10
     steady_calls: int = 2
     steady_gain: float = 0.02
+    hot: bool = False
+    """Profile a short call after the timed ones, by operator or kernel."""
 
 
 def is_steady(warmup_s: Sequence[float], plan: Plan) -> bool:
@@ -147,6 +149,7 @@ def measure(
     progress("stages")
     stages = measure_stages(prepared)
     profiled = profile(prepared)
+    hottest = hot(prepared) if plan.hot else {}
     progress("limits")
     ceiling = limits(prepared)
     compiled = context.variant.compiled
@@ -168,4 +171,6 @@ def measure(
         profile=profiled,
         limits=ceiling,
         compilation=context.compilation,
+        settings=settings_apart(),
+        hot=hottest,
     )

@@ -52,3 +52,18 @@ def rate(value: float, unit: str) -> str:
         if value >= 0.9995 * size:
             return f"{value / size:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}"
+
+
+def flop(value: float) -> str:
+    """An amount of arithmetic: ``13.5 TFLOP``, with digits that show small differences."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if value >= size:
+            return f"{value / size:.5g} {prefix}FLOP"
+    return f"{value:.0f} FLOP"
+
+
+def exact_memory(size_bytes: float) -> str:
+    """Bytes in KiB or MiB, with digits that show small differences: ``151.26 MiB``."""
+    if size_bytes < 2**20:
+        return f"{size_bytes / 1024:.5g} KiB"
+    return f"{size_bytes / 2**20:.6g} MiB"

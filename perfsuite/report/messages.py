@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from perfsuite.records import Look, Quality, Result, StructureCheck, Verdict
 
 
-def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    """Versions that moved, as one line."""
     moved = [
         f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
         for name in sorted({*now, *then})
@@ -34,7 +35,7 @@ def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, st
     if verdict.causes:
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
-        lines.append(f"differs from the baseline: {_differences(result.session.versions, baseline_versions)}")
+        lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
     if verdict.status is Status.REGRESSED:
         lines.append(f"measure again: pytest --benchmark-only {test}")
         lines.append(f"accept it: pytest --benchmark-only {test} --perf-update=reset")

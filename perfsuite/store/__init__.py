@@ -4,7 +4,9 @@ Importing this costs nothing: pydantic and filelock are imported by the function
 """
 
 from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, Mode
+from perfsuite.store.counts import CountsEntry, CountsStore
 from perfsuite.store.errors import StoreError
+from perfsuite.store.evidence import Evidence, Side, read_side
 from perfsuite.store.results import ResultsWriter, merge_results, read_results
 from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
 from perfsuite.store.thresholds import PromptThreshold, Thresholds, load_thresholds, write_thresholds
@@ -15,16 +17,21 @@ __all__ = [
     "BaselineFile",
     "Baselines",
     "Change",
+    "CountsEntry",
+    "CountsStore",
     "Entry",
+    "Evidence",
     "Mode",
     "PromptThreshold",
     "ResultsWriter",
     "ShapeBound",
+    "Side",
     "StoreError",
     "Thresholds",
     "load_shape",
     "load_thresholds",
     "merge_results",
     "read_results",
+    "read_side",
     "write_thresholds",
 ]

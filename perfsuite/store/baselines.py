@@ -93,21 +93,14 @@ class Baselines:
             StoreError: if there is a file and anything in it is wrong.
         """
         path = self.path(slug)
-        raw = read_bytes(path)
-        if raw is None:
-            return None
-        place = _place(path)
-        document = parse(_Document, raw, place, SCHEMA_VERSION)
-        if document.device.slug != slug:
-            raise place.at(field="device.slug").error(
-                f"must be the name of the file, {slug!r}, found {document.device.slug!r}"
+        found = read_baselines(path)
+        if found is not None and found.device.slug != slug:
+            raise (
+                _place(path)
+                .at(field="device.slug")
+                .error(f"must be the name of the file, {slug!r}, found {found.device.slug!r}")
             )
-        for key, entry in document.entries.items():
-            if entry.key != key:
-                raise place.at(entry=key, field="workload, variant").error(
-                    f"must be the name of the entry, found {entry.key!r}"
-                )
-        return BaselineFile(document.device, document.entries)
+        return found
 
     def update(self, device: Device, results: Sequence[Result], mode: Mode) -> list[Change]:
         """Store the sessions of `results` and return what was done, one change an entry.
@@ -141,6 +134,25 @@ class Baselines:
                 document = _Document(SCHEMA_VERSION, device, entries)
                 write_atomic(path, encode(document, _place(path)))
         return changes
+
+
+def read_baselines(path: Path) -> BaselineFile | None:
+    """Return what is stored in a baseline file of whatever name, None if there is no such file.
+
+    Raises:
+        StoreError: if there is a file and anything in it is wrong.
+    """
+    raw = read_bytes(path)
+    if raw is None:
+        return None
+    place = _place(path)
+    document = parse(_Document, raw, place, SCHEMA_VERSION)
+    for key, entry in document.entries.items():
+        if entry.key != key:
+            raise place.at(entry=key, field="workload, variant").error(
+                f"must be the name of the entry, found {entry.key!r}"
+            )
+    return BaselineFile(document.device, document.entries)
 
 
 def _place(path: Path) -> Place:

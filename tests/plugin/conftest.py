@@ -45,7 +45,7 @@ def heavy_imports() -> Iterator[None]:
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: F401
 
     from perfsuite import workbench
-    from perfsuite.report import messages, progress, terminal  # noqa: F401
+    from perfsuite.report import counts, messages, progress, terminal  # noqa: F401
 
     # pydantic, filelock, psutil and the store's adapters come with the first use.
     workbench.Baselines(HERE).load("none")
@@ -75,7 +75,7 @@ class Suite:
         self.pytester, self.path, self._draw = pytester, pytester.path, draw
         shutil.copy(HERE / "replay.py", self.path / "conftest.py")
         for name, folder in TESTS.items():
-            shutil.copy(HERE.parent / folder / name, self.path / name)
+            self.add(name, folder)
         self.ini()
         self.replay()
 
@@ -86,6 +86,10 @@ class Suite:
         names = {line.split(" = ")[0] for line in lines}
         defaults = "\n".join(line for line in DEFAULTS if line.split(" = ")[0] not in names)
         (self.path / "pytest.ini").write_text(INI.format(defaults=defaults, lines="\n".join(lines)))
+
+    def add(self, name: str, folder: str) -> None:
+        """Copy one of the suite's own tests from its folder."""
+        shutil.copy(HERE.parent / folder / name, self.path / name)
 
     def replay(self, scripts: dict[str, Any] | None = None) -> None:
         """Say what each variant does from now on, see replay.py."""

@@ -16,6 +16,8 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
+* ``counts``: fields of `perfsuite.records.Counts` in place of the usual ones;
+* ``count_error``: name of a built-in exception and its message, raised by counting;
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
 Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``.
@@ -185,6 +187,32 @@ class Conditions:
         return {"threads": 2.0}
 
 
+def hot():
+    """In place of `perfsuite.measuring.profiling.hot`."""
+    from perfsuite.records import Hot
+
+    return {"aten::mm": Hot(10, 0.5)}
+
+
+def count(prepared):
+    """In place of `perfsuite.structure.counting.count`: what ``counts`` of the script changes."""
+    from perfsuite.records import Counts
+
+    usual = {
+        "versions": {"torch": "2.13.0"},
+        "code_for": "AVX512, 2 threads",
+        "operators": {"aten.addmm in BasicTransformerBlock": 120, "aten.convolution in ResnetBlock2D": 60},
+        "flop": {"unet": 10**9},
+        "weights_bytes": {"unet": 2**20},
+        "kernels": None,
+        "peak_bytes": {"denoising": 2**21},
+        "code_bytes": None,
+    }
+    if "count_error" in prepared.pipe.script:
+        fail(prepared.pipe.script["count_error"])
+    return Counts(**{**usual, **prepared.pipe.script.get("counts", {})})
+
+
 FRESH = {}
 
 
@@ -278,6 +306,9 @@ def pytest_configure(config):
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.limits": lambda prepared: None,
         "perfsuite.measuring.session.profile": lambda prepared: None,
+        "perfsuite.measuring.session.hot": lambda prepared: hot(),
+        "perfsuite.measuring.session.settings_apart": lambda: {"torch.num_threads": "2"},
+        "perfsuite.structure.gate.count": count,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,
     }.items():

@@ -31,10 +31,11 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
         (COMMAND.format("--help"), "calibrate"),
+        ("import perfsuite.explaining, perfsuite.report.explain, perfsuite.structure.gate", ""),
         (PYTEST.format("'--help'"), "--perf-time-budget"),
         (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
-    ids=["plugin", "records", "clock", "workers", "list", "help", "pytest-help", "collect"],
+    ids=["plugin", "records", "clock", "workers", "list", "help", "explain", "pytest-help", "collect"],
 )
 def test_torch_stays_out(statement: str, shown: str) -> None:
     """In a fresh process it does its work without torch, diffusers, transformers or torchao."""

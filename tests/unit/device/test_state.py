@@ -1,12 +1,16 @@
 """Every global setting that a variant may leave changed is reported by name and put back."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from perfsuite.device import Snapshot
+from perfsuite.device import Snapshot, settings_apart
+from perfsuite.device.state import _ENVIRONMENT
 
 
 @pytest.fixture
@@ -218,3 +222,47 @@ def test_tf32_that_the_user_had_set_survives(before: Snapshot) -> None:
     assert torch.backends.cuda.matmul.fp32_precision == "tf32"
     assert torch.backends.cudnn.conv.fp32_precision == "tf32"
     assert mine.differences(Snapshot.take()) == {}
+
+
+def test_a_fresh_process_differs_from_the_defaults_in_nothing() -> None:
+    """Only the number of threads is there in any case."""
+    program = "import json; from perfsuite.device import settings_apart; print(json.dumps(settings_apart()))"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_ENVIRONMENT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout.splitlines()[-1])) == ["torch.num_threads"]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "value"),
+    [
+        (_inductor, "inductor.epilogue_fusion", "False"),
+        (_inductor_nested, "inductor.triton.cudagraphs", "True"),
+        (_dynamo, None, None),
+    ],
+)
+def test_a_changed_setting_is_among_those_apart(
+    change: Callable[[], None], name: str | None, value: str | None, before: Snapshot
+) -> None:
+    """By name, with its value as text; a setting that is put back is not."""
+    found = settings_apart()
+    change()
+    added = {k: v for k, v in settings_apart().items() if found.get(k) != v}
+    assert len(added) == 1
+    if name is not None:
+        assert added == {name: value}
+    before.restore()
+    assert settings_apart() == found
+
+
+def test_the_environment_is_among_those_apart_without_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path says nothing about speed, and a results file may be shown to others."""
+    monkeypatch.setenv("OMP_PROC_BIND", "close")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", f"{os.sep}home{os.sep}somebody")
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    found = {k: v for k, v in settings_apart().items() if k.startswith("env.")}
+    assert found["env.OMP_PROC_BIND"] == "close"
+    assert "somebody" not in " ".join(found.values())
+    assert "env.SECRET_TOKEN" not in found

@@ -128,6 +128,7 @@ def test_throttled_rounds_are_measured_again(
     monkeypatch.setattr(session, "Conditions", lambda kind: watch)
     for name in ("measure_stages", "limits", "profile"):
         monkeypatch.setattr(session, name, lambda prepared: None)
+    monkeypatch.setattr(session, "settings_apart", dict)
     monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
     prepared: Any = SimpleNamespace(
         context=SimpleNamespace(

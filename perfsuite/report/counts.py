@@ -1,0 +1,107 @@
+"""Counts that changed, as a person reads them: what came, what went, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfsuite.records import Status
+from perfsuite.report import format as show
+from perfsuite.report.messages import differences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from perfsuite.records import CountChange, CountVerdict, Result
+
+MOST = 12
+"""Lines of one kind of count."""
+_SUMS = {
+    "flop": "FLOPs",
+    "weights_bytes": "weights",
+    "peak_bytes": "peak of allocations",
+    "code_bytes": "code",
+}
+_NAMES = {"operators": "operators", "kernels": "kernels in generated code", **_SUMS}
+
+
+def change(found: CountChange) -> str:
+    """One change: ``+42 aten.clone in BasicTransformerBlock (12 -> 54)``, ``FLOPs of unet +1.2 % (...)``."""
+    if found.measure not in _SUMS:
+        was = "new" if not found.before else "gone" if not found.after else f"{found.before} -> {found.after}"
+        return f"{found.difference:+d} {found.name} ({was})"
+    figure = show.flop if found.measure == "flop" else show.exact_memory
+    share = f"{100 * found.difference / found.before:+.2g} %" if found.before else "new"
+    return f"{_SUMS[found.measure]} of {found.name} {share} ({figure(found.before)} -> {figure(found.after)})"
+
+
+def lines(changes: Sequence[CountChange], most: int = MOST) -> list[str]:
+    """One line a change, each kind below its own heading where it is a list of many."""
+    found = []
+    for measure, name in _NAMES.items():
+        of_measure = [c for c in changes if c.measure == measure]
+        if measure in _SUMS:
+            found += [change(c) for c in of_measure]
+            continue
+        if of_measure:
+            found.append(f"{name} {sum(c.difference for c in of_measure):+d}:")
+            found += [f"  {change(c)}" for c in of_measure[:most]]
+        if len(of_measure) > most:
+            found.append(f"  and {len(of_measure) - most} smaller differences")
+    return found
+
+
+def message(result: Result, verdict: CountVerdict, stored_versions: Mapping[str, str] | None) -> str:
+    """What a failing test of counts says."""
+    name = f"{result.workload} {result.variant}"
+    found = [f"{name}: counts {verdict.status}: {_detail(verdict)}"]
+    found += [f"  {line}" for line in lines(verdict.changes)]
+    found += _unjudged(verdict)
+    if stored_versions is not None and result.counts is not None:
+        found.append(f"differs from the stored run: {differences(result.counts.versions, stored_versions)}")
+    if verdict.status is Status.REGRESSED:
+        found.append(f"accept it: {command(result, 'reset')}")
+    elif verdict.status is Status.IMPROVED:
+        found.append(f"take it as the new baseline: {command(result, 'reset')}")
+    elif verdict.status is Status.NEW:
+        found.append(f"record it: {command(result, 'new')}")
+    elif verdict.status is Status.INCOMPATIBLE:
+        found.append(f"record it anew: {command(result, 'reset')}")
+    return "\n".join(found)
+
+
+def command(result: Result, mode: str) -> str:
+    """The command that stores this variant's counts."""
+    return (
+        f"pytest -k test_counts --perf-workload={result.workload} --perf-variant={result.variant} "
+        f"--perf-update={mode}"
+    )
+
+
+def _detail(verdict: CountVerdict) -> str:
+    if verdict.detail:
+        return verdict.detail
+    first = verdict.changes[0]
+    more = len(verdict.changes) - 1
+    return change(first) + (f" and {more} more changes" if more else "")
+
+
+def _unjudged(verdict: CountVerdict) -> list[str]:
+    return [f"  {_NAMES[field]} not compared: {reason}" for field, reason in verdict.unjudged.items()]
+
+
+def remarks(results: Iterable[Result]) -> list[str]:
+    """What the summary says: every verdict on counts that is not a plain OK, and what was not compared."""
+    found = []
+    for result in results:
+        verdict = result.counted
+        if verdict is None:
+            continue
+        name = f"{result.workload} {result.variant}"
+        if verdict.status is not Status.OK:
+            found.append(f"{name}: counts {verdict.status}: {_detail(verdict)}")
+        if verdict.status is Status.IMPROVED:
+            found.append(f"  take it as the new baseline: {command(result, 'reset')}")
+        if verdict.status is Status.NEW:
+            found.append(f"  record it: {command(result, 'new')}")
+        found += [f"{name}: {line.strip()}" for line in _unjudged(verdict)]
+    return found
