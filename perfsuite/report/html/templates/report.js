@@ -34,7 +34,7 @@
 
   // A link into a closed variant opens it.
   const follow = () => {
-    const target = byId(decodeURIComponent(location.hash.slice(1)));
+    const target = byId(location.hash.slice(1));
     if (target?.matches("details.variant")) {
       target.open = true;
       target.scrollIntoView();
