@@ -134,6 +134,8 @@ class Curve:
 
     prompt: str
     lines: tuple[Line, ...]
+    decades: str
+    """A line for each power of ten between."""
     top: str
     bottom: str
     """Labels of the logarithmic scale."""
@@ -148,7 +150,7 @@ def drift(curves: Sequence[DriftCurve]) -> list[Curve]:
     series = [v for c in curves for values in (c.variant, c.same_precision, c.budget) for v in values]
     positive = [v for v in series if v]
     if not positive:
-        return [Curve(c.prompt, (), "", "", "", "", _drift_summary(c)) for c in curves]
+        return [Curve(c.prompt, (), "", "", "", "", "", _drift_summary(c)) for c in curves]
     high = math.ceil(math.log10(max(positive)))
     # At most six decades: an error of 0 has none.
     low = max(math.floor(math.log10(min(positive))), high - 6)
@@ -158,6 +160,7 @@ def drift(curves: Sequence[DriftCurve]) -> list[Curve]:
         level = math.log10(value) if value > 0 else low
         return round(100.0 - 100.0 * min(1.0, max(0.0, (level - low) / (high - low))), 1)
 
+    decades = "".join(f"M0 {place(10.0**power)}h300" for power in range(low + 1, high))
     found = []
     for curve in curves:
         lines = [
@@ -169,7 +172,7 @@ def drift(curves: Sequence[DriftCurve]) -> list[Curve]:
         ]  # fmt: skip
         ends = (f"step {curve.steps[0]}", f"{curve.steps[-1]}") if curve.steps else ("", "")
         scale = (f"{10.0**high:g}", f"{10.0**low:g}")
-        found.append(Curve(curve.prompt, tuple(lines), *scale, *ends, _drift_summary(curve)))
+        found.append(Curve(curve.prompt, tuple(lines), decades, *scale, *ends, _drift_summary(curve)))
     return found
 
 

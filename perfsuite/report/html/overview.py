@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report import format as show
 from perfsuite.report import messages
-from perfsuite.report.headline import interval, sessions, wrong_looks
+from perfsuite.report.headline import sessions, wrong_looks
 from perfsuite.report.html.dates import age, day
 from perfsuite.report.html.gather import Source, moment
 from perfsuite.report.html.ladder import median, speedup
@@ -19,7 +19,7 @@ from perfsuite.report.terminal import WEIGHTS, complaints, least_ssim
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.records import Device, Result
+    from perfsuite.records import Device, Result, Verdict
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Row:
 
 
 COLUMNS = (
-    ("median", "Median", "± half the quartiles' distance, n calls"),
+    ("median", "Median", "± half the middle half, n calls"),
     ("speedup", "Speed-up", "over fp32 of this run"),
-    ("change", "Change", "against the baseline"),
+    ("change", "Change", "over the baseline, interval"),
     ("baseline", "Baseline", "n sessions"),
     ("ssim", "SSIM", "least of n prompts"),
     ("compile", "Compile", "n=1 first call"),
@@ -113,7 +113,7 @@ def _cells(result: Result, results: Sequence[Result]) -> tuple[Cell, ...]:
     return (
         Cell(show.seconds(middle), spread, middle) if middle else none,
         Cell(f"{gain:.2f}x", "", gain) if gain else none,
-        Cell(show.change(ratio), interval(verdict), ratio) if ratio and verdict else none,
+        Cell(show.change(ratio), _bounds(verdict), ratio) if ratio and verdict else none,
         Cell(show.seconds(base), f"n={verdict.baseline_sessions}", base) if base and verdict else none,
         Cell(show.similarity(similar), f"n={prompts}", similar) if similar is not None else none,
         Cell(show.seconds(session.compile_s), source, session.compile_s)
@@ -121,6 +121,11 @@ def _cells(result: Result, results: Sequence[Result]) -> tuple[Cell, ...]:
         else none,
         Cell(show.memory(session.peak_memory_bytes), "", session.peak_memory_bytes) if session else none,
     )
+
+
+def _bounds(verdict: Verdict) -> str:
+    low, high = ((bound - 1.0) * 100.0 for bound in verdict.interval or (1.0, 1.0))
+    return f"{low:+.1f} to {high:+.1f} %" if verdict.interval else ""
 
 
 def facts(source: Source) -> list[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from perfsuite.report.html.gather import Source
 
 TEMPLATES = Path(__file__).parent / "templates"
+_UNIT = re.compile(r"(\d) (%|ms|s|MiB|GiB|sessions?|variants?)(?!\w)")
 MOST_OPEN = 3
 """Failing variants that are open from the start."""
 
@@ -130,13 +132,20 @@ def _statuses(runs: Sequence[RunView]) -> list[tuple[words.Badge, int]]:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["together"] = _together
+    return environment
+
+
+def _together(text: str) -> str:
+    """A figure stays with its unit at the end of a line."""
+    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
 
 
 def _text(name: str) -> str:
