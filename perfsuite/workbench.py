@@ -19,7 +19,7 @@ from perfsuite.device import fingerprint, versions
 from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.exhibits import Keeper
-from perfsuite.quality.looks import relative_thresholds
+from perfsuite.quality.looks import relative_thresholds, with_pictures
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.reference import precisions_of
@@ -317,8 +317,12 @@ class Workbench:
             pictures,
             self.reference(context.workload).pictures,
             self.thresholds(context.workload, context.variant),
+            with_flip=self.settings.report is not None,
             blind=models.blind(context.workload, self.settings.weights),
         )
+        earlier = self._inspections.get((context.workload.name, context.variant.name))
+        if earlier is not None:
+            found = with_pictures(earlier.quality, found.scores)
         return self._record(
             Result(
                 context.workload.name,
@@ -326,7 +330,7 @@ class Workbench:
                 self.protocol(context.workload),
                 quality=found,
                 evidence=prepared.evidence,
-                exhibits=self._keep(context, pictures),
+                exhibits=self._keep(context, pictures, earlier),
             )
         )
 

@@ -105,7 +105,7 @@ def _unfailing(results: Sequence[Result]) -> Headline:
         said = f"{_count(faster, timed)} got faster than the baseline, none slower"
         return Headline(f"{_capital(said)}; {pictures}.", _unseen(timed), "good")
     if unsure:
-        said = f"No slowdown was found, but {_count(unsure, timed)} cannot be told"
+        said = f"No slowdown was found, but for {_count(unsure, timed)} it is too noisy or too early to tell"
         return Headline(f"{said}; {pictures}.", _unseen(timed), "unsure")
     if fine:
         added = f", {len(timed) - len(fine)} are new" if len(fine) < len(timed) else ""

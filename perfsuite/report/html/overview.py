@@ -151,7 +151,7 @@ def device(of: Device) -> str:
     """Name, size and driver of the device."""
     parts = [of.name, show.memory(of.memory_bytes)]
     if of.kind == "cpu":
-        parts.insert(1, f"{of.count} threads")
+        parts.insert(1, f"{of.count} thread{'' if of.count == 1 else 's'}")
     parts += [f"{name.replace('_', ' ')} {value}" for name, value in sorted(of.details.items())]
     return ", ".join(parts)
 
@@ -226,7 +226,7 @@ class Failure:
 
 
 def failures(results: Sequence[Result], ids: Sequence[str]) -> list[Failure]:
-    """What failed, latency first."""
+    """What failed, variant by variant, latency before pictures."""
     found = []
     for result, id_ in zip(results, ids, strict=True):
         name = f"{result.workload} {result.variant}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Session
 
-_UNITS = {"mhz": " MHz", "c": " °C", "w": " W", "busy": " cores", "threads": " threads"}
+_UNITS = {"mhz": " MHz", "c": " °C", "w": " W", "busy": " cores"}
 _READINGS = ("min", "median", "max")
 _NAMES = {
     "control_s": "Control (fixed work)",

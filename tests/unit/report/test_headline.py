@@ -36,7 +36,11 @@ DRAWN = result("drawn", session=None, verdict=None)
         ([SLOW, WRONG, FAST], "bad", "bf16 is slower than its baseline (+20.0 %); fp8 draws too far"),
         ([SLOW], "bad", "bf16 is slower"),
         ([OK, FAST, UNSURE], "good", "1 of 3 variants got faster than the baseline, none slower"),
-        ([OK, UNSURE], "unsure", "No slowdown was found, but 1 of 2 variants cannot be told"),
+        (
+            [OK, UNSURE],
+            "unsure",
+            "No slowdown was found, but for 1 of 2 variants it is too noisy or too early",
+        ),
         ([OK, OK], "fine", "Nothing moved: all 2 variants within tolerance of the baseline; pictures and"),
         ([OK, NEW], "fine", "Nothing moved: 1 of 2 variants within tolerance of the baseline, 1 are new"),
         ([NEW], "plain", "A first measurement: the one variant without a baseline"),
