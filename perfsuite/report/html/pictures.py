@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ def _by_need(sources: Sequence[Source]) -> Iterator[tuple[int, Source, Result, i
         for result in source.run.results:
             count = len(result.exhibits.pictures) if result.exhibits else 0
             failing = any(status in words.BAD for _, status, _ in complaints(result))
-            order = sorted(range(count), key=lambda i, r=result: _similarity(r, i))
+            order = sorted(range(count), key=partial(_similarity, result))
             wanted += [(not failing, rank, number, source, result, i) for rank, i in enumerate(order)]
     wanted.sort(key=lambda entry: entry[:2])
     return ((number, source, result, prompt) for _, _, number, source, result, prompt in wanted)
