@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,6 +184,22 @@ def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
     return Progress(list(keys), session.config.stash[_STATUS_LINE], last_time_s=last)
 
 
+def _planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
+    """What will be run of the items: not what the device cannot run."""
+    pairs = dict.fromkeys(pair for item in items if (pair := _pair(item)) is not None)
+    return tuple(f"{w.name}/{v.name}" for w, v in pairs if _unwanted(v, bench) is None)
+
+
+def _unwanted(variant: Variant, bench: Workbench) -> str | None:
+    """Why a variant is skipped on this device, None if it is not."""
+    from perfsuite.pipelines import unsupported
+
+    reason = unsupported(variant, bench.device)
+    if reason is None and not bench.settings.variants:
+        reason = variants.superseded(variant, bench.device)
+    return reason
+
+
 @pytest.fixture(scope="session")
 def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """The state of this run: pipelines, references, records."""
@@ -203,6 +219,7 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     config.stash[_STATUS_LINE] = _StatusLine(config)
     bench.progress = _progress(request.session, bench)
     bench.chosen = _chosen(config.stash[_SETTINGS])
+    bench.planned = _planned(request.session.items, bench)
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     bench.deep = bool({"look_gate", "honest_gate"} & wanted)
     config.stash[_BENCH] = bench
@@ -218,13 +235,10 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     Skips with the reason where the device does not support the variant. Where CUDA was lost to this process
     it stands in another; gates know how to ask for it there, and a test without one is skipped.
     """
-    from perfsuite.pipelines import unsupported
     from perfsuite.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = unsupported(variant, workbench.device)
-    if reason is None and not workbench.settings.variants:
-        reason = variants.superseded(variant, workbench.device)
+    reason = _unwanted(variant, workbench)
     if reason is not None:
         pytest.skip(reason)
     _forget_last_failure()
@@ -328,6 +342,7 @@ def picture_gate(
     benchmark: Any,
 ) -> Callable[[Prepared | Elsewhere], Check]:
     """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
+    from perfsuite.quality.pictures import worst
     from perfsuite.recovery import stands_elsewhere
     from perfsuite.report import messages
 
@@ -343,8 +358,9 @@ def picture_gate(
         except BaseException:
             workbench.reject(*key)  # pictures that nobody judged are not in favour of the latencies
             raise
-        found = result.quality
-        assert found is not None
+        assert result.quality is not None
+        # The looks below the pictures have tests of their own.
+        found = replace(result.quality, status=worst(result.quality.scores), looks=())
         _describe_pictures(benchmark, _properties(request), result, found)
         passed = _passes(found.status, workbench)
         if not passed:
@@ -489,6 +505,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     bench = session.config.stash.get(_BENCH, None)
     if bench is None:
         return
+    _write_report(session, bench)
     try:
         made = bench.update_baselines()
     except StoreError as error:
@@ -501,11 +518,31 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     bench.closing_lines += terminal.changes(bench.counted_changes, str(bench.counting.store.path))
 
 
+def _write_report(session: pytest.Session, bench: Workbench) -> None:
+    """Write the page, from files alone; before the baselines change, which it compares with."""
+    from perfsuite.report import html
+    from perfsuite.store import StoreError
+
+    folder = bench.settings.report
+    if folder is None:
+        return
+    try:
+        bench.begin()
+        page = html.write([bench.settings.results], folder, bench.settings.baselines)
+    except StoreError as error:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        bench.closing_lines.append(f"ERROR: no report: {error}")
+        return
+    bench.closing_lines.append(f"report {page}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     from perfsuite.report import counts, terminal
 
     bench = config.stash.get(_BENCH, None)
-    if bench is None or not bench.results:
+    if bench is None and config.stash[_SETTINGS].report is not None:
+        terminalreporter.write_line("perfsuite: no report: no test of this run measured anything")
+    if bench is None or not (bench.results or bench.closing_lines):
         return
     terminalreporter.section("perfsuite")
     colour = terminalreporter.hasmarkup

@@ -530,6 +530,55 @@ class CountVerdict:
 
 
 @dataclass(frozen=True)
+class DriftCurve:
+    """Relative L2 error of one prompt's latents against the float32 run, after each denoising step.
+
+    None stands for NaN and Inf. The last two may be empty.
+    """
+
+    prompt: str
+    steps: tuple[int, ...]
+    variant: tuple[float | None, ...]
+    same_precision: tuple[float | None, ...] = ()
+    """The honest eager pipeline of the same precision."""
+    budget: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What lies behind the looks of one variant, for a report."""
+
+    drift: tuple[DriftCurve, ...] = ()
+    errors: Mapping[str, tuple[Deviation, ...]] = field(default_factory=dict)
+    """By look, each in the order of a generation; of many places those nearest to their budget."""
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """PNG files of one prompt, each named relative to the folder of the results file."""
+
+    prompt: str
+    float32: str
+    variant: str
+    ssim_map: str | None = None
+    """Dark where the pictures are equal; None where one is broken."""
+    flip_map: str | None = None
+    ssim_span: float | None = None
+    """1 - SSIM of the map's brightest colour."""
+    flip_span: float | None = None
+    """FLIP error of the map's brightest colour."""
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What was kept of a variant for a report, in files beside the results file."""
+
+    pictures: tuple[PictureFiles, ...] = ()
+    numbers: str | None = None
+    """JSON file of `Numbers`, relative to the folder of the results file."""
+
+
+@dataclass(frozen=True)
 class Result:
     """All that one run found out about one variant of one workload."""
 
@@ -546,6 +595,8 @@ class Result:
     counts: Counts | None = None
     counted: CountVerdict | None = None
     """On the counts; None where they were not judged."""
+    exhibits: Exhibits | None = None
+    """None unless a report was asked for."""
 
 
 @dataclass(frozen=True)
@@ -556,3 +607,5 @@ class Run:
     date: str
     device: Device
     results: tuple[Result, ...]
+    chosen: tuple[str, ...] = ()
+    """``workload/variant`` of all that was to run, in order; empty in files of before it was recorded."""

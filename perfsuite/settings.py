@@ -65,6 +65,8 @@ OPTIONS = (
            ".perfsuite/results.jsonl"),
     Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
            ".perfsuite/artifacts"),
+    Option("report", "DIR", "write a report of the run there, one HTML file with its pictures; off: none",
+           "off"),
     Option("compile-cache", "FILE", "compiled code: loaded before the first build, written after the run if "
            "it holds more; from trusted places only; off: none", "off"),
     Option("reference-cache", "DIR", "where float32 references are kept between runs, by content; off: none",
@@ -91,6 +93,8 @@ class Settings:
     profile: bool
     results: Path
     artifacts: Path
+    report: Path | None
+    """None: no report is written, and no pictures are kept for one."""
     compile_cache: Path | None
     """None: compiled code is kept in torch's own cache folder alone."""
     reference_cache: Path | None
@@ -178,6 +182,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         profile=_choice(known["profile"], values["profile"]) == "yes",
         results=root / values["results"],
         artifacts=root / values["artifacts"],
+        report=None if values["report"] == "off" else root / values["report"],
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],
         reference_cache=_cache(values["reference-cache"], root),
     )

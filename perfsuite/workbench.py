@@ -19,7 +19,8 @@ from perfsuite.caching import CompileCache
 from perfsuite.device import errors, fingerprint, versions
 from perfsuite.quality import golden, levels
 from perfsuite.quality.assessing import Inspection, inspect
-from perfsuite.quality.looks import relative_thresholds
+from perfsuite.quality.exhibits import Keeper
+from perfsuite.quality.looks import relative_thresholds, with_pictures
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.reference import precisions_of
@@ -41,9 +42,9 @@ from perfsuite.workers import Server, WorkerError, measure_session
 from perfsuite.workers.relative import with_relative
 
 if TYPE_CHECKING:
-    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines import Context, Prepared
     from perfsuite.quality.loop import Drawn
-    from perfsuite.records import Device, Session, Variant, Workload
+    from perfsuite.records import Device, Exhibits, Session, Variant, Workload
     from perfsuite.settings import Settings
 
 TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[float]]
@@ -67,6 +68,8 @@ class Workbench:
         """True if more than pictures will be judged, so that references are recorded for it."""
         self.chosen: Sequence[Variant] = ()
         """The variants of this run: which precisions a deep reference measures beforehand."""
+        self.planned: tuple[str, ...] = ()
+        """``workload/variant`` of all that is to run, for readers of an interrupted run's results."""
         self.rejected: set[tuple[str, str]] = set()
         """Workload and variant of results that must not become a baseline."""
         self.counted_changes: list[Change] = []
@@ -77,6 +80,7 @@ class Workbench:
         self.date = datetime.now(UTC).isoformat(timespec="seconds")
         self._code = CompileCache(settings.compile_cache, self.device)
         self._writer: ResultsWriter | None = None
+        self._keeper: Keeper | None = None
         self._prepared: Prepared | None = None
         self._failed: tuple[str, str, BaseException] | None = None
         self._phase = ""
@@ -437,8 +441,12 @@ class Workbench:
             pictures,
             self.reference(context.workload).pictures,
             self.thresholds(context.workload, context.variant),
+            with_flip=self.settings.report is not None,
             blind=models.blind(context.workload, self.settings.weights),
         )
+        earlier = self._inspections.get((context.workload.name, context.variant.name))
+        if earlier is not None:
+            found = with_pictures(earlier.quality, found.scores)
         return self._record(
             Result(
                 context.workload.name,
@@ -446,8 +454,20 @@ class Workbench:
                 self.protocol(context.workload),
                 quality=found,
                 evidence=prepared.evidence,
+                exhibits=self._keep(context, pictures, earlier),
             )
         )
+
+    def _keep(
+        self, context: Context, pictures: Sequence[Any], inspection: Inspection | None = None
+    ) -> Exhibits | None:
+        """Keep what a report shows, if one was asked for."""
+        if self.settings.report is None:
+            return None
+        if self._keeper is None:
+            self._keeper = Keeper(self.settings.results)
+        reference = self.reference(context.workload)
+        return self._keeper.keep(context.variant, pictures, reference, inspection)
 
     def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
         """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
@@ -460,7 +480,11 @@ class Workbench:
                 found = self._inspect(prepared, reference)
             self._record(
                 Result(
-                    *key, self.protocol(context.workload), quality=found.quality, evidence=prepared.evidence
+                    *key,
+                    self.protocol(context.workload),
+                    quality=found.quality,
+                    evidence=prepared.evidence,
+                    exhibits=self._keep(context, found.pictures, found),
                 )
             )
             self._inspections[key] = found
@@ -495,10 +519,16 @@ class Workbench:
                 return result
         return None
 
-    def _record(self, result: Result) -> Result:
+    def begin(self) -> ResultsWriter:
+        """Begin the results file, in place of an earlier run's, unless it is begun."""
         if self._writer is None:
-            self._writer = ResultsWriter(self.settings.results, self.run_id, self.date, self.device)
-        self._writer.add(result)
+            self._writer = ResultsWriter(
+                self.settings.results, self.run_id, self.date, self.device, self.planned
+            )
+        return self._writer
+
+    def _record(self, result: Result) -> Result:
+        self.begin().add(result)
         self.results = list(merge_results([*self.results, result]))
         merged = self.result(result.workload, result.variant)
         assert merged is not None
@@ -510,7 +540,7 @@ class Workbench:
 
     def run(self) -> Run:
         """All that this run found out."""
-        return Run(self.run_id, self.date, self.device, tuple(self.results))
+        return Run(self.run_id, self.date, self.device, tuple(self.results), self.planned)
 
     def update_baselines(self) -> list[Change]:
         """Store the sessions and counts of this run as the settings say; what was done to the sessions.

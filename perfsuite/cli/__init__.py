@@ -5,6 +5,8 @@ Importing a module here registers its subcommands, in this order.
 
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
-from perfsuite.cli import listing, calibrating, planting, evaluating, comparing, explaining
+from perfsuite.cli import listing, calibrating, planting, evaluating, comparing, explaining, reporting
 
-__all__ = ["app", "calibrating", "comparing", "evaluating", "explaining", "listing", "main", "planting"]
+__all__ = [
+    "app", "calibrating", "comparing", "evaluating", "explaining", "listing", "main", "planting", "reporting",
+]  # fmt: skip

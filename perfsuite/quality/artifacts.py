@@ -83,7 +83,7 @@ def write_artifacts(
     if not name or name.startswith(".") or not set(name).isdisjoint("/\\\0"):
         raise ValueError(f"{name!r} cannot be a file name: empty, hidden, or with a path separator")
     check_pair(picture, reference)
-    made = {"float32.png": _png(reference), "variant.png": _png(picture)}
+    made = {"float32.png": picture_png(reference), "variant.png": picture_png(picture)}
     with _own_style():
         if broken(picture) is None and broken(reference) is None:
             made["ssim-map.png"] = _plot_ssim(ssim_map(picture, reference), name, prompt)
@@ -107,7 +107,8 @@ def _remove(path: Path) -> None:
         raise StoreError(f"{path}: an old file that cannot be removed ({error.strerror})") from error
 
 
-def _png(picture: Picture) -> bytes:
+def picture_png(picture: Picture) -> bytes:
+    """The picture in 8-bit levels; NaN and Inf are `NO_NUMBER`."""
     from PIL import Image
 
     number = np.isfinite(picture).all(axis=-1, keepdims=True)
@@ -131,7 +132,7 @@ def _json(drift: Drift, name: str, prompt: str) -> bytes:
 
 def _plot_ssim(values: NDArray[np.float64], name: str, prompt: str) -> bytes:
     whole = slice(WINDOW // 2, -(WINDOW // 2))
-    span = _span(1.0 - values.min())
+    span = span_of(1.0 - values.min())
     return _plot_map(
         values,
         (1.0 - span, 1.0),
@@ -143,13 +144,14 @@ def _plot_ssim(values: NDArray[np.float64], name: str, prompt: str) -> bytes:
 def _plot_flip(values: NDArray[np.float32], name: str, prompt: str) -> bytes:
     return _plot_map(
         values,
-        (0.0, _span(values.max())),
+        (0.0, span_of(values.max())),
         ("magma", "FLIP error (0: equal; bright: differs)"),
         (f"FLIP error {values.mean(dtype=np.float64):.5f}, most of a pixel {values.max():.5f}", name, prompt),
     )
 
 
-def _span(most: float) -> float:
+def span_of(most: float) -> float:
+    """The least of `SPANS` that holds `most`."""
     return next((span for span in SPANS if most <= span), SPANS[-1])
 
 

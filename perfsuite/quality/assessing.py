@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from perfsuite.quality.errors import Errors
     from perfsuite.quality.loop import Drawn
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.records import Deviation, Device, Variant, Workload
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,22 @@ class Inspection:
     latents: tuple[Any, ...] = ()
     """Final latents of each prompt, in the variant's precision."""
     artifacts: tuple[Path, ...] = ()
+    changed: frozenset[tuple[str, str]] = frozenset()
+    """Component and name of the modules that hold weights in another form."""
+
+    def deviations(self, reference: Reference) -> dict[str, list[Deviation]]:
+        """By look, every error beside its budget, in the order of a generation."""
+        yardstick = reference.yardstick(self.variant.optimizations[0].name).errors
+        kinds = {record.place: record.kind for record in reference.modules}
+        return {
+            "components": budgets.deviations(
+                {"components": self.errors["components"]}, yardstick, self.variant
+            )[0],
+            "modules": budgets.deviations(
+                {"modules": self.errors.get("modules", {})}, yardstick, self.variant, self.changed, kinds
+            )[0],
+            "loop": budgets.deviations({"loop": self.errors["loop"]}, yardstick, self.variant)[0],
+        }
 
     def drift(self, reference: Reference, prompt: int) -> Drift | None:
         """The latents' error after each step of the real run of a prompt, beside its budget."""
@@ -104,9 +120,12 @@ def inspect(
         reference.workload, pictures, reference.pictures, thresholds or {}, with_flip=True, blind=blind
     ).scores
     errors = look_deep(pipe, context, reference)
-    looks = (picture_look(scores), *judge_errors(errors, free, reference, variant, changed_modules(pipe)))
+    changed = changed_modules(pipe)
+    looks = (picture_look(scores), *judge_errors(errors, free, reference, variant, changed))
     quality = Quality(gravest([look.status for look in looks]), scores, looks)
-    return Inspection(variant, quality, tuple(pictures), {**errors, "free": free}, tuple(latents))
+    return Inspection(
+        variant, quality, tuple(pictures), {**errors, "free": free}, tuple(latents), changed=changed
+    )
 
 
 def assess(

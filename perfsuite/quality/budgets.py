@@ -65,19 +65,16 @@ def budget(
     return same, allowed
 
 
-def judge(
-    name: str,
+def deviations(
     found: Mapping[str, Errors],
     yardsticks: Mapping[str, Errors],
     variant: Variant,
     changed: frozenset[tuple[str, str]] = frozenset(),
     kinds: Mapping[Place, str] | None = None,
-) -> Look:
-    """One look over the errors of `found` (by the names of `FACTORS`), against the yardstick's.
+) -> tuple[list[Deviation], int]:
+    """Every error beside its budget, and the number of places where the honest pipeline itself gives NaN.
 
-    An infinite error (NaN, another shape) is BROKEN, any other beyond its budget DEGRADED. Places where the
-    honest pipeline itself gives NaN have no budget; where there are no others, the look is NOT_JUDGED.
-    `kinds` names the class of modules: all calls of one class are judged together, too.
+    Arguments as of `judge`.
     """
     judged: list[Deviation] = []
     without = 0
@@ -94,6 +91,24 @@ def judge(
         if kinds:
             plain = {p: e for p, e in errors.items() if (p.component, p.part) not in changed}
             judged += _together(plain, yardstick, kinds, FLOORS[variant.optimizations[0].name])
+    return judged, without
+
+
+def judge(
+    name: str,
+    found: Mapping[str, Errors],
+    yardsticks: Mapping[str, Errors],
+    variant: Variant,
+    changed: frozenset[tuple[str, str]] = frozenset(),
+    kinds: Mapping[Place, str] | None = None,
+) -> Look:
+    """One look over the errors of `found` (by the names of `FACTORS`), against the yardstick's.
+
+    An infinite error (NaN, another shape) is BROKEN, any other beyond its budget DEGRADED. Places where the
+    honest pipeline itself gives NaN have no budget; where there are no others, the look is NOT_JUDGED.
+    `kinds` names the class of modules: all calls of one class are judged together, too.
+    """
+    judged, without = deviations(found, yardsticks, variant, changed, kinds)
     if not judged:
         reason = f"honest code of this precision gives NaN at all {without} places" if without else ""
         return Look(name, PictureStatus.NOT_JUDGED, detail=reason or "nothing was measured")

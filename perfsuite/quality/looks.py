@@ -8,14 +8,14 @@ from perfsuite import pipelines
 from perfsuite.quality import budgets
 from perfsuite.quality.pictures import worst
 from perfsuite.quality.thresholds import threshold_of
-from perfsuite.records import Look, PictureStatus
+from perfsuite.records import Look, PictureStatus, Quality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfsuite.quality.errors import Errors
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Variant, Workload
+    from perfsuite.records import PictureScore, Variant, Workload
 
 
 def picture_look(scores: Sequence[Any]) -> Look:
@@ -25,6 +25,12 @@ def picture_look(scores: Sequence[Any]) -> Look:
     detail = f"{bad.prompt!r}: {bad.detail}" if bad is not None else ""
     beyond = sum(s.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN) for s in scores)
     return Look("pictures", status, len(scores), beyond=beyond, detail=detail)
+
+
+def with_pictures(quality: Quality, scores: Sequence[PictureScore]) -> Quality:
+    """What all looks found, with the pictures' verdict of other drawings of the same pipeline."""
+    looks = tuple(picture_look(scores) if k.name == "pictures" else k for k in quality.looks)
+    return Quality(gravest([look.status for look in looks]), tuple(scores), looks)
 
 
 def relative_thresholds(reference: Reference, precision: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
-    """Versions that moved, as one line."""
+    """What differs between two sets of versions, as one line."""
     moved = [
         f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
         for name in sorted({*now, *then})
@@ -26,8 +27,6 @@ def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
 def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, str] | None) -> str:
     """The message of a latency test that fails."""
     name = f"{result.workload} {result.variant}"
-    # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
-    test = f"-k test_latency --perf-workload={result.workload} --perf-variant={result.variant}"
     lines = [f"{name}: {verdict.status}: {verdict.detail}"]
     timed = result.timed
     if timed is not None and timed.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN):
@@ -36,24 +35,41 @@ def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, st
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
         lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
-    if verdict.status is Status.REGRESSED:
-        lines.append(f"measure again: pytest --benchmark-only {test}")
-        lines.append(f"accept it: pytest --benchmark-only {test} --perf-update=reset")
-    elif verdict.status is Status.IMPROVED:
-        lines.append(f"take it as the new baseline: {take_command(result)}")
-    elif verdict.status is Status.NEW:
-        lines.append(f"record it: pytest --benchmark-only {test} --perf-update=new")
-    elif verdict.status is Status.INCOMPATIBLE:
-        lines.append(f"record it anew: pytest --benchmark-only {test} --perf-update=reset")
+    lines += [f"{what}: {command}" for what, command in next_commands(verdict.status, [result])]
     return "\n".join(lines)
+
+
+_NEXT: dict[Status, tuple[tuple[str, str], ...]] = {
+    Status.REGRESSED: (("measure again", ""), ("accept it", " --perf-update=reset")),
+    Status.IMPROVED: (("take it as the new baseline", " --perf-update=reset"),),
+    Status.NEW: (("record it", " --perf-update=new"),),
+    Status.INCOMPATIBLE: (("record it anew", " --perf-update=reset"),),
+}
+
+
+def next_commands(status: Status, results: Sequence[Result]) -> list[tuple[str, str]]:
+    """What to do about results of one workload that share a verdict: in words, and the command."""
+    # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
+    options = [f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results)]
+    test = "pytest --benchmark-only -k test_latency " + shlex.join(options)
+    return [(what, test + update) for what, update in _NEXT.get(status, ())]
+
+
+def more_sessions(results: Sequence[Result]) -> str:
+    """The command that records three more baseline sessions of these results of one workload."""
+    options = [f"--workload={results[0].workload}", *(f"--variant={r.variant}" for r in results)]
+    return "perfsuite calibrate --sessions 3 " + shlex.join(options)
+
+
+def look_again(results: Sequence[Result]) -> str:
+    """The command that judges pictures and numbers of these results of one workload again."""
+    options = [f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results)]
+    return "pytest --benchmark-only tests/quality " + shlex.join(options)
 
 
 def take_command(result: Result) -> str:
     """The command that makes this variant's next session its baseline."""
-    return (
-        f"pytest --benchmark-only -k test_latency --perf-workload={result.workload} "
-        f"--perf-variant={result.variant} --perf-update=reset"
-    )
+    return next_commands(Status.IMPROVED, [result])[0][1]
 
 
 def pictures(name: str, quality: Quality) -> str:

@@ -87,11 +87,11 @@ def _verdict(result: Result) -> str:
     words = []
     if result.verdict is not None:
         words.append(result.verdict.status.value)
-    words += [f"{name} {status.value}" for name, status, _ in _complaints(result)]
+    words += [f"{name} {status.value}" for name, status, _ in complaints(result)]
     return ", ".join(words) or show.DASH
 
 
-def _complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
+def complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
     """Name, status and detail of each look that is not OK; of the pictures where only those were taken."""
     found, timed = result.quality, result.timed
     said = []
@@ -122,7 +122,7 @@ def _row(result: Result, results: Sequence[Result]) -> _Row:
         baseline=show.seconds(verdict.baseline_s if verdict else None) + sessions,
         change=show.change(verdict.ratio if verdict and verdict.baseline_s else None),
         verdict=_verdict(result),
-        ssim=show.similarity(_least_ssim(result)),
+        ssim=show.similarity(least_ssim(result)),
         first=_compile(session),
         memory=show.memory(session.peak_memory_bytes if session else None),
     )
@@ -136,7 +136,7 @@ def _compile(session: Session | None) -> str:
     return show.seconds(session.compile_s) + source
 
 
-def _least_ssim(result: Result) -> float | None:
+def least_ssim(result: Result) -> float | None:
     """Over the prompts, and the picture of the last timed call."""
     if result.quality is not None and result.quality.ssim is None:
         return None
@@ -149,7 +149,7 @@ def _least_ssim(result: Result) -> float | None:
 
 
 def _style(result: Result) -> str:
-    if any(status in _BAD for _, status, _ in _complaints(result)):
+    if any(status in _BAD for _, status, _ in complaints(result)):
         return "bold red"
     return _STYLES[result.verdict.status] if result.verdict is not None else ""
 
@@ -278,7 +278,7 @@ def remarks(results: Iterable[Result]) -> list[str]:
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
             if verdict.status is Status.IMPROVED:
                 lines.append(f"  take it as the new baseline: {take_command(result)}")
-        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in _complaints(result)]
+        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in complaints(result)]
     return lines
 
 

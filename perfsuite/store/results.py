@@ -2,9 +2,10 @@
 
 History of the format:
 
-* 1: first line ``{"schema_version": 1, "kind": "run", "id", "date", "device"}``, then a line
-  ``{"kind": "result", ...}`` with the fields of `Result` each. A later line of the same workload and
-  variant completes the earlier one. A last line without newline was cut short and does not count.
+* 1: first line ``{"schema_version": 1, "kind": "run", "id", "date", "device"}``, since it is recorded
+  with ``"chosen"``, then a line ``{"kind": "result", ...}`` with the fields of `Result` each. A later line
+  of the same workload and variant completes the earlier one. A last line without newline was cut short
+  and does not count.
 """
 
 import os
@@ -31,6 +32,7 @@ class _Header:
     id: str
     date: str
     device: Device
+    chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +44,16 @@ class _Line(Result):
 class ResultsWriter:
     """Writes one run, a line at a time; what is added survives the end of the process."""
 
-    def __init__(self, path: str | Path, run_id: str, date: str, device: Device) -> None:
-        """Begin the file, in place of any older one; `date` is ISO 8601, UTC.
+    def __init__(
+        self, path: str | Path, run_id: str, date: str, device: Device, chosen: tuple[str, ...] = ()
+    ) -> None:
+        """Begin the file, in place of any older one; `date` is ISO 8601, UTC; `chosen` as in `Run`.
 
         Raises:
             StoreError: if the file cannot be written.
         """
         self.path = Path(path)
-        header = _Header(SCHEMA_VERSION, "run", run_id, date, device)
+        header = _Header(SCHEMA_VERSION, "run", run_id, date, device, chosen)
         write_atomic(self.path, encode(header, _place(self.path, 1), one_line=True))
 
     def add(self, result: Result) -> None:
@@ -83,7 +87,7 @@ def read_results(path: str | Path) -> Run:
     # What follows the last newline is nothing, or a line whose writer was killed.
     whole = [parse(_Line, line, _place(path, number)) for number, line in enumerate(lines[:-1], 2)]
     results = merge_results(Result(**_values(line)) for line in whole)
-    return Run(header.id, header.date, header.device, results)
+    return Run(header.id, header.date, header.device, results, header.chosen)
 
 
 def merge_results(results: Iterable[Result]) -> tuple[Result, ...]:

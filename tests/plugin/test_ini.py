@@ -36,6 +36,7 @@ CASES = {
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),
+    "report": ("r", "{root}/r", "off", "None"),
     "compile-cache": ("code", "{root}/code", "off", "None"),
     "reference-cache": ("c", "{root}/c", "off", "None"),
 }

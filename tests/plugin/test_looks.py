@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from machine import here
 
+from perfsuite.store import read_results
+from perfsuite.store.exhibits import read_numbers
+
 QUALITY = Path(__file__).parents[1] / "quality" / "test_components.py"
 CONFTEST = """
 pytest_plugins = ["perfsuite.plugin"]
@@ -99,3 +102,26 @@ def test_a_damaged_stored_reference_is_named(run, cache):
     trace.write_bytes(whole)
     done.assert_outcomes(errors=1, deselected=3)
     done.stdout.fnmatch_lines(["*WrongReferenceError: *trace-1.safetensors*damaged*delete the folder*"])
+
+
+def test_a_report_keeps_the_numbers_behind_every_look(run, pytester):
+    """Though all is well; pictures that are judged afterwards take nothing away."""
+    shutil.copy(QUALITY.with_name("test_ssim.py"), pytester.path / "test_later.py")
+    chosen = "components or modules or loop or ssim"
+    done = run("", "-k", chosen, "--benchmark-only", "--perf-report=page", "-p", "pytest_benchmark.plugin")
+    done.assert_outcomes(passed=4, deselected=2)
+    folder = pytester.path / ".perfsuite"
+    (found,) = read_results(folder / "results.jsonl").results
+    assert [look.name for look in found.quality.looks] == ["pictures", "components", "modules", "loop"]
+    assert len(found.exhibits.pictures) == 4
+    assert all(score.flip is not None for score in found.quality.scores)
+    numbers = read_numbers(folder, found.exhibits.numbers)
+    for name in ("components", "modules", "loop"):
+        worst = max(numbers.errors[name], key=lambda deviation: deviation.ratio)
+        # The loop's worst may be in the real run, which the drift shows.
+        assert worst == found.quality.look(name).worst or name == "loop"
+    assert [len(curve.steps) for curve in numbers.drift] == [30] * 4
+    assert all(v <= most for c in numbers.drift for v, most in zip(c.variant, c.budget, strict=True))
+    page = (pytester.path / "page" / "index.html").read_text()
+    assert "unet.guided" in page
+    assert "of n=30 steps above the budget" in page

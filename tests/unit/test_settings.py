@@ -37,6 +37,7 @@ def test_defaults() -> None:
         profile=False,
         results=ROOT / ".perfsuite" / "results.jsonl",
         artifacts=ROOT / ".perfsuite" / "artifacts",
+        report=None,
         compile_cache=None,
         reference_cache=user_cache_path("perfsuite") / "references",
     )
@@ -57,6 +58,7 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "profile": ("profile", "yes", "yes", True, True),
     "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
     "artifacts": ("artifacts", "a", "b", ROOT / "a", ROOT / "b"),
+    "report": ("report", "a", "b", ROOT / "a", ROOT / "b"),
     "compile-cache": ("compile_cache", "a", "b", ROOT / "a", ROOT / "b"),
     "reference-cache": ("reference_cache", "off", "b", None, ROOT / "b"),
 }

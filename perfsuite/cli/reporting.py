@@ -1,0 +1,27 @@
+"""``perfsuite report``: results files to something that people read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perfsuite.cli.app import app, fail
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="results files, or folders of *.jsonl")],
+    out: Annotated[Path, typer.Option(help="folder of the page")] = Path(".perfsuite/report"),
+    baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
+) -> None:
+    """Write one HTML page of one or more runs, from their results files."""
+    from perfsuite.report import html
+    from perfsuite.store import StoreError
+
+    try:
+        page = html.write(results, out, baselines)
+    except StoreError as error:
+        raise fail(error) from error
+    typer.echo(f"wrote {page}")

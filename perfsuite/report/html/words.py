@@ -1,0 +1,61 @@
+"""The words and signs of the page: one sign a status, so that none is told by its colour alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perfsuite.records import Cause, PictureStatus, Status
+
+BAD = (Status.REGRESSED, PictureStatus.DEGRADED, PictureStatus.BROKEN)
+"""What fails a test."""
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A status as it is shown."""
+
+    word: str
+    tone: str
+    """Class of its colours: ``bad``, ``good``, ``fine``, ``unsure`` or ``plain``."""
+    sign: str
+    about: str = ""
+    """What it is the status of; empty for latency."""
+
+
+_LOOKS: dict[str, tuple[str, str, str]] = {
+    Status.REGRESSED.value: ("bad", "▲", "certainly slower by more than 1 %; the test fails"),
+    Status.IMPROVED.value: ("good", "▼", "certainly faster; take it as the new baseline"),
+    Status.OK.value: ("fine", "✓", "latency: the whole interval of the change lies within the tolerance; "
+                                   "pictures and numbers: within what honest code of the precision needs"),
+    Status.INCONCLUSIVE.value: ("unsure", "?", "too noisy, or too few sessions, to tell"),
+    Status.NEW.value: ("plain", "+", "nothing to compare with yet"),
+    Status.INCOMPATIBLE.value: ("unsure", "≠", "the baseline was measured with another workload, weights or "
+                                               "prompt"),
+    PictureStatus.DEGRADED.value: ("bad", "✗", "further from float32 than honest code; the test fails"),
+    PictureStatus.BROKEN.value: ("bad", "✗", "NaN, Inf, flat or saturated; the test fails"),
+    PictureStatus.NOT_JUDGED.value: ("plain", "\N{EN DASH}", "nothing can be said, for the reason beside it"),
+}  # fmt: skip
+UNMEASURED = Badge("NOT MEASURED", "plain", "\N{EN DASH}")
+
+CAUSES = {
+    Cause.NOISY_MACHINE: "the machine itself moved while it was measured",
+    Cause.FEW_SESSIONS: "fewer than 3 baseline sessions show only gross changes: record more",
+    Cause.LADDER_SHAPE: "judged by the speed-up over another rung, for want of a baseline of this device",
+    Cause.NOT_STEADY: "the warm-up ended at its limit, not because latency had settled",
+    Cause.MULTIMODAL: "the sessions fall in separate modes",
+    Cause.SLOW_TAIL: "only the slowest quarter of the calls slowed down",
+    Cause.THROTTLED: "the device lowered its clocks for heat or power",
+    Cause.OTHER_PROCESS: "another process used the device",
+    Cause.HOST_BOUND: "the device waited for the host",
+}
+
+
+def badge(status: Status | PictureStatus, about: str = "") -> Badge:
+    """How a status is shown."""
+    tone, sign, _ = _LOOKS[status.value]
+    return Badge(status.value, tone, sign, about)
+
+
+def glossary() -> list[tuple[Badge, str]]:
+    """Every status with its meaning."""
+    return [(Badge(word, tone, sign), text) for word, (tone, sign, text) in _LOOKS.items()]
