@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from perfsuite.store import Change
 
 _BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
-_SAID = ("weights: ", "this torch has no Inductor flag")
+WEIGHTS = "weights: "
+"""Beginning of the line of a result's evidence that says where its weights are from."""
+_SAID = (WEIGHTS, "this torch has no Inductor flag")
 """Beginnings of the lines of a result's evidence that a person should see: where its weights are from, and
 what the recipe asks for and is not there."""
 _STYLES = {
