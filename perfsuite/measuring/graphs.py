@@ -133,7 +133,8 @@ class _Books:
         return [m for m in self.metrics if id(m) not in old and getattr(m, "co_name", None)]
 
 
-def _missing(books: _Books, keeps_sources: bool) -> dict[str, str]:
+def _missing(books: _Books, compiled: list[Any] | None, keeps_sources: bool) -> dict[str, str]:
+    """Why a field cannot be filled; `compiled`: entries of functions that were compiled meanwhile."""
     import torch
 
     def gone(what: str) -> str:
@@ -143,7 +144,9 @@ def _missing(books: _Books, keeps_sources: bool) -> dict[str, str]:
     if books.counters is None:
         for name in ("made", "breaks", "cudagraph_skips"):
             found[name] = gone("torch._dynamo.utils.counters")
-    if books.metrics is None:
+    elif compiled and "unique_graphs" not in books.counters["stats"]:
+        found["made"] = gone("torch._dynamo.utils.counters['stats']['unique_graphs']")
+    if compiled is None:
         found["compilations"] = gone("torch._dynamo.utils.get_compilation_metrics")
     if not keeps_sources:
         found["sources"] = gone("torch._inductor.graph.GraphLowering.save_output_code")
@@ -165,7 +168,7 @@ def _balance(
     before: _Books, after: _Books, broke: list[str], skipped: list[str], sources: list[str] | None
 ) -> Graphs:
     new = after.new_metrics(before)
-    missing = _missing(after, sources is not None)
+    missing = _missing(after, new, sources is not None)
     reasons = after.breaks - before.breaks
     breaks = _said_breaks(broke)
     # What was counted and not logged has a reason, but no place.
