@@ -52,8 +52,8 @@ def explain(
         typer.echo(json.dumps([asdict(f) | {"conclusion": conclusion(f)} for f in found], indent=1))
     else:
         typer.echo("\n\n".join(text(f) for f in found))
-    for error in refused:
-        typer.echo(f"perfsuite: {error}", err=True)
+    for refusal in refused:
+        typer.echo(f"perfsuite: {refusal}", err=True)
     for side, other in ((one, two), (two, one)):
         lacking = [key for key in side.evidence if key not in other.evidence]
         if asked == (None, None) and lacking:
