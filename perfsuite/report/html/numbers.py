@@ -72,7 +72,8 @@ def _look(look: Look, errors: Sequence[Deviation]) -> LookView:
         kept = [rows[i] for i in sorted(ranked[:MOST_ROWS])]
     said = []
     if look.count > len(errors):
-        said.append(f"the {len(errors)} of n={look.count} errors that are nearest to their budget")
+        rest = "the others are the drift" if look.name == "loop" else "those nearest to their budget"
+        said.append(f"{len(errors)} of n={look.count} errors, {rest}")
     if len(kept) < len(rows):
         said.append(f"{len(kept)} of {len(rows)} places")
     left_out = f"Shown: {'; '.join(said)}." if said else ""

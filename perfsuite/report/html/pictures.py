@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from perfsuite.records import PictureFiles, Result
     from perfsuite.report.html.gather import Source
 
-MOST_CHARACTERS = 18_000_000
-"""Of all pictures in base64; charts and figures of 200 variants take a few millions more."""
+MOST_CHARACTERS = 24_000_000
+"""Of a page."""
+EACH_CHARACTERS = 40_000
+"""Set aside for the charts and figures of a variant."""
+LEAST_CHARACTERS = 2_000_000
+"""For pictures, however many variants there are."""
 MOST_SHOWN_PX = 512
 """Longer sides are scaled down: the page is for a look, the files beside the results keep every pixel."""
 MOST_PX = 80_000_000
@@ -60,9 +64,14 @@ class Image:
 class Album:
     """All pictures of a page."""
 
-    def __init__(self, sources: Sequence[Source], most_characters: int = MOST_CHARACTERS) -> None:
-        """Read what the results name, failing variants and the worst prompts first, while there is room."""
-        self._left = most_characters
+    def __init__(self, sources: Sequence[Source], most_characters: int | None = None) -> None:
+        """Read what the results name, failing variants and the worst prompts first, while there is room.
+
+        `most_characters`: of all pictures in base64; by default what a page has room for.
+        """
+        count = sum(len(source.run.results) for source in sources)
+        room = max(LEAST_CHARACTERS, MOST_CHARACTERS - EACH_CHARACTERS * count)
+        self._left = room if most_characters is None else most_characters
         self.images: dict[str, str] = {}
         """Base64 by id."""
         self._shown: dict[tuple[int, str, str, int], Shown] = {}

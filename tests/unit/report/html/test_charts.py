@@ -98,7 +98,7 @@ def test_errors_are_drawn_in_multiples_of_their_budget():
     assert vae.honest == 12.5
     assert (unet.share, calls.share) == ("3.00x", "∞")
     assert "NaN, Inf or another shape" in calls.text
-    assert "the 4 of n=12 errors" in found.left_out
+    assert "4 of n=12 errors" in found.left_out
 
 
 def test_without_kept_numbers_first_and_worst_are_drawn():
