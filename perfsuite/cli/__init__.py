@@ -1,10 +1,20 @@
-"""The command line, one module a subject: ``list``, ``calibrate``, ``faults``, ``evaluate`` and so on.
+"""The command line, one module a subject: ``list``, ``doctor``, ``calibrate``, ``evaluate`` and so on.
 
 Importing a module here registers its subcommands, in this order.
 """
 
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
-from perfsuite.cli import listing, calibrating, planting, evaluating, comparing
+from perfsuite.cli import listing, diagnosing, baselining, calibrating, planting, evaluating, comparing
 
-__all__ = ["app", "calibrating", "comparing", "evaluating", "listing", "main", "planting"]
+__all__ = [
+    "app",
+    "baselining",
+    "calibrating",
+    "comparing",
+    "diagnosing",
+    "evaluating",
+    "listing",
+    "main",
+    "planting",
+]

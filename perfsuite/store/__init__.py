@@ -3,7 +3,15 @@
 Importing this costs nothing: pydantic and filelock are imported by the functions that need them.
 """
 
-from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, Mode
+from perfsuite.store.baselines import (
+    MAX_SESSIONS,
+    BaselineFile,
+    Baselines,
+    Change,
+    Entry,
+    Mode,
+    parse_baselines,
+)
 from perfsuite.store.errors import StoreError
 from perfsuite.store.results import ResultsWriter, merge_results, read_results
 from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
@@ -25,6 +33,7 @@ __all__ = [
     "load_shape",
     "load_thresholds",
     "merge_results",
+    "parse_baselines",
     "read_results",
     "write_thresholds",
 ]

@@ -17,7 +17,7 @@ except SystemExit as stop:
 heavy = {{"torch", "torchao", "diffusers", "transformers"}} & sys.modules.keys()
 print("exit", int(code), "heavy", sorted(heavy))
 """
-COMMAND = "sys.argv = ['perfsuite', {0!r}]; from perfsuite.cli import main; main()"
+COMMAND = "sys.argv = ['perfsuite', *{0!r}.split()]; from perfsuite.cli import main; main()"
 PYTEST = "import pytest; code = pytest.main([{0}, '-p', 'no:cacheprovider'])"
 COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tests/plugin'"
 
@@ -30,11 +30,28 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         ("from perfsuite.measuring import now; now()", ""),
         ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
+        (COMMAND.format("list --json"), '"schema_version": 1'),
+        (COMMAND.format("list faults"), "unet"),
         (COMMAND.format("--help"), "calibrate"),
+        (COMMAND.format("doctor --help"), "--no-self-test"),
+        ("import perfsuite.doctor, perfsuite.inventory, perfsuite.report.doctor", ""),
         (PYTEST.format("'--help'"), "--perf-time-budget"),
         (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
-    ids=["plugin", "records", "clock", "workers", "list", "help", "pytest-help", "collect"],
+    ids=[
+        "plugin",
+        "records",
+        "clock",
+        "workers",
+        "list",
+        "list-json",
+        "list-faults",
+        "help",
+        "doctor-help",
+        "doctor",
+        "pytest-help",
+        "collect",
+    ],
 )
 def test_torch_stays_out(statement: str, shown: str) -> None:
     """In a fresh process it does its work without torch, diffusers, transformers or torchao."""
