@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import typer
+import typer  # noqa: TC002 -- typer reads the annotations at run time
 
 Names = list[tuple[str, str]]
 

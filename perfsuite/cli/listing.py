@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ def list_(
 
     if section is not None and section not in SECTIONS:
         raise fail(UnknownNameError("section", section, list(SECTIONS)))
-    makers = {
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
         "workloads": _workloads,
         "variants": _variants,
         "optimizations": _optimizations,

@@ -46,7 +46,7 @@ def cpu_clocks(examination: Examination) -> Iterator[Finding]:
     )
     throttled = throttle_count(examination)
     figures: dict[str, float | str | None] = {
-        "governor": ", ".join(governors) or None,
+        "governor": ", ".join(sorted(governors)) or None,
         "turbo": _turbo(examination),
         "throttle_events": throttled,
     }
@@ -66,7 +66,8 @@ def cpu_clocks(examination: Examination) -> Iterator[Finding]:
 
 def _policy(governors: Counter[str], figures: dict[str, float | str | None], serious: Health) -> Finding:
     said = "governor " + ", ".join(
-        name if len(governors) == 1 else f"{name} ({count} cores)" for name, count in governors.items()
+        name if len(governors) == 1 else f"{name} ({count} cores)"
+        for name, count in sorted(governors.items())
     )
     turbo = figures["turbo"]
     if turbo is not None:

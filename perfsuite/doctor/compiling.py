@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -39,7 +40,7 @@ def compiler(examination: Examination) -> Iterator[Finding]:
     kind = examination.device.kind
     status, remedy = Health.OK, ""
     found, figures = _cpp() if kind == "cpu" else _triton()
-    if figures.get("error"):
+    if "error" in figures:
         compiled = [v.name for v in examination.planned if v.compiled]
         status = Health.PROBLEM if compiled else Health.WARNING
         if compiled:
@@ -61,18 +62,29 @@ def _cpp() -> tuple[str, dict[str, float | str | None]]:
         source.write_text(SOURCE)
         headers = sysconfig.get_paths()["include"]
         openmp = ["-Xclang", "-fopenmp"] if sys.platform == "darwin" else ["-fopenmp"]
-        command = [cxx, "-shared", "-fPIC", "-std=c++17", *openmp, f"-I{headers}", source, "-o", library]
+        command = [
+            cxx,
+            "-shared",
+            "-fPIC",
+            "-std=c++17",
+            *openmp,
+            f"-I{headers}",
+            str(source),
+            "-o",
+            str(library),
+        ]
         start = time.monotonic()
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_LIMIT_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"the C++ compiler {cxx} does not run: {error}", figures | {"error": str(error)}
         if done.returncode or not library.exists():
-            said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
+            lines = done.stderr.splitlines() or ["it writes no library, and does not say why"]
+            said = next((line for line in lines if "error" in line), lines[0])
             return f"{cxx} does not compile: {said}", figures | {"error": said}
-        figures["compile_s"] = time.monotonic() - start
+        took_s = figures["compile_s"] = time.monotonic() - start
     return (
-        f"{cxx} compiles C++ with OpenMP and Python's headers ({show.seconds(figures['compile_s'])})",
+        f"{cxx} compiles C++ with OpenMP and Python's headers ({show.seconds(took_s)})",
         figures,
     )
 
@@ -97,9 +109,16 @@ def cache_path() -> Path:
     given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     if given:
         return Path(given).absolute()
-    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+    import torch
 
-    return Path(default_cache_dir())
+    # The file alone, which needs nothing else: importing torch._inductor takes a second.
+    path = Path(str(torch.__file__)).parent / "_inductor" / "runtime" / "cache_dir_utils.py"
+    spec = importlib.util.spec_from_file_location("perfsuite_cache_dir_utils", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return Path(module.default_cache_dir())
 
 
 def cache_folder(examination: Examination) -> Iterator[Finding]:

@@ -53,14 +53,13 @@ class Examination:
 
     @cached_property
     def planned(self) -> tuple[Variant, ...]:
-        """The variants that were named, else the ladder's rungs that run on this device."""
-        from perfsuite.pipelines import unsupported
+        """The variants that were named, else the rungs that run on this device if its compiler works."""
 
-        return self.variants or tuple(
-            v
-            for v in variants.LADDER
-            if unsupported(v, self.device) is None and variants.superseded(v, self.device) is None
-        )
+        def runs(variant: Variant) -> bool:
+            reasons = (o.supports(self.device) for o in variant.optimizations if not o.compiles)
+            return not any(reasons) and variants.superseded(variant, self.device) is None
+
+        return self.variants or tuple(filter(runs, variants.LADDER))
 
     @cached_property
     def hub(self) -> HubProbe:

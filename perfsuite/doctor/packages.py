@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +31,8 @@ class Clash(NamedTuple):
     why: str
 
 
+CUDA = re.compile(r"libcuda|libcudart|libtorch_cuda|libc10_cuda|libcublas")
+"""What an extension for GPUs misses where there is none."""
 CLASHES = (Clash("torchao", ">=0.18", "torch", "<2.11", "torchao leaves out its C++ extensions"),)
 
 
@@ -102,9 +105,13 @@ def torchao_extensions(examination: Examination) -> Iterator[Finding]:
         try:
             torch.ops.load_library(str(file))
         except (OSError, RuntimeError) as error:
-            refused.append(f"{file.name}: {str(error).splitlines()[0]}")
-    figures = {"extensions": len(files), "refused": len(refused)}
-    if refused:
+            # torch says that it could not; why, says what it caught.
+            refused.append(f"{file.name} ({str(error.__cause__ or error).splitlines()[0]})")
+    figures: dict[str, float | str | None] = {"extensions": len(files), "refused": len(refused)}
+    if refused and examination.device.kind == "cpu" and all(CUDA.search(reason) for reason in refused):
+        found = f"{len(refused)} of torchao's {len(files)} C++ extensions need CUDA and are not loaded"
+        yield Finding("torchao", Health.OK, found, figures=figures)
+    elif refused:
         found = f"{len(refused)} of torchao's {len(files)} C++ extensions do not load: {'; '.join(refused)}"
         remedy = "install the torchao that was built for this torch"
         yield Finding("torchao", Health.WARNING, found, remedy, figures)

@@ -12,7 +12,6 @@ from perfsuite.inventory import describe
 from perfsuite.models import WeightsError
 from perfsuite.quality.golden import golden_path, latents_path
 from perfsuite.records import Finding, Health
-from perfsuite.report import format as show
 from perfsuite.store import SHAPE_FILE, Baselines, StoreError, load_shape, load_thresholds
 
 if TYPE_CHECKING:
@@ -156,10 +155,7 @@ def golden(examination: Examination) -> Iterator[Finding]:
         yield Finding("golden references", Health.WARNING, found, command, figures)
         return
     lacking = [v.name for v in examination.planned if v.name != "fp32" and v.name not in thresholds.variants]
-    said = (
-        f"{len(wanted)} files in {folder} ({show.memory(here)}), thresholds of "
-        f"{len(thresholds.variants)} variants"
-    )
+    said = f"{len(wanted)} files in {folder}, thresholds of {len(thresholds.variants)} variants"
     if lacking:
         found = f"{said}, none of {', '.join(lacking)}"
         yield Finding("golden references", Health.WARNING, found, command, figures)

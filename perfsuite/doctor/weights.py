@@ -72,14 +72,9 @@ def ask(examination: Examination) -> Iterator[Finding]:
 
 def shipped(examination: Examination) -> Iterator[Finding]:
     """Whether the small model's files are those that were shipped."""
-    sums = dict(
-        reversed(line.split("  ", 1)) for line in shapes.SUMS.read_text().splitlines()
-    )  # as of sha256sum
-    wrong = [
-        f"{name} {reason}"
-        for name, wanted in sums.items()
-        if (reason := _damage(shapes.WEIGHTS, name, wanted))
-    ]
+    # As of sha256sum: digest, two spaces, path.
+    sums = [line.split("  ", 1) for line in shapes.SUMS.read_text().splitlines()]
+    wrong = [f"{name} {reason}" for wanted, name in sums if (reason := _damage(shapes.WEIGHTS, name, wanted))]
     if wrong:
         found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
         remedy = "install perfsuite again, or git checkout -- perfsuite/models/shapes/weights"

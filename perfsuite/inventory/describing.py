@@ -31,7 +31,7 @@ class Described:
     spread: Spread
     """Sessions, median, spread between and within them, modes, and what a gate of one session finds."""
     relative: float | None
-    """Median latency in units of the reference variant's."""
+    """Latency in units of the reference variant's: the median over the sessions of their medians."""
     reference: str | None
     peak_memory_bytes: int
     """Median."""
@@ -78,7 +78,7 @@ def describe(entry: Entry, device_kind: str, now: datetime) -> Described:
         entry.workload,
         entry.protocol,
         spread(entry, device_kind),
-        statistics.median(r for each in related for r in each.ratio) if related else None,
+        statistics.median(statistics.median(each.ratio) for each in related) if related else None,
         related[-1].reference if related else None,
         int(statistics.median(s.peak_memory_bytes for s in sessions)),
         statistics.median(compiled) if compiled else None,

@@ -39,8 +39,8 @@ def shown(devices: Sequence[DeviceBaselines], width: int) -> str:
         for workload in dict.fromkeys(d.workload for d in each.entries):
             entries = [d for d in each.entries if d.workload == workload]
             lines.append(workload)
-            lines += table([SPREADS, *map(_spreads, entries)], range(1, 7), "  ")
-            lines += ["", *table([OTHERS, *map(_others, entries)], range(1, 5), "  ")]
+            lines += table([SPREADS, *map(_spreads, entries)], range(1, 7))
+            lines += ["", *table([OTHERS, *map(_others, entries)], range(1, 5))]
             lines += _versions(entries, width)
         if not each.entries:
             lines.append("  no entry of that name")

@@ -33,7 +33,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
                 figures: dict[str, Any] = {
                     "id": f"{folder}{name}{i}",
                     "latency_s": (seconds, seconds * (1 + 0.01 * i)),
-                    "relative": None if name == "fp32" else Relative("fp32", (0.5, 0.501 + 0.001 * i)),
+                    "relative": None if name == "fp32" else Relative("fp32", (0.5, 0.502 + 0.002 * i)),
                     "date": (datetime.now(UTC) - timedelta(days=2)).isoformat(),
                     "versions": {"torch": "2.13.0", "python": "3.11"},
                     "compile_s": 64.4,
@@ -54,11 +54,11 @@ def test_show_reads_well_at_80_columns(write: Callable[..., Path]) -> None:
     lines = done.stdout.splitlines()
     # A path is never broken.
     assert max(len(line) for line in lines if str(folder) not in line) <= 80
-    assert lines[0] == "cpu-example-2t: Example CPU, 16.0 GiB"[: len(lines[0])] or "16384 MiB" in lines[0]
+    assert lines[0] == "cpu-example-2t: Example CPU, 16.0 GiB"
     rows = [line.split() for line in lines if line.split()[:1] == [LONGEST]]
     assert rows[0][1:4] == ["5", "1.01", "s"]
     assert rows[1][1:5] == ["744", "MiB", "64.4", "s"]
-    assert "0.501 fp32" in " ".join(rows[1])
+    assert "0.503 fp32" in " ".join(rows[1])
     assert "2 d" in " ".join(rows[1])
     assert any("versions of 10 sessions: python 3.11, torch 2.13.0" in line for line in lines)
     assert "80 % power" in " ".join(done.stdout.split())
@@ -82,7 +82,7 @@ def test_show_some(write: Callable[..., Path]) -> None:
     folder = write()
     done = invoke("show", "--variant", "fp32", "--workload", "shapes", "--baselines", str(folder))
     assert LONGEST not in done.stdout
-    assert "  fp32" in done.stdout
+    assert "\nfp32 " in done.stdout
     done = invoke("show", "--variant", "tf32", "--baselines", str(folder))
     assert "no entry of that name" in done.stdout
 

@@ -22,9 +22,9 @@ def broken(examination: Examination) -> Iterator[Finding]:
 
 def test_a_check_that_raises_is_unknown_and_hides_no_other(examine: Examine) -> None:
     found = examine_all(examine())
-    assert [(f.name, f.status) for f in found] == [("broken", UNKNOWN), ("fine", OK)]
-    assert found[0].found == "the check itself failed: PermissionError: no way in"
-    assert "--debug" in found[0].remedy
+    assert [(f.name, f.status) for f in found] == [("before", OK), ("broken", UNKNOWN), ("fine", OK)]
+    assert found[1].found == "the check itself failed: PermissionError: no way in"
+    assert "--debug" in found[1].remedy
     assert exit_code(found) == 3
 
 

@@ -35,7 +35,7 @@ def test_a_calm_machine() -> None:
     figures = found["noise"].figures
     assert figures["turns"] == 1200
     assert figures["within_sd"] == pytest.approx(0.02, rel=0.1)
-    assert "1200 turns of 10 ms scatter by 2.0 % (sd)" in found["noise"].found
+    assert "1200 turns of 9.99 ms scatter by 1.9 % (sd), the means of 12 blocks" in found["noise"].found
 
 
 def test_what_one_process_cannot_see_is_the_prior_of_the_class() -> None:
