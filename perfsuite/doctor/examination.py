@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite import variants
-from perfsuite.device import fingerprint
+from perfsuite.device import NoDeviceError, fingerprint
 from perfsuite.records import Finding, Health
 
 if TYPE_CHECKING:
@@ -82,12 +82,16 @@ def run(
     """All findings, in the order of the checks.
 
     A check that raises becomes an UNKNOWN finding of its name with the error's text, and the others are
-    still made; with `debug` its error is raised.
+    still made; with `debug` its error is raised. Those that need the device, where it is not there, are
+    named together.
     """
     found: list[Finding] = []
+    left_out: list[str] = []
     for name, check in checks:
         try:
             found += check(examination)
+        except NoDeviceError:
+            left_out.append(name)
         except Exception as error:
             if debug:
                 raise
@@ -100,6 +104,9 @@ def run(
                     "perfsuite doctor --debug shows where",
                 )
             )
+    if left_out:
+        reason = f"without a device: {', '.join(left_out)}"
+        found.append(Finding("not looked at", Health.UNKNOWN, reason, "give a device that is there"))
     return found
 
 

@@ -65,11 +65,11 @@ def threads(examination: Examination) -> Iterator[Finding]:
         yield Finding("threads", Health.PROBLEM, found, remedy, figures)
     elif many:
         found = (
-            f"oversubscribed: {', '.join(many)} on {cores}; perfsuite takes {taken} where it sets them, "
-            "libraries that read the variable themselves do not"
+            f"oversubscribed: {', '.join(many)} on {cores}; perfsuite takes {taken} for torch, other "
+            "libraries and programs take what the variable says"
         )
         remedy = "unset " + " ".join(name.split("=")[0] for name in many)
-        yield Finding("threads", Health.PROBLEM, found, remedy, figures)
+        yield Finding("threads", Health.WARNING, found, remedy, figures)
     elif asked.get("OMP_NUM_THREADS", usable) < usable and examination.device.kind == "cpu":
         found = (
             f"OMP_NUM_THREADS={asked['OMP_NUM_THREADS']} leaves {usable - taken} of {usable} cores idle, and "

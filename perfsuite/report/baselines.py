@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import Status
 from perfsuite.report import format as show
-from perfsuite.report.columns import table, wrapped
+from perfsuite.report.columns import fitted, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +39,8 @@ def shown(devices: Sequence[DeviceBaselines], width: int) -> str:
         for workload in dict.fromkeys(d.workload for d in each.entries):
             entries = [d for d in each.entries if d.workload == workload]
             lines.append(workload)
-            lines += table([SPREADS, *map(_spreads, entries)], range(1, 7))
-            lines += ["", *table([OTHERS, *map(_others, entries)], range(1, 5))]
+            lines += fitted([SPREADS, *map(_spreads, entries)], width, range(1, 7))
+            lines += ["", *fitted([OTHERS, *map(_others, entries)], width, range(1, 5))]
             lines += _versions(entries, width)
         if not each.entries:
             lines.append("  no entry of that name")
@@ -109,7 +109,7 @@ def compared(before: str, after: str, found: Sequence[Difference], width: int) -
     """A line an entry with its change, interval and verdict; below it what differs besides."""
     lines = [f"before {before}", f"after  {after}"]
     rows = [_row(difference) for difference in found]
-    lines += table(rows, (1, 2), "  ") if rows else ["  neither has an entry"]
+    lines += fitted(rows, width, (1, 2)) if rows else ["  neither has an entry"]
     for difference in found:
         verdict = difference.verdict
         if verdict is not None and verdict.status is not Status.OK:

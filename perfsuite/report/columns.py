@@ -22,6 +22,15 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), indent: st
     return lines
 
 
+def fitted(rows: Sequence[Sequence[str]], width: int, right: Collection[int] = ()) -> list[str]:
+    """A `table`; where it would be wider than `width`, each row's first cell is a line of its own."""
+    lines = table(rows, right)
+    if max(map(len, lines), default=0) <= width:
+        return lines
+    rest = table([row[1:] for row in rows], [i - 1 for i in right], "    ")
+    return [line for row, cells in zip(rows, rest, strict=True) for line in (row[0], cells)]
+
+
 def described(
     pairs: Iterable[tuple[str, str]], width: int, indent: str = "  ", column: int = 36
 ) -> list[str]:

@@ -1,6 +1,8 @@
 """``perfsuite baselines``: show, diff and prune, with files of a few sessions."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,3 +220,30 @@ def test_prune_refuses_rules_that_mean_nothing(arguments: list[str], write: Call
     done = invoke("prune", *arguments, "--yes", "--baselines", str(write()))
     assert done.exit_code == 2
     assert arguments[0] in done.stderr
+
+
+PROGRAM = """
+import sys
+from perfsuite.cli import main
+sys.argv = ["perfsuite", "baselines", *{arguments!r}]
+try:
+    main()
+except SystemExit as stop:
+    print("exit", stop.code or 0, sorted({{"torch", "diffusers", "transformers"}} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [["show"], ["show", "--json"], ["diff"], ["prune", "--keep", "1", "--yes"]]
+)
+def test_torch_stays_out(command: list[str], write: Callable[..., Path]) -> None:
+    """In a fresh process the work is done without it."""
+    folder = write()
+    path = str(folder / "cpu-example-2t.json")
+    arguments = [*command, path, path] if command == ["diff"] else [*command, "--baselines", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(arguments=arguments)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["exit 0 []"], done.stdout[-2000:] + done.stderr[-2000:]
+    assert "shapes" in done.stdout

@@ -1,12 +1,16 @@
 """One check that fails hides no other, and no failure is taken for health."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from examining import Examine
+from examining import CPU, Examine
 
-from perfsuite.doctor import CHECKS, Examination, examine, exit_code
-from perfsuite.records import Finding, Health
+from perfsuite import variants
+from perfsuite.device import NoDeviceError
+from perfsuite.doctor import CHECKS, Examination, building, exit_code
+from perfsuite.doctor import examine as look
+from perfsuite.records import Device, Finding, Health
 
 OK, WARNING, PROBLEM, UNKNOWN = Health
 
@@ -29,12 +33,42 @@ def test_a_check_that_raises_is_unknown_and_hides_no_other(examine: Examine) -> 
 
 
 def examine_all(examination: Examination, *, debug: bool = False) -> list[Finding]:
-    return examine(examination, [("broken", broken), ("fine", fine)], debug=debug)
+    return look(examination, [("broken", broken), ("fine", fine)], debug=debug)
 
 
 def test_debug_ends_in_its_error(examine: Examine) -> None:
     with pytest.raises(PermissionError, match="no way in"):
         examine_all(examine(), debug=True)
+
+
+def test_what_needs_a_device_that_is_not_there(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One problem, and in one line what could not be looked at."""
+
+    def none(choice: str) -> Device:
+        raise NoDeviceError("no CUDA device")
+
+    def needs(examination: Examination) -> Iterator[Finding]:
+        yield Finding("needs", OK, examination.device.name)
+
+    monkeypatch.setattr("perfsuite.doctor.examination.fingerprint", none)
+    checks = [("device", building.device), ("one", needs), ("fine", fine), ("other", needs)]
+    found = look(examine(None, choice="cuda"), checks)
+    assert [(f.name, f.status) for f in found] == [
+        ("device", PROBLEM), ("fine", OK), ("not looked at", UNKNOWN),
+    ]  # fmt: skip
+    assert found[2].found == "without a device: one, other"
+    assert exit_code(found) == 1
+
+
+def test_planned_are_the_rungs_that_run_here(examine: Examine) -> None:
+    """Compiled ones too, whether or not there is a compiler: that is a finding of its own."""
+    native = [v.name for v in examine().planned]
+    assert "bf16-sdpa-compile-qkv-int8" in native
+    assert not [name for name in native if name.startswith(("tf32", "fp16", "fp32-"))]
+    emulated = replace(CPU, details={"bfloat16": "emulated"})
+    assert "fp32-sdpa-compile" in [v.name for v in examine(emulated).planned]
+    chosen = (variants.get("tf32"),)
+    assert examine(variants=chosen).planned == chosen
 
 
 @pytest.mark.parametrize(

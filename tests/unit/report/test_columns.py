@@ -1,11 +1,19 @@
 """Columns in line, nothing cut."""
 
-from perfsuite.report.columns import described, table, wrapped
+from perfsuite.report.columns import described, fitted, table, wrapped
 
 
 def test_columns_are_in_line() -> None:
     lines = table([("name", "n", "say"), ("a", "10", "x"), ("longer", "9", "")], right=[1], indent="  ")
     assert lines == ["  name     n  say", "  a       10  x", "  longer   9"]
+
+
+def test_a_table_that_does_not_fit() -> None:
+    """It loses nothing: names stand above their figures, which stay in line."""
+    rows = [("name", "n"), ("longer", "10")]
+    assert fitted(rows, 10, [1]) == ["name     n", "longer  10"]
+    assert fitted(rows, 9, [1]) == ["name", "     n", "longer", "    10"]
+    assert fitted([], 10) == []
 
 
 def test_text_goes_on_below_itself() -> None:
