@@ -33,8 +33,8 @@ PAIRS_A_CALL = 10
 """Turns between two draws of the order."""
 LEAST_CALLS = 5
 """Of so many pairs each, however slow they are."""
-WATCH_S = 1.0
-"""How long others are watched where there is no self-test."""
+WATCH_S, REST = 1.0, 0.1
+"""How long others are watched while this process rests: seconds at most, and share of the self-test."""
 SOME_CORES = 0.1
 """Kept busy by others, from which on they are worth a word."""
 SOME_STEAL, MUCH_STEAL = 0.01, 0.05
@@ -107,44 +107,58 @@ def noise_of(turns: Turns, kind: str) -> Noise:
 
 
 def load_and_noise(examination: Examination) -> Iterator[Finding]:
-    """Watch the machine while the self-test runs; where there is none, for a second."""
+    """Watch the machine while this process rests, then while the self-test runs, if there is one.
+
+    Others are named by what they use while this process rests: beside the self-test they get less.
+    """
     seconds, kind = examination.self_test_s, examination.device.kind
+    watch = Watch(examination)
+    resting_s = min(WATCH_S, REST * seconds) if seconds > 0 else WATCH_S
+    time.sleep(resting_s)
+    resting = watch.finish()
+    yield load(resting, kind)
     if seconds <= 0:
-        watch = Watch(examination)
-        time.sleep(WATCH_S)
-        yield from load(watch.finish(), kind)
+        yield from interference(resting, kind)
         return
     if kind == "cpu":
         import torch
 
         before = torch.get_num_threads()
         torch.set_num_threads(examination.device.count)  # as a measured pipeline does
-    examination.progress(f"self-test: fixed work for {seconds:g} s")
+    examination.progress(f"self-test: fixed work for {seconds - resting_s:g} s")
     try:
         watch = Watch(examination)
-        turns = self_test(kind, seconds)
+        turns = self_test(kind, seconds - resting_s)
         seen = watch.finish()
     finally:
         if kind == "cpu":
             torch.set_num_threads(before)
-    yield from load(seen, kind)
-    yield from noise(noise_of(turns, kind), seconds)
+    yield from interference(seen, kind)
+    yield from noise(noise_of(turns, kind), seconds - resting_s)
 
 
-def load(seen: Seen, kind: str) -> Iterator[Finding]:
-    """Who else used the processor, what a hypervisor took, and what limits and heat stopped."""
-    grave = Health.PROBLEM if kind == "cpu" else Health.WARNING
+def _grave(kind: str) -> Health:
+    """A GPU waits for its host now and then; a CPU is what is measured."""
+    return Health.PROBLEM if kind == "cpu" else Health.WARNING
+
+
+def load(seen: Seen, kind: str) -> Finding:
+    """Who else used the processor."""
     shown = ", ".join(f"{u.name} (process {u.pid}) {u.cores:.2f}" for u in seen.users[:SHOWN])
-    during = f"during {seen.seconds:.1f} s"
+    during = f"during {seen.seconds:.1f} s of rest"
     figures: dict[str, float | str | None] = {"other_cores": seen.cores, "seconds": seen.seconds}
     figures |= {f"{user.name}:{user.pid}": user.cores for user in seen.users[:SHOWN]}
     if seen.cores > SOME_CORES:
         found = f"other processes kept {seen.cores:.2f} cores busy {during}: {shown}"
-        status = grave if seen.cores > BUSY_CORES else Health.WARNING
-        yield Finding("load", status, found, "end them, or wait until they are done", figures)
-    else:
-        found = f"other processes kept {seen.cores:.2f} cores busy {during}"
-        yield Finding("load", Health.OK, found, figures=figures)
+        status = _grave(kind) if seen.cores > BUSY_CORES else Health.WARNING
+        return Finding("load", status, found, "end them, or wait until they are done", figures)
+    found = f"other processes kept {seen.cores:.2f} cores busy {during}"
+    return Finding("load", Health.OK, found, figures=figures)
+
+
+def interference(seen: Seen, kind: str) -> Iterator[Finding]:
+    """What a hypervisor took meanwhile, and what limits and heat stopped."""
+    grave, during = _grave(kind), f"during {seen.seconds:.1f} s"
     if seen.steal is not None:
         found = f"the hypervisor gave {seen.steal * 100:.1f} % of the processor's time to others {during}"
         status = (

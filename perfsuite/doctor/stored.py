@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite import models
@@ -30,9 +31,7 @@ def baseline(examination: Examination) -> Iterator[Finding]:
     """The stored sessions of this device: how many, how old, of which versions, and what a gate finds."""
     device, workload = examination.device, examination.workload.name
     store = Baselines(examination.baselines)
-    record = f"perfsuite calibrate --sessions 5 --workload {workload}"
-    if examination.baselines.name != "baselines":
-        record += f" --baselines {examination.baselines}"
+    record = f"perfsuite calibrate --sessions 5 --workload {workload}{_where(examination)}"
     try:
         stored = store.load(device.slug)
     except StoreError as error:
@@ -50,6 +49,12 @@ def baseline(examination: Examination) -> Iterator[Finding]:
         e.variant: describe(e, device.kind, now) for e in stored.entries.values() if e.workload == workload
     }
     yield _entries(entries, examination, record)
+
+
+def _where(examination: Examination) -> str:
+    """The option that names the folder, where a command would not find it itself."""
+    folder = examination.baselines
+    return "" if folder == Path("baselines") else f" --baselines {folder}"
 
 
 def _entries(entries: dict[str, Described], examination: Examination, record: str) -> Finding:
@@ -148,7 +153,7 @@ def golden(examination: Examination) -> Iterator[Finding]:
         "missing": len(missing),
         "size_bytes": here,
     }
-    command = f"perfsuite calibrate --golden --quality --workload {workload.name}"
+    command = f"perfsuite calibrate --golden --quality --workload {workload.name}{_where(examination)}"
     if missing or thresholds is None:
         lacking = [*missing, *(["thresholds.json"] if thresholds is None else [])]
         found = f"{folder} lacks {', '.join(lacking)}: pictures are compared with this run's float32 alone"

@@ -104,7 +104,7 @@ def seen(**changes: object) -> Seen:
 @pytest.mark.parametrize(
     ("changes", "name", "status", "said"),
     [
-        ({}, "load", Health.OK, "0.00 cores busy during 10.0 s"),
+        ({}, "load", Health.OK, "0.00 cores busy during 10.0 s of rest"),
         ({"users": (Usage(7, "make", 0.2),)}, "load", Health.WARNING, "make (process 7) 0.20"),
         ({"users": (Usage(7, "burn", 0.9), Usage(8, "x", 0.1))}, "load", Health.PROBLEM, "1.00 cores busy"),
         ({"steal": 0.001}, "stolen time", Health.OK, "0.1 %"),
@@ -115,7 +115,8 @@ def seen(**changes: object) -> Seen:
     ],
 )
 def test_disturbance(changes: dict[str, object], name: str, status: Health, said: str) -> None:
-    found = {f.name: f for f in noise.load(seen(**changes), "cpu")}
+    of = seen(**changes)
+    found = {f.name: f for f in (noise.load(of, "cpu"), *noise.interference(of, "cpu"))}
     assert (found[name].status, said in found[name].found) == (status, True)
     assert bool(found[name].remedy) is (status is not Health.OK)
     others = [f for f in found.values() if f.name != name]
@@ -123,12 +124,11 @@ def test_disturbance(changes: dict[str, object], name: str, status: Health, said
 
 
 def test_a_busy_host_is_no_problem_of_a_gpu() -> None:
-    found = next(iter(noise.load(seen(users=(Usage(7, "burn", 1.5),)), "cuda")))
-    assert found.status is Health.WARNING
+    assert noise.load(seen(users=(Usage(7, "burn", 1.5),)), "cuda").status is Health.WARNING
 
 
 def test_what_is_not_counted_is_not_said() -> None:
-    assert [f.name for f in noise.load(seen(steal=None, throttled=None), "cpu")] == ["load"]
+    assert list(noise.interference(seen(steal=None, throttled=None), "cpu")) == []
 
 
 @pytest.fixture
@@ -189,21 +189,26 @@ def test_threads_are_as_a_pipeline_has_them_and_as_before(
     import torch
 
     during: list[int] = []
+    lasted: list[float] = []
 
     def measured(kind: str, seconds: float) -> Turns:
         during.append(torch.get_num_threads())
+        lasted.append(seconds)
         return turns(0.02)
 
     monkeypatch.setattr(noise, "self_test", measured)
     before = torch.get_num_threads()
     said: list[str] = []
+    monkeypatch.setattr(noise.time, "sleep", lasted.append)
     found = list(noise.load_and_noise(examine(CPU, self_test_s=3.0, progress=said.append)))
     assert (during, torch.get_num_threads()) == ([CPU.count], before)
-    assert said == ["self-test: fixed work for 3 s"]
+    assert lasted == pytest.approx([0.3, 2.7])
+    assert said == ["self-test: fixed work for 2.7 s"]
     assert {f.name for f in found} >= {"load", "noise", "detectable"}
 
 
 def test_a_gpu_keeps_its_threads(monkeypatch: pytest.MonkeyPatch, examine: Examine) -> None:
     monkeypatch.setattr(noise, "self_test", lambda kind, seconds: turns(0.001))
+    monkeypatch.setattr(noise.time, "sleep", lambda seconds: None)
     found = {f.name: f for f in noise.load_and_noise(examine(GPU, self_test_s=1.0))}
     assert found["detectable"].figures["prior_sd"] == 0.025

@@ -132,7 +132,8 @@ def test_golden_references_that_are_missing(references: Path, examine: Examine, 
     (references / "prompt-2.png").unlink()
     found = only(stored.golden(examine()))
     assert (found.status, "lacks prompt-2.png" in found.found) == (Health.WARNING, True)
-    assert found.remedy == "perfsuite calibrate --golden --quality --workload shapes"
+    folder = references.parents[1]
+    assert found.remedy == f"perfsuite calibrate --golden --quality --workload shapes --baselines {folder}"
 
 
 def test_thresholds_that_are_damaged(references: Path, examine: Examine, only: Only) -> None:
