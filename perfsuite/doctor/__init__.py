@@ -48,6 +48,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("baseline", stored.baseline),
     ("golden references", stored.golden),
     ("GPU processes", machine.gpu_processes),
+    ("control", noise.control),
     # Last, when nothing else runs in this process.
     ("load", noise.load_and_noise),
     # By now the hub has answered.

@@ -6,6 +6,7 @@ between processes; for that the prior of the device class stands in (`perfsuite.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import statistics
 import time
@@ -18,16 +19,18 @@ from perfsuite.decision.paired import Turns, compare_turns, in_blocks
 from perfsuite.decision.settings import TOLERANCE
 from perfsuite.doctor.watch import Seen, Watch
 from perfsuite.judging import BUSY_CORES
-from perfsuite.measuring.control import control_turn
+from perfsuite.measuring.control import control_s, control_turn
 from perfsuite.measuring.pieces import Piece
 from perfsuite.records import Cause, Finding, Health
 from perfsuite.report import format as show
+from perfsuite.store import Baselines, StoreError
 from perfsuite.workers.lockstep import take_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from perfsuite.doctor.examination import Examination
+    from perfsuite.records import Device
 
 PAIRS_A_CALL = 10
 """Turns between two draws of the order."""
@@ -65,15 +68,22 @@ class Noise:
 
 def self_test(kind: str, seconds: float) -> Turns:
     """Do fixed work in turns with itself, in the order ABBA or BAAB, for so many seconds."""
+    # Two of them, as two pipelines are: the sides must not be one and the same function.
+    one, other = _piece(kind), _piece(kind)
+    until = time.monotonic() + seconds
+    for _ in range(PAIRS_A_CALL):  # warm caches, and the clocks up
+        one()
+        other()
+    return take_turns(one, other, PAIRS_A_CALL, until, random.Random(0), least_calls=LEAST_CALLS)
+
+
+def _piece(kind: str) -> Callable[[], Piece]:
     turn = control_turn(kind)
 
     def piece() -> Piece:
         return Piece("step", turn())
 
-    until = time.monotonic() + seconds
-    for _ in range(2 * PAIRS_A_CALL):  # warm caches, and the clocks up
-        piece()
-    return take_turns(piece, piece, PAIRS_A_CALL, until, random.Random(0), least_calls=LEAST_CALLS)
+    return piece
 
 
 def noise_of(turns: Turns, kind: str) -> Noise:
@@ -106,6 +116,46 @@ def noise_of(turns: Turns, kind: str) -> Noise:
     )
 
 
+@contextlib.contextmanager
+def _pipeline_threads(device: Device) -> Iterator[None]:
+    """As many threads as a measured pipeline takes, and then as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        if device.kind == "cpu":
+            torch.set_num_threads(device.count)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def control(examination: Examination) -> Iterator[Finding]:
+    """Whether fixed work takes longer now than in the sessions of this device's baseline."""
+    device = examination.device
+    try:
+        stored = Baselines(examination.baselines).load(device.slug)
+    except StoreError:  # the finding "baseline" says so
+        return
+    entries = stored.entries.values() if stored is not None else ()
+    conditions = [session.conditions.get("control_s") for entry in entries for session in entry.sessions]
+    then = [value for value in conditions if isinstance(value, float)]
+    if not then:
+        return
+    with _pipeline_threads(device):
+        now_s = control_s(device.kind)
+    usual_s = statistics.median(then)
+    said = f"fixed work takes {show.seconds(now_s)}, {show.seconds(usual_s)} in {len(then)} stored sessions"
+    figures: dict[str, float | str | None] = {"control_s": now_s, "stored_s": usual_s, "sessions": len(then)}
+    moved = decision.control_moved(then, [now_s])
+    if moved is not None and moved > 1:
+        found = f"this machine is slower than it was, by {_percent(moved - 1)}: {said}"
+        remedy = "look at clocks and load; suspects in seconds will be INCONCLUSIVE meanwhile"
+        yield Finding("control", Health.WARNING, found, remedy, figures)
+    else:
+        yield Finding("control", Health.OK, said, figures=figures)
+
+
 def load_and_noise(examination: Examination) -> Iterator[Finding]:
     """Watch the machine while this process rests, then while the self-test runs, if there is one.
 
@@ -120,19 +170,11 @@ def load_and_noise(examination: Examination) -> Iterator[Finding]:
     if seconds <= 0:
         yield from interference(resting, kind)
         return
-    if kind == "cpu":
-        import torch
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(examination.device.count)  # as a measured pipeline does
     examination.progress(f"self-test: fixed work for {seconds - resting_s:g} s")
-    try:
+    with _pipeline_threads(examination.device):
         watch = Watch(examination)
         turns = self_test(kind, seconds - resting_s)
         seen = watch.finish()
-    finally:
-        if kind == "cpu":
-            torch.set_num_threads(before)
     yield from interference(seen, kind)
     yield from noise(noise_of(turns, kind), seconds - resting_s)
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from examining import CPU, GPU, Examine
+from sessions import make_session
 
 from perfsuite.decision.paired import Turns
 from perfsuite.doctor import noise, watch
 from perfsuite.doctor.watch import Seen, Usage, Watch
-from perfsuite.records import Finding, Health
+from perfsuite.records import Finding, Health, Result
+from perfsuite.store import Baselines
 
 STAT = "cpu  {user} 0 {system} {idle} 0 0 0 {steal} 0 0\ncpu0 1 2 3"
 
@@ -85,15 +87,16 @@ def test_turns_take_as_long_as_they_are_told(monkeypatch: pytest.MonkeyPatch) ->
     made: list[float] = []
 
     def turn() -> float:
-        made.append(0.01)
-        return 0.01
+        made.append(0.01 + 1e-6 * len(made))
+        return made[-1]
 
     monkeypatch.setattr(noise.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(noise, "control_turn", lambda kind: turn)
     measured = noise.self_test("cpu", 4.0)
     assert len(made) == 2 * noise.PAIRS_A_CALL + 2 * len(measured.names)
     assert len(measured.names) >= noise.LEAST_CALLS * noise.PAIRS_A_CALL
-    assert set(measured.base_s) == {0.01}
+    # Every turn counts once, on one of the two sides.
+    assert sorted([*measured.base_s, *measured.head_s]) == made[2 * noise.PAIRS_A_CALL :]
 
 
 def seen(**changes: object) -> Seen:
@@ -205,6 +208,38 @@ def test_threads_are_as_a_pipeline_has_them_and_as_before(
     assert lasted == pytest.approx([0.3, 2.7])
     assert said == ["self-test: fixed work for 2.7 s"]
     assert {f.name for f in found} >= {"load", "noise", "detectable"}
+
+
+@pytest.mark.parametrize(
+    ("now_s", "status", "said"),
+    [
+        (0.010, Health.OK, "fixed work takes 10 ms, 10 ms in 5 stored sessions"),
+        (0.009, Health.OK, "fixed work takes 9 ms"),
+        (0.020, Health.WARNING, "this machine is slower than it was, by 100.0 %"),
+    ],
+)
+def test_fixed_work_against_the_baseline(
+    now_s: float, status: Health, said: str, monkeypatch: pytest.MonkeyPatch, examine: Examine
+) -> None:
+    """Its time in the stored sessions, whatever variant they are of."""
+    examination = examine(CPU)
+    for i in range(5):
+        session = make_session(id=f"s{i}", conditions={"control_s": 0.01 + 1e-5 * (i - 2)})
+        result = Result("shapes", ("fp32", "bf16")[i % 2], "p", session=session)
+        Baselines(examination.baselines).update(CPU, [result], "append")
+    monkeypatch.setattr(noise, "control_s", lambda kind: now_s)
+    (found,) = noise.control(examination)
+    assert (found.status, said in found.found) == (status, True), found.found
+
+
+def test_without_stored_control_there_is_nothing_to_compare(examine: Examine) -> None:
+    examination = examine(CPU)
+    assert list(noise.control(examination)) == []
+    result = Result("shapes", "fp32", "p", session=make_session())
+    Baselines(examination.baselines).update(CPU, [result], "append")
+    assert list(noise.control(examination)) == []
+    (examination.baselines / f"{CPU.slug}.json").write_text("{")
+    assert list(noise.control(examination)) == []
 
 
 def test_a_gpu_keeps_its_threads(monkeypatch: pytest.MonkeyPatch, examine: Examine) -> None:
