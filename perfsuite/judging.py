@@ -68,10 +68,26 @@ def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Ba
     Raises:
         ValueError: samples that are not positive and finite.
     """
+    return judge_sessions(entry, [session], device_kind)
+
+
+def judge_sessions(entry: Entry, sessions: Sequence[Session], device_kind: str) -> tuple[Verdict, Basis]:
+    """Do what `judge` does, with several new sessions; those without relative latency count in seconds only.
+
+    Raises:
+        ValueError: samples that are not positive and finite.
+    """
+    # The last one says what the others are compared by.
+    related = [s for s in sessions if s.relative is not None]
     verdicts = []
-    for basis in bases(entry, session, device_kind):
-        verdict = decision.compare(basis.baseline, [basis.samples(session)], basis.settings)
-        verdict = _with_control(_say(verdict, basis, entry), entry, [session])
+    for basis in bases(entry, (related or sessions)[-1], device_kind):
+        fresh = [
+            s
+            for s in sessions
+            if basis.reference is None or (s.relative and s.relative.reference == basis.reference)
+        ]
+        verdict = decision.compare(basis.baseline, [basis.samples(s) for s in fresh], basis.settings)
+        verdict = _with_control(_say(verdict, basis, entry), entry, fresh)
         verdicts.append((verdict, basis))
     verdicts.sort(key=lambda found: found[0].minimum_detectable_effect or 0.0)
     # A stable sort: the finer basis first, unless only the other is REGRESSED.

@@ -1,12 +1,23 @@
-"""The command line, one module a subject: ``list``, ``calibrate``, ``faults``, ``evaluate`` and so on.
+"""The command line, one module a subject: ``list``, ``doctor``, ``calibrate``, ``evaluate`` and so on.
 
 Importing a module here registers its subcommands, in this order.
 """
 
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
-from perfsuite.cli import listing, calibrating, planting, evaluating, comparing, explaining, reporting
+from perfsuite.cli import listing, diagnosing, baselining, calibrating, planting, evaluating, comparing
+from perfsuite.cli import explaining, reporting
 
 __all__ = [
-    "app", "calibrating", "comparing", "evaluating", "explaining", "listing", "main", "planting", "reporting",
-]  # fmt: skip
+    "app",
+    "baselining",
+    "calibrating",
+    "comparing",
+    "diagnosing",
+    "evaluating",
+    "explaining",
+    "listing",
+    "main",
+    "planting",
+    "reporting",
+]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from typing import NamedTuple
+
 import typer
 
 app = typer.Typer(
@@ -20,6 +25,20 @@ def fail(error: Exception) -> typer.Exit:
 def to_stderr(line: str) -> None:
     """Progress, which must not mix with what a command prints."""
     typer.echo(line, err=True)
+
+
+class Terminal(NamedTuple):
+    """What standard output can show."""
+
+    colour: bool
+    width: int
+    """Columns; 80 where it is no terminal."""
+
+
+def terminal() -> Terminal:
+    """Colour only on a terminal and without ``NO_COLOR`` (no-color.org)."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return Terminal(colour, max(40, shutil.get_terminal_size((80, 24)).columns))
 
 
 def main() -> None:

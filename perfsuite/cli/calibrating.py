@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
 
 if TYPE_CHECKING:
@@ -20,10 +21,17 @@ def calibrate(
     sessions: Annotated[int, typer.Option(min=0, max=20, help="latency: fresh processes a variant")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="replace stored sessions")] = False,
     time_budget: Annotated[float, typer.Option(min=0.1, help="seconds of timed calls a session")] = 6.0,
-    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
-    variant: Annotated[list[str] | None, typer.Option(help="default: the ladder without fp32")] = None,
+    workload: Annotated[
+        str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
+    ] = "shapes",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="default: the ladder without fp32", autocompletion=completing.variants),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds a prompt")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N", autocompletion=completing.places)
+    ] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     forced: Annotated[bool, typer.Option(help="also what the device only emulates")] = False,
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),

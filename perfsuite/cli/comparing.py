@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from perfsuite.cli import completing
 from perfsuite.cli.app import app, to_stderr
 
 
@@ -33,11 +34,19 @@ def ab(
     base_ref: Annotated[str | None, typer.Option(help="git ref before, in place of --base")] = None,
     head_ref: Annotated[str | None, typer.Option(help="git ref after, in place of --head")] = None,
     repository: Annotated[Path, typer.Option(help="git checkout of the package under test")] = Path(),
-    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    workload: Annotated[
+        str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
+    ] = "shapes",
     variant: Annotated[
-        str | None, typer.Option(help="default: bf16-sdpa, fp32-sdpa where bfloat16 is emulated")
+        str | None,
+        typer.Option(
+            help="default: bf16-sdpa, fp32-sdpa where bfloat16 is emulated",
+            autocompletion=completing.variants,
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N", autocompletion=completing.places)
+    ] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds, at most, for all pairs")] = 60.0,
     pairs: Annotated[int, typer.Option(min=1, help="fresh pairs of processes, at most")] = 8,

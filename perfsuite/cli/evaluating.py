@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
 
 if TYPE_CHECKING:
@@ -58,13 +59,17 @@ def evaluate(
 @app.command()
 def trace(
     out: Annotated[Path, typer.Argument(help="npz file to write, for perfsuite evaluate")],
-    variant: Annotated[list[str], typer.Option(help="may be repeated")],
-    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
+    variant: Annotated[list[str], typer.Option(help="may be repeated", autocompletion=completing.variants)],
+    workload: Annotated[
+        str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
+    ] = "shapes",
     processes: Annotated[int, typer.Option(min=2, help="fresh processes")] = 30,
     samples: Annotated[int, typer.Option(min=1, help="calls of each variant in each process")] = 30,
     steps: Annotated[int | None, typer.Option(min=1, help="denoising steps; default: the workload's")] = None,
     busy: Annotated[int, typer.Option(min=0, help="cores that other work keeps busy meanwhile")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N", autocompletion=completing.places)
+    ] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
 ) -> None:
     """Record this machine's own timing noise: seconds by variant, fresh process and call."""

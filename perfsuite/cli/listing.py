@@ -3,39 +3,97 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from perfsuite.cli.app import app
+from perfsuite.cli import completing
+from perfsuite.cli.app import app, fail, terminal
+
+SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
 
 
 @app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
-    """Workloads, variants of the ladder, and the optimizations that combinations are made of."""
-    from perfsuite import variants, workloads
+def list_(
+    section: Annotated[
+        str | None,
+        typer.Argument(
+            help="workloads, variants, optimizations, faults or baselines; default: all",
+            autocompletion=completing.sections,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+    baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
+) -> None:
+    """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
+    stored baselines."""
+    from perfsuite.variants import UnknownNameError
+
+    if section is not None and section not in SECTIONS:
+        raise fail(UnknownNameError("section", section, list(SECTIONS)))
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
+        "workloads": _workloads,
+        "variants": _variants,
+        "optimizations": _optimizations,
+        "faults": _faults,
+        "baselines": lambda: _baselines(baselines),
+    }
+    document: dict[str, Any] = {"schema_version": 1}
+    for name in [section] if section else SECTIONS:
+        document |= makers[name]()
+    damaged = [entry["error"] for entry in document.get("baselines", {}).values() if "error" in entry]
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        from perfsuite.report import listing as show
+
+        typer.echo(show.text(document, baselines, terminal().width))
+    for error in damaged:
+        typer.echo(f"perfsuite: {error}", err=True)
+    if damaged:
+        raise typer.Exit(2)
+
+
+def _workloads() -> dict[str, Any]:
+    from perfsuite.workloads import WORKLOADS
+
+    return {"workloads": {w.name: w.protocol for w in WORKLOADS.values()}}
+
+
+def _variants() -> dict[str, Any]:
+    from perfsuite import variants
+
+    groups = {"variants": variants.LADDER, "beside": variants.BESIDE}
+    return {key: {v.name: [o.name for o in v.optimizations] for v in group} for key, group in groups.items()}
+
+
+def _optimizations() -> dict[str, Any]:
     from perfsuite.optimizations import OPTIMIZATIONS
 
-    shown = {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}
-    if as_json:
-        ladder, beside = (
-            {v.name: [o.name for o in v.optimizations] for v in group}
-            for group in (variants.LADDER, variants.BESIDE)
-        )
-        described = {w.name: w.protocol for w in workloads.WORKLOADS.values()}
-        document = {"workloads": described, "variants": ladder, "beside": beside, "optimizations": shown}
-        typer.echo(json.dumps(document, indent=2))
-        return
-    typer.echo("workloads")
-    for workload in workloads.WORKLOADS.values():
-        size = f"{workload.width}x{workload.height}"
-        typer.echo(f"  {workload.name:<34} {size}, {workload.steps} steps, {len(workload.prompts)} prompts")
-    typer.echo("variants")
-    for variant in variants.LADDER:
-        typer.echo(f"  {variant.name:<34} {' + '.join(o.name for o in variant.optimizations)}")
-    typer.echo("variants beside the ladder, run where they are named")
-    for variant in variants.BESIDE:
-        typer.echo(f"  {variant.name:<34} {' + '.join(o.name for o in variant.optimizations)}")
-    typer.echo("optimizations, to combine as in --perf-variant bf16+sdpa+qkv")
-    for name, summary in shown.items():
-        typer.echo(f"  {name:<34} {summary}")
+    return {"optimizations": {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}}
+
+
+def _faults() -> dict[str, Any]:
+    from perfsuite.quality.faults import FAULTS
+
+    return {"faults": {f.name: {"component": f.component, "summary": f.summary} for f in FAULTS.values()}}
+
+
+def _baselines(folder: Path) -> dict[str, Any]:
+    """Sessions of each entry, or why a file cannot be read."""
+    from perfsuite.store import Baselines, StoreError
+
+    store = Baselines(folder)
+    found: dict[str, dict[str, Any]] = {}
+    for slug in store.slugs():
+        try:
+            file = store.load(slug)
+        except StoreError as error:
+            found[slug] = {"error": str(error)}
+            continue
+        if file is not None:
+            entries = {key: len(entry.sessions) for key, entry in file.entries.items()}
+            found[slug] = {"name": file.device.name, "sessions": entries}
+    return {"baselines": found}

@@ -7,17 +7,27 @@ from typing import Annotated
 
 import typer
 
+from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
 
 
 @app.command()
 def faults(
-    workload: Annotated[str, typer.Option(help="see: perfsuite list")] = "shapes",
-    variant: Annotated[list[str] | None, typer.Option(help="default: the ladder's eager forms")] = None,
-    fault: Annotated[list[str] | None, typer.Option(help="default: all; see --names")] = None,
+    workload: Annotated[
+        str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
+    ] = "shapes",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="default: the ladder's eager forms", autocompletion=completing.variants),
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="default: all; see --names", autocompletion=completing.faults)
+    ] = None,
     honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
     peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N", autocompletion=completing.places)
+    ] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
     names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,

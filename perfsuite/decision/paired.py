@@ -121,7 +121,7 @@ def pair_ratio(turns: Turns, pieces: dict[str, int]) -> PairRatio:
     shift = math.log(sum(cost[n] / total * math.exp(means[n]) for n in pieces))
     variance, blocks = 0.0, []
     for name in pieces:
-        parts = _blocks(ratios[name])
+        parts = in_blocks(ratios[name])
         # Too few for blocks, as of text encoders and VAE in a few calls: each stands for itself.
         values = [_trimmed(part) for part in parts] if len(parts) > 1 else ratios[name]
         share = cost[name] / total
@@ -225,8 +225,8 @@ def _trimmed(values: Sequence[float]) -> float:
     return fmean(ordered[out : len(ordered) - out])
 
 
-def _blocks(values: Sequence[float]) -> list[Sequence[float]]:
-    """Cut into at most `BLOCKS` consecutive parts of 5 values or more."""
+def in_blocks(values: Sequence[float]) -> list[Sequence[float]]:
+    """Cut into consecutive parts of 5 values or more, `BLOCKS` of them at most."""
     count = max(1, min(BLOCKS, len(values) // 5))
     edges = [round(i * len(values) / count) for i in range(count + 1)]
     return [values[a:b] for a, b in pairwise(edges)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -112,3 +113,56 @@ def _ours() -> set[int]:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the driver knows, whatever torch sees of it."""
+
+    names: tuple[str, ...]
+    """Of the GPUs."""
+    driver: str
+    cuda: tuple[int, int]
+    """The newest CUDA version that this driver serves."""
+
+
+def installed() -> Installed:
+    """The machine's GPUs and driver, asked without torch.
+
+    Raises:
+        NoNvmlError: no driver, or it does not answer.
+    """
+    try:
+        import pynvml
+    except ImportError as error:
+        raise NoNvmlError("nvidia-ml-py is not installed") from error
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise NoNvmlError(f"NVML: {error}") from error
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        served = int(pynvml.nvmlSystemGetCudaDriverVersion())
+        return Installed(
+            tuple(_text(pynvml.nvmlDeviceGetName(handle)) for handle in handles),
+            _text(pynvml.nvmlSystemGetDriverVersion()),
+            (served // 1000, served % 1000 // 10),
+        )
+    except pynvml.NVMLError as error:
+        raise NoNvmlError(f"NVML: {error}") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def other_processes() -> list[tuple[int, int | None]] | None:
+    """Process id and bytes of the current device's memory of each other process that computes on it; None
+    where this device does not tell.
+
+    Raises:
+        NoNvmlError: with the reason.
+    """
+    with _device() as (nvml, handle):
+        running = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        if running is None:
+            return None
+        return [(p.pid, getattr(p, "usedGpuMemory", None)) for p in running if p.pid != os.getpid()]

@@ -3,7 +3,15 @@
 Importing this costs nothing: pydantic and filelock are imported by the functions that need them.
 """
 
-from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, Mode
+from perfsuite.store.baselines import (
+    MAX_SESSIONS,
+    BaselineFile,
+    Baselines,
+    Change,
+    Entry,
+    Mode,
+    parse_baselines,
+)
 from perfsuite.store.counts import CountsEntry, CountsStore
 from perfsuite.store.errors import StoreError
 from perfsuite.store.evidence import Evidence, Side, read_side
@@ -31,6 +39,7 @@ __all__ = [
     "load_shape",
     "load_thresholds",
     "merge_results",
+    "parse_baselines",
     "read_results",
     "read_side",
     "write_thresholds",

@@ -6,7 +6,7 @@ History of the format:
   "variant", "protocol", "sessions": [Session, ...]}}}``; seconds, bytes; oldest session first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -16,7 +16,8 @@ from annotated_types import Ge, Le, MinLen
 from perfsuite.records import Device, Result, Session
 from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place
-from perfsuite.store.files import locked, read_bytes, write_atomic
+from perfsuite.store.files import locked, read_bytes, remove, write_atomic
+from perfsuite.store.shape import SHAPE_FILE
 
 SCHEMA_VERSION = 1
 MAX_SESSIONS = 20
@@ -102,6 +103,35 @@ class Baselines:
             )
         return found
 
+    def slugs(self) -> list[str]:
+        """The devices that have a file here, by name; none where there is no folder."""
+        files = self.directory.glob("*.json")
+        return sorted(p.stem for p in files if p.name != SHAPE_FILE and not p.name.startswith("."))
+
+    def rewrite(
+        self, slug: str, change: Callable[[BaselineFile], Mapping[str, Entry]]
+    ) -> BaselineFile | None:
+        """Put what `change` makes of the stored entries in their place, under the lock of `update`.
+
+        A file whose last entry goes is removed. Returns what is stored then, None if that is nothing.
+
+        Raises:
+            StoreError: if the stored file is bad, or cannot be locked or written. It is untouched then.
+        """
+        path = self.path(slug)
+        with locked(path):
+            stored = self.load(slug)
+            if stored is None:
+                return None
+            entries = dict(change(stored))
+            if not entries:
+                remove(path)
+                return None
+            if entries != dict(stored.entries):
+                document = _Document(SCHEMA_VERSION, stored.device, entries)
+                write_atomic(path, encode(document, _place(path)))
+            return BaselineFile(stored.device, entries)
+
     def update(self, device: Device, results: Sequence[Result], mode: Mode) -> list[Change]:
         """Store the sessions of `results` and return what was done, one change an entry.
 
@@ -143,9 +173,16 @@ def read_baselines(path: Path) -> BaselineFile | None:
         StoreError: if there is a file and anything in it is wrong.
     """
     raw = read_bytes(path)
-    if raw is None:
-        return None
-    place = _place(path)
+    return None if raw is None else parse_baselines(raw, path)
+
+
+def parse_baselines(raw: bytes, path: Path, remedy: str | None = None) -> BaselineFile:
+    """Return a baseline file's content; `path` is where it is from, for messages.
+
+    Raises:
+        StoreError: if anything in it is wrong; `remedy` replaces the usual one of a stored file.
+    """
+    place = Place(path, remedy) if remedy else _place(path)
     document = parse(_Document, raw, place, SCHEMA_VERSION)
     for key, entry in document.entries.items():
         if entry.key != key:

@@ -60,6 +60,20 @@ def write_atomic(path: Path, data: bytes) -> None:
         ) from error
 
 
+def remove(path: Path) -> None:
+    """Remove a file.
+
+    Raises:
+        StoreError: if it cannot be removed.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be removed ({error.strerror}); check the permissions of {path.parent}"
+        ) from error
+
+
 def _replace(path: Path, temporary: Path, data: bytes) -> None:
     try:
         # Not tempfile: its files are private (0600), and the baselines are for everybody to read.

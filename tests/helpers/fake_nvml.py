@@ -1,7 +1,10 @@
 """Stands for `pynvml` and for torch's view of a GPU: there is none where these tests run."""
 
+import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import pytest
 
 
 class NVMLError(Exception):
@@ -34,7 +37,11 @@ def make(answers: dict[str, Any]) -> ModuleType:
     usual: dict[str, Any] = {
         "Init": None,
         "Shutdown": None,
+        "DeviceGetCount": 1,
+        "DeviceGetHandleByIndex": "handle",
         "DeviceGetHandleByUUID": "handle",
+        "DeviceGetName": "NVIDIA H100 80GB HBM3",
+        "SystemGetCudaDriverVersion": 12090,
         "SystemGetDriverVersion": b"575.57.08",
         "DeviceGetPowerManagementLimit": 700_000,
         "DeviceGetPowerManagementDefaultLimit": 700_000,
@@ -66,3 +73,22 @@ def properties(index: int = 0, name: str = "NVIDIA H100 80GB HBM3") -> SimpleNam
     return SimpleNamespace(
         name=name, uuid=f"0000-{index}", major=9, minor=0, multi_processor_count=132, total_memory=85 * 10**9
     )
+
+
+def place(
+    monkeypatch: pytest.MonkeyPatch, count: int = 1, name: str = "NVIDIA H100 80GB HBM3", **answers: Any
+) -> None:
+    """Put so many GPUs in place of torch's, whose management library gives these answers."""
+    import torch
+
+    monkeypatch.setitem(sys.modules, "pynvml", make(answers))
+    chosen = [0]
+    for attribute, value in {
+        "is_available": lambda: count > 0,
+        "device_count": lambda: count,
+        "get_device_name": lambda index: name,
+        "get_device_properties": lambda index: properties(index, name),
+        "set_device": lambda index: chosen.__setitem__(0, index),
+        "current_device": lambda: chosen[0],
+    }.items():
+        monkeypatch.setattr(torch.cuda, attribute, value)

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sessions import make_session
 from typer.testing import CliRunner, Result
 
 from perfsuite import variants, workloads
 from perfsuite.cli import app
 from perfsuite.device import fingerprint
 from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.quality.faults import FAULTS
 from perfsuite.quality.reference import Reference
-from perfsuite.store import PromptThreshold, Thresholds, load_thresholds
+from perfsuite.records import Device
+from perfsuite.records import Result as Measured
+from perfsuite.store import Baselines, PromptThreshold, Thresholds, load_thresholds
 
 
 def invoke(*arguments: str) -> Result:
@@ -28,6 +32,50 @@ def test_list_names_all_there_is() -> None:
     assert done.exit_code == 0
     assert {*workloads.WORKLOADS, *variants.VARIANTS, *shown} <= set(first_words)
     assert "no-sdpa" not in first_words
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "first"),
+    [
+        ("workloads", {"workloads"}, "shapes"),
+        ("variants", {"variants", "beside"}, "fp32"),
+        ("optimizations", {"optimizations"}, "fp32"),
+        ("faults", {"faults"}, next(iter(FAULTS))),
+        ("baselines", {"baselines"}, None),
+    ],
+)
+def test_list_one_section(section: str, keys: set[str], first: str | None, tmp_path: Path) -> None:
+    """Alone, as text and as JSON."""
+    listed = json.loads(invoke("list", section, "--json", "--baselines", str(tmp_path)).output)
+    assert listed.keys() == {"schema_version"} | keys
+    lines = invoke("list", section, "--baselines", str(tmp_path)).output.splitlines()
+    if first is None:
+        assert lines == [f"baselines in {tmp_path}: none yet"]
+    else:
+        assert lines[0].split()[0].rstrip(",") == section
+        assert lines[1].split()[0] == first
+
+
+def test_list_refuses_a_section_that_is_not_there() -> None:
+    done = invoke("list", "variant")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "unknown section 'variant': did you mean 'variants'?" in done.stderr
+
+
+def test_list_of_baselines(tmp_path: Path) -> None:
+    """Sessions of each entry; a file that cannot be read is named, and the others are still listed."""
+    device = Device("cpu", "Example CPU", "cpu-example", 2, 2**34)
+    Baselines(tmp_path).update(device, [Measured("shapes", "fp32", "p", session=make_session())], "new")
+    (tmp_path / "broken.json").write_text("{")
+    done = invoke("list", "baselines", "--baselines", str(tmp_path))
+    assert done.exit_code == 2
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["broken", "damaged"], ["cpu-example", "Example", "CPU"], ["shapes/fp32", "n=1"],
+    ]  # fmt: skip
+    assert "broken.json: not valid JSON" in done.stderr
+    listed = json.loads(invoke("list", "baselines", "--json", "--baselines", str(tmp_path)).stdout)
+    assert listed["baselines"]["cpu-example"] == {"name": "Example CPU", "sessions": {"shapes/fp32": 1}}
 
 
 def test_list_as_json() -> None:

@@ -17,7 +17,7 @@ except SystemExit as stop:
 heavy = {{"torch", "torchao", "diffusers", "transformers"}} & sys.modules.keys()
 print("exit", int(code), "heavy", sorted(heavy))
 """
-COMMAND = "sys.argv = ['perfsuite', {0!r}]; from perfsuite.cli import main; main()"
+COMMAND = "sys.argv = ['perfsuite', *{0!r}.split()]; from perfsuite.cli import main; main()"
 PYTEST = "import pytest; code = pytest.main([{0}, '-p', 'no:cacheprovider'])"
 COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tests/plugin'"
 
@@ -31,8 +31,12 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         ("from perfsuite.measuring import now; now()", ""),
         ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
+        (COMMAND.format("list --json"), '"schema_version": 1'),
+        (COMMAND.format("list faults"), "unet"),
         (COMMAND.format("--help"), "calibrate"),
         ("import perfsuite.explaining, perfsuite.report.explain, perfsuite.structure.gate", ""),
+        (COMMAND.format("doctor --help"), "--no-self-test"),
+        ("import perfsuite.doctor, perfsuite.inventory, perfsuite.report.doctor", ""),
         (PYTEST.format("'--help'"), "--perf-time-budget"),
         (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
@@ -43,8 +47,12 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         "clock",
         "workers",
         "list",
+        "list-json",
+        "list-faults",
         "help",
         "explain",
+        "doctor-help",
+        "doctor",
         "pytest-help",
         "collect",
     ],

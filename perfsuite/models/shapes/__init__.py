@@ -8,3 +8,5 @@ from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the trained pipeline: load it with `StableDiffusionXLPipeline.from_pretrained`."""
+SUMS = WEIGHTS.with_name("weights.sha256")
+"""SHA-256 of each file below it, as ``sha256sum`` writes and checks them."""

@@ -1,0 +1,66 @@
+"""Names for the shell to complete; each is read when it is asked for, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer  # noqa: TC002 -- typer reads the annotations at run time
+
+Names = list[tuple[str, str]]
+
+
+def _beginning(incomplete: str, names: Names) -> Names:
+    return [(name, said) for name, said in names if name.startswith(incomplete)]
+
+
+def workloads(incomplete: str) -> Names:
+    """By name; a size behind ``@`` is free text."""
+    from perfsuite.workloads import WORKLOADS
+
+    return _beginning(
+        incomplete, [(w.name, f"{w.width}x{w.height}, {w.steps} steps") for w in WORKLOADS.values()]
+    )
+
+
+def variants(incomplete: str) -> Names:
+    """Rungs, and after a ``+`` the optimizations that the sum does not name yet."""
+    from perfsuite.optimizations import OPTIMIZATIONS
+    from perfsuite.variants import VARIANTS
+
+    head, plus, begun = incomplete.rpartition("+")
+    if plus:
+        named = head.split("+")
+        parts = [(n, o.summary) for n, o in OPTIMIZATIONS.items() if not o.hidden and n not in named]
+        return [(f"{head}+{name}", said) for name, said in _beginning(begun, parts)]
+    return _beginning(
+        incomplete, [(v.name, " + ".join(o.name for o in v.optimizations)) for v in VARIANTS.values()]
+    )
+
+
+def faults(incomplete: str) -> Names:
+    """Planted faults by name."""
+    from perfsuite.quality.faults import FAULTS
+
+    return _beginning(incomplete, [(f.name, f.summary) for f in FAULTS.values()])
+
+
+def slugs(context: typer.Context, incomplete: str) -> Names:
+    """Devices that have a baseline file, in the folder that the command line names so far."""
+    from perfsuite.store import Baselines
+
+    folder = context.params.get("baselines") or Path("baselines")
+    return _beginning(incomplete, [(slug, f"{folder}/{slug}.json") for slug in Baselines(folder).slugs()])
+
+
+def places(incomplete: str) -> Names:
+    """Devices to measure on."""
+    return _beginning(
+        incomplete, [("auto", "the first GPU, else the CPU"), ("cpu", ""), ("cuda", "first GPU")]
+    )
+
+
+def sections(incomplete: str) -> Names:
+    """What ``perfsuite list`` can list."""
+    from perfsuite.cli.listing import SECTIONS
+
+    return _beginning(incomplete, [(name, "") for name in SECTIONS])

@@ -1,0 +1,187 @@
+"""Weights, memory for them, and the cache of float32 references."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+from perfsuite import models
+from perfsuite.doctor.compiling import folder_size
+from perfsuite.measuring.memory import free_bytes
+from perfsuite.models import SOURCES, WeightsError, checks, shapes
+from perfsuite.models.sources import PROBE_S
+from perfsuite.optimizations.precision import NAMES
+from perfsuite.records import Finding, Health
+from perfsuite.report import format as show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from perfsuite.doctor.examination import Examination
+    from perfsuite.models.sources import Weights
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+GRACE_S = 3.0
+"""Beyond the hub's own limit, for names that are slow to resolve."""
+
+
+class HubProbe:
+    """Asks the hub what ``auto`` would take, beside the other checks: it may take seconds to answer."""
+
+    def __init__(self) -> None:
+        # Here, not in the thread: two imports at a time wait for each other.
+        from huggingface_hub import get_hf_file_metadata  # noqa: F401
+
+        self._answers: dict[str, Weights | WeightsError] = {}
+        # A daemon: a name that does not resolve must not hold up the end of the program.
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def begin(self) -> None:
+        """Start asking; once."""
+        self._thread.start()
+
+    def _ask(self) -> None:
+        for model, source in SOURCES.items():
+            if source.hub is not None:
+                try:
+                    self._answers[model] = models.resolve(model, "auto")
+                except WeightsError as error:
+                    self._answers[model] = error
+
+    def answer(self, model: str) -> Weights | None:
+        """What ``auto`` takes for the model; None if there was no answer in time.
+
+        Raises:
+            WeightsError: what `perfsuite.models.resolve` raised.
+        """
+        self._thread.join(PROBE_S + GRACE_S)
+        found = self._answers.get(model)
+        if isinstance(found, WeightsError):
+            raise found
+        return found
+
+
+def ask(examination: Examination) -> Iterator[Finding]:
+    """Begin to ask the hub; there is nothing to be found yet."""
+    examination.hub.begin()
+    return iter(())
+
+
+def shipped(examination: Examination) -> Iterator[Finding]:
+    """Whether the small model's files are those that were shipped."""
+    # As of sha256sum: digest, two spaces, path.
+    sums = [line.split("  ", 1) for line in shapes.SUMS.read_text().splitlines()]
+    wrong = [f"{name} {reason}" for wanted, name in sums if (reason := _damage(shapes.WEIGHTS, name, wanted))]
+    if wrong:
+        found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
+        remedy = "install perfsuite again, or git checkout -- perfsuite/models/shapes/weights"
+        yield Finding(
+            "shipped model", Health.PROBLEM, found, remedy, {"files": len(sums), "wrong": len(wrong)}
+        )
+    else:
+        found = f"all {len(sums)} files as shipped (SHA-256)"
+        yield Finding("shipped model", Health.OK, found, figures={"files": len(sums), "wrong": 0})
+
+
+def _damage(folder: Path, name: str, wanted: str) -> str | None:
+    path = folder / name
+    if not path.is_file():
+        return "is missing"
+    return None if hashlib.sha256(path.read_bytes()).hexdigest() == wanted else "is damaged"
+
+
+def chosen(examination: Examination) -> Iterator[Finding]:
+    """Where this workload's weights come from."""
+    model = examination.workload.model
+    try:
+        if SOURCES[model].hub is not None and examination.weights == "auto":
+            taken = examination.hub.answer(model)
+        else:
+            taken = models.resolve(model, examination.weights)
+    except WeightsError as error:
+        yield Finding("weights", Health.PROBLEM, str(error), "give --weights another place")
+        return
+    if taken is None:
+        found = f"{model}: the hub did not answer within {PROBE_S + GRACE_S:g} s"
+        yield Finding("weights", Health.WARNING, found, "export HF_HUB_OFFLINE=1, or give --weights FOLDER")
+        return
+    found, figures = f"{model}: {taken.said}", {"kind": taken.kind, "spec": taken.spec}
+    if taken.kind == "random" and examination.weights == "auto":
+        remedy = f"huggingface-cli download {SOURCES[model].hub}, or give --weights FOLDER"
+        yield Finding("weights", Health.WARNING, f"{found}: pictures are not judged", remedy, figures)
+    else:
+        yield Finding("weights", Health.OK, found, figures=figures)
+
+
+def hub(examination: Examination) -> Iterator[Finding]:
+    """For each model of the hub: is it in the cache, and what would ``auto`` take."""
+    for model, source in SOURCES.items():
+        if source.hub is None or model == examination.workload.model:
+            continue
+        taken = examination.hub.answer(model)
+        if taken is None:
+            found = f"{model}: the hub did not answer within {PROBE_S + GRACE_S:g} s"
+            yield Finding("hub", Health.OK, found, "export HF_HUB_OFFLINE=1, if there is no network")
+            continue
+        cached = "in the hub's cache" if taken.cached else "not in the hub's cache"
+        found = f"{model} ({source.hub}) is {cached}; auto takes {taken.said}"
+        figures: dict[str, float | str | None] = {"model": model, "kind": taken.kind, "spec": taken.spec}
+        yield Finding("hub", Health.OK, found, figures=figures)
+
+
+@cache
+def parameters(model: str) -> int:
+    """Of the whole pipeline, from what is known of the model or from its files' headers."""
+    source = SOURCES[model]
+    if source.parameters is not None:
+        return sum(source.parameters.values())
+    assert source.local is not None
+    return sum(n for path in source.local.rglob("*.safetensors") for n in checks.header(path).values())
+
+
+def memory(examination: Examination) -> Iterator[Finding]:
+    """Free memory against the largest of the planned variants, alone and with the reference beside it."""
+    device = examination.device
+    count = parameters(examination.workload.model)
+    widest = max(examination.planned, key=lambda v: BYTES[NAMES[v.precision]])
+    each = BYTES[NAMES[widest.precision]]
+    kinds = ["cpu"] if device.kind == "cpu" else ["cpu", device.kind]
+    free = {kind: free_bytes(kind) for kind in kinds}
+    needed = int(count * each * checks.ALLOWANCE)
+    both = needed + int(count * BYTES["float32"] * checks.ALLOWANCE)
+    figures: dict[str, float | str | None] = {f"free_{kind}_bytes": size for kind, size in free.items()}
+    figures |= {"needed_bytes": needed, "needed_with_reference_bytes": both, "parameters": count}
+    said = (
+        f"{examination.workload.name} {widest.name} has {count / 1e6:,.1f} million parameters of {each} bytes"
+        f": {show.memory(needed)}, {show.memory(both)} with the reference beside it"
+    )
+    there = ", ".join(f"{show.memory(size)} free on the {kind.upper()}" for kind, size in free.items())
+    try:
+        for kind, size in free.items():
+            checks.check_memory(count, each, size, "this machine" if kind == "cpu" else "the CUDA device")
+    except WeightsError as error:
+        yield Finding("memory", Health.PROBLEM, f"{widest.name}: {error}", "see there", figures)
+        return
+    if both > free[device.kind]:
+        remedy = "end other programs; else only seconds are compared, not relative latency"
+        yield Finding("memory", Health.WARNING, f"{said}; {there}", remedy, figures)
+    else:
+        yield Finding("memory", Health.OK, f"{said}; {there}", figures=figures)
+
+
+def reference_cache(examination: Examination) -> Iterator[Finding]:
+    """What is kept of float32 references between runs."""
+    folder = examination.reference_cache
+    if folder is None:
+        yield Finding("reference cache", Health.OK, "off: float32 references are recorded in every run")
+        return
+    if not folder.is_dir():
+        found = f"{folder} is not there yet: the first run records its float32 references"
+        yield Finding("reference cache", Health.OK, found, figures={"size_bytes": 0})
+        return
+    size, files, whole = folder_size(folder)
+    found = f"{folder} holds {'' if whole else 'more than '}{show.memory(size)} in {files} files"
+    yield Finding("reference cache", Health.OK, found, figures={"size_bytes": size, "files": files})

@@ -1,0 +1,45 @@
+"""What ``perfsuite list`` prints: a name a line, its text beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.report.columns import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+HEADINGS = {
+    "workloads": "workloads",
+    "variants": "variants",
+    "beside": "variants beside the ladder, run where they are named",
+    "optimizations": "optimizations, to combine as in --perf-variant bf16+sdpa+qkv",
+    "faults": "faults, to plant with perfsuite faults --fault NAME",
+}
+
+
+def text(document: Mapping[str, Any], folder: Path, width: int) -> str:
+    """The sections of the document, in its order; `folder` is that of the baselines."""
+    lines: list[str] = []
+    for key, members in document.items():
+        if key in HEADINGS:
+            lines.append(HEADINGS[key])
+            lines += described(_pairs(key, members), width)
+        elif key == "baselines":
+            lines.append(f"baselines in {folder}" + ("" if members else ": none yet"))
+            for slug, file in members.items():
+                lines += described([(slug, file.get("name", "damaged"))], width)
+                entries = file.get("sessions", {})
+                lines += described(
+                    [(f"  {entry}", f"n={n}") for entry, n in entries.items()], width, column=42
+                )
+    return "\n".join(lines)
+
+
+def _pairs(key: str, members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in members.items():
+        if key == "faults":
+            yield name, f"{value['component']}: {value['summary']}"
+        else:
+            yield name, value if isinstance(value, str) else " + ".join(value)
