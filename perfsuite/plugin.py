@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
+import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Quality, Result, Variant, Workload
+    from perfsuite.report.progress import Line, Progress
     from perfsuite.workbench import Workbench
 
 _SETTINGS = pytest.StashKey[Settings]()
 _BENCH = pytest.StashKey["Workbench"]()
 _STATUS_LINE = pytest.StashKey["_StatusLine"]()
+_SAID = pytest.StashKey[list[str]]()
+"""Of a test: level, title and message of its annotation on GitHub."""
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 
 
@@ -131,51 +135,56 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _StatusLine:
-    """Writes progress past pytest's capture: a line each, or on a terminal one line in place.
-
-    The one in place is the line below the cursor, which stays where pytest goes on writing.
-    """
+    """Writes progress past pytest's capture: a line each, or on a terminal one line in place."""
 
     def __init__(self, config: pytest.Config) -> None:
+        from perfsuite.report.progress import LiveLine, is_plain
+
         self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
         self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
-        self._shown = False
+        self._live: LiveLine | None = None
+        if not self._quiet and self._reporter.isatty and not is_plain(os.environ):
+            writer = self._reporter._tw
+            # Where tests write to the terminal themselves, nobody knows where its cursor is a second later.
+            ticks = config.option.capture in ("fd", "sys")
+            self._live = LiveLine(writer._file, lambda: writer.fullwidth,
+                                  lambda: writer.width_of_current_line % writer.fullwidth + 1, ticks=ticks)  # fmt: skip
 
-    def __call__(self, line: str) -> None:
+    def __call__(self, line: Callable[[], Line]) -> None:
         if self._quiet:
             return
         with self._capture.global_and_fixture_disabled():
-            if self._reporter.isatty:
-                self._below(line[: self._reporter._tw.fullwidth - 1])
-                self._shown = True
+            if self._live is not None:
+                self._live.show(line)
             else:
                 self._reporter.ensure_newline()
-                self._reporter.write_line(line)
+                self._reporter.write_line(line().fit(self._reporter._tw.fullwidth, cut=False))
 
     def clear(self) -> None:
         """Take the line in place away."""
-        if self._shown:
+        if self._live is not None:
             with self._capture.global_and_fixture_disabled():
-                self._below("")
-            self._shown = False
-
-    def _below(self, line: str) -> None:
-        writer = self._reporter._tw
-        column = writer.width_of_current_line % writer.fullwidth + 1
-        # Not by the writer's own method: it would count these characters to its current line.
-        writer._file.write(f"\n\r\x1b[2K{line}\x1b[A\x1b[{column}G")
-        writer._file.flush()
+                self._live.clear()
 
 
-def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
+def _progress(session: pytest.Session, bench: Workbench) -> Progress:
+    from perfsuite.pipelines import unsupported
     from perfsuite.report.progress import Progress
 
-    pairs = [pair for item in session.items if (pair := _pair(item)) is not None]
-    keys = dict.fromkeys(f"{w.name} {v.name}" for w, v in pairs)
-    stored = bench.baselines.entries.values() if bench and bench.baselines else ()
+    pairs = dict.fromkeys(pair for item in session.items if (pair := _pair(item)) is not None)
+    keys = [f"{w.name} {v.name}" for w, v in pairs if _skipped(v, bench, unsupported) is None]
+    stored = bench.baselines.entries.values() if bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
-    return Progress(list(keys), session.config.stash[_STATUS_LINE], last_time_s=last)
+    return Progress(keys, session.config.stash[_STATUS_LINE], last_time_s=last)
+
+
+def _skipped(variant: Variant, bench: Workbench, unsupported: Callable[..., str | None]) -> str | None:
+    """Why the device does not run this variant, or need not unless it is asked for; else None."""
+    reason = unsupported(variant, bench.device)
+    if reason is None and not bench.settings.variants:
+        reason = variants.superseded(variant, bench.device)
+    return reason
 
 
 @pytest.fixture(scope="session")
@@ -214,11 +223,10 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared:
     from perfsuite.pipelines import unsupported
 
     workload, variant = request.param
-    reason = unsupported(variant, workbench.device)
-    if reason is None and not workbench.settings.variants:
-        reason = variants.superseded(variant, workbench.device)
+    reason = _skipped(variant, workbench, unsupported)
     if reason is not None:
         pytest.skip(reason)
+    _properties(request)("perfsuite.device", workbench.device.slug)
     _forget_last_failure()
     gates = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if {"picture_gate", "look_gate"} & gates:
@@ -276,12 +284,23 @@ def latency_gate(
         passed = (recording or verdict.status not in fails) and not drew_wrong
         if not passed:
             workbench.reject(result.workload, result.variant)
-        return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
+        versions = workbench.baseline_versions(result)
+        message = messages.latency(result, verdict, versions, settings.repeat)
+        name = f"{result.workload} {result.variant}"
+        if not passed:
+            wrong = f", wrong picture: {result.timed.status}" if drew_wrong and result.timed else ""
+            _say(request, "error", f"{name} {verdict.status}{wrong}", message)
+        elif not recording and verdict.status in (Status.IMPROVED, Status.INCOMPATIBLE):
+            # Until somebody acts, this rung is not held to what it can do, or to nothing at all.
+            _say(request, "warning", f"{name} {verdict.status}", message)
+        return Check(passed, message)
 
     return gate
 
 
 def _describe(benchmark: Any, record_property: Callable[[str, object], None], result: Result) -> None:
+    from perfsuite.report import junit
+
     verdict, session = result.verdict, result.session
     assert verdict is not None
     assert session is not None
@@ -296,9 +315,13 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
         peak_memory_bytes=session.peak_memory_bytes,
         evidence=list(result.evidence),
     )
-    record_property("perfsuite.verdict", verdict.status.value)
-    record_property("perfsuite.median_s", statistics.median(session.latency_s))
-    record_property("perfsuite.detail", verdict.detail)
+    for name, value in junit.of_latency(result):
+        record_property(name, value)
+
+
+def _say(request: pytest.FixtureRequest, level: str, title: str, message: str) -> None:
+    """Keep what GitHub is to show at this test."""
+    request.node.stash[_SAID] = [level, f"perfsuite: {title}", message]
 
 
 def _passes(status: PictureStatus, workbench: Workbench) -> bool:
@@ -329,9 +352,12 @@ def picture_gate(
         assert found is not None
         _describe_pictures(benchmark, _properties(request), result, found)
         passed = _passes(found.status, workbench)
+        steps = messages.look_steps(result, "pictures", found.status, workbench.settings.repeat)
+        message = messages.pictures(name, found, workbench.moved(result), steps)
         if not passed:
             workbench.reject(*key)
-        return Check(passed, messages.pictures(name, found))
+            _say(request, "error", f"{name} pictures {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -339,6 +365,8 @@ def picture_gate(
 def _describe_pictures(
     benchmark: Any, record_property: Callable[[str, object], None], result: Result, found: Quality
 ) -> None:
+    from perfsuite.report import junit
+
     benchmark.extra_info.update(
         workload=result.workload,
         variant=result.variant,
@@ -346,8 +374,8 @@ def _describe_pictures(
         ssim={s.prompt: s.ssim for s in found.scores},
         psnr_db={s.prompt: s.psnr_db for s in found.scores},
     )
-    record_property("perfsuite.pictures", found.status.value)
-    record_property("perfsuite.ssim", found.ssim)
+    for name, value in junit.of_pictures(found):
+        record_property(name, value)
 
 
 @pytest.fixture
@@ -368,39 +396,55 @@ def look_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[
         look = inspection.quality.look(name)
         _properties(request)(f"perfsuite.{name}", look.status.value)
         passed = look.status not in _WRONG
-        if not passed:
-            workbench.reject(*key)
         result = workbench.result(*key)
         assert result is not None
-        return Check(
-            passed,
-            messages.look(" ".join(key), look, workbench.moved(result), inspection.artifacts),
-        )
+        steps = messages.look_steps(result, name, look.status, workbench.settings.repeat)
+        moved = workbench.moved(result)
+        message = messages.look(" ".join(key), look, moved, inspection.artifacts, steps)
+        if not passed:
+            workbench.reject(*key)
+            _say(request, "error", f"{' '.join(key)} {name} {look.status}", message)
+        return Check(passed, message)
 
     return gate
 
 
 @pytest.fixture
-def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+def golden_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
     """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
     from perfsuite.report import messages
 
+    _properties(request)("perfsuite.device", workbench.device.slug)
+
     def gate(workload: Workload) -> Check:
         found = workbench.golden(workload)
-        passed = _passes(found.status, workbench)
-        return Check(passed, messages.pictures(f"{workload.name} float32 against golden", found))
+        name, passed = f"{workload.name} float32 against golden", _passes(found.status, workbench)
+        message = messages.pictures(
+            name, found, steps=messages.golden_steps(workload.name, workbench.settings.repeat)
+        )
+        if not passed:
+            _say(request, "error", f"{name} {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
 
 @pytest.fixture
-def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+def honest_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
     """Compare honest eager pipelines of this run with their stored errors: from workload to `Check`."""
+    from perfsuite.report import messages
+
+    _properties(request)("perfsuite.device", workbench.device.slug)
 
     def gate(workload: Workload) -> Check:
         found = workbench.honest(workload)
-        passed = _passes(found.status, workbench)
-        return Check(passed, f"{workload.name} honest eager code: {found.status}: {found.detail}")
+        name, passed = f"{workload.name} honest eager code", _passes(found.status, workbench)
+        message = messages.honest(
+            name, found, messages.golden_steps(workload.name, workbench.settings.repeat)
+        )
+        if not passed:
+            _say(request, "error", f"{name} {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -408,22 +452,34 @@ def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
 # -- hooks -----------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> None:
-    """Clear the line for what pytest writes about the test."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Clear the line for what pytest writes about the test, and pass on what GitHub is to show there."""
+    report: Any = yield
     status_line = item.config.stash.get(_STATUS_LINE, None)
-    if status_line is not None:
+    if status_line is not None and not (report.when == "setup" and report.passed):
         status_line.clear()
+    said = item.stash.get(_SAID, None)
+    if said is not None and report.when == "call":
+        # An attribute of the report, for that comes to this process from workers too.
+        report.perfsuite_said = said
+    return report
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the baselines once, after all tests; also after Ctrl-C, with what was finished."""
+    """Write baselines and summary once, after all tests; also after Ctrl-C, with what was finished."""
     from perfsuite.report import terminal
     from perfsuite.store import StoreError
 
+    status_line = session.config.stash.get(_STATUS_LINE, None)
+    if status_line is not None:
+        status_line.clear()
     bench = session.config.stash.get(_BENCH, None)
     if bench is None:
         return
+    if not hasattr(session.config, "workerinput"):  # a worker of xdist has a part of the run only
+        _summarize(bench, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
         made = bench.update_baselines()
     except StoreError as error:
@@ -433,21 +489,83 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     bench.closing_lines += terminal.changes(made, str(bench.store.path(bench.device.slug)))
 
 
+def _summarize(bench: Workbench, *, interrupted: bool) -> None:
+    """Append the run to the summary of this step on GitHub, where it is one and anything was begun."""
+    from perfsuite.report import github, markdown
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path or not bench.results:
+        return
+    note = "The run was interrupted: this is what was finished." if interrupted else ""
+    try:
+        with open(path, "ab") as file:
+            spare = github.MOST_SUMMARY_BYTES - file.tell() - 2
+            stored = {bench.device.slug: bench.baselines}
+            text = markdown.summary([bench.run()], stored, most_bytes=spare, note=note)
+            file.write(f"\n{text}\n".encode() if text else b"")
+    except OSError as error:
+        bench.closing_lines.append(f"ERROR: no summary for GitHub: {path}: {error.strerror}")
+        return
+    if not text:
+        bench.closing_lines.append(f"no room for a summary in {path}: GitHub shows 1 MiB a step")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    from perfsuite.report import format as show
     from perfsuite.report import terminal
 
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(terminalreporter, config)
     bench = config.stash.get(_BENCH, None)
     if bench is None or not bench.results:
         return
     terminalreporter.section("perfsuite")
-    colour = terminalreporter.hasmarkup
+    colour, width = terminalreporter.hasmarkup, terminalreporter._tw.fullwidth
     measured = [r for r in bench.results if r.session is not None or r.quality is not None]
     if measured:
-        text = terminal.ladder(measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth)
-        for line in text.splitlines():
+        for line in terminal.ladder(measured, bench.device, colour=colour, width=width).splitlines():
             terminalreporter._tw.line(line)
-    found = [*terminal.published(measured), *terminal.stages(measured), *terminal.remarks(measured)]
-    for line in [*found, *bench.closing_lines]:
-        terminalreporter.write_line(line)
-    terminalreporter.write_line(f"results {bench.settings.results}")
+    found = [
+        *terminal.published(measured),
+        *terminal.stages(measured, width),
+        *terminal.remarks(measured, bench.settings.repeat),
+        *bench.closing_lines,
+        f"results {bench.settings.results}",
+    ]
+    for line in found:
+        for part in show.wrapped(line, width):
+            terminalreporter.write_line(part)
     sys.stdout.flush()
+
+
+def _annotate(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Lines of the log that GitHub shows at the tests: those of this suite that failed, and what waits for
+    a person though it passed."""
+    from perfsuite.report import github
+
+    found = []
+    for report in (r for of_kind in terminalreporter.stats.values() for r in of_kind):
+        ours = any(name.startswith("perfsuite.") for name, _ in getattr(report, "user_properties", ()))
+        if not ours or not isinstance(report, pytest.TestReport):
+            continue
+        said = getattr(report, "perfsuite_said", None)
+        if said is None and report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash is not None else report.longreprtext
+            said = ["error", f"perfsuite: {report.head_line} failed in {report.when}", message]
+        if said is not None:
+            level, title, message = said
+            file, line, _ = report.location
+            found.append(
+                github.Annotation(level, title, message, _in_repository(file, config), (line or 0) + 1)
+            )
+    for text in github.commands(found):
+        terminalreporter.ensure_newline()
+        terminalreporter._tw.line(text)
+
+
+def _in_repository(file: str, config: pytest.Config) -> str:
+    """The test's file as GitHub names it: from the root of the checkout, with slashes."""
+    path = (config.rootpath / file).resolve()
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath).resolve()
+    return (path.relative_to(root) if path.is_relative_to(root) else Path(file)).as_posix()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
+from perfsuite.report import figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,8 +14,14 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Look, Quality, Result, Verdict
 
+Step = tuple[str, str]
+"""What it does, and the command that does it."""
+_TESTS = {"pictures": "test_ssim", "timed picture": "test_latency"}
+"""Of looks whose test is not named after them."""
 
-def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+
+def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    """Every version that moved, came or went between two sessions, as one line."""
     moved = [
         f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
         for name in sorted({*now, *then})
@@ -22,54 +30,117 @@ def _differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
     return ", ".join(moved) or "no version of Python, torch, diffusers or torchao"
 
 
-def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, str] | None) -> str:
+def _run(test: str, result: Result, *options: str) -> str:
+    """A run of one test of one variant. By option, not by test name alone: a variant off the ladder is no
+    test until it is asked for. Names may come from a file: the shell must not read them."""
+    only = ("--benchmark-only",) if test == "test_latency" else ()
+    words = (
+        "pytest", *only, "-k", test,
+        f"--perf-workload={result.workload}", f"--perf-variant={result.variant}", *options,
+    )  # fmt: skip
+    return shlex.join(words)
+
+
+def latency_steps(result: Result, status: Status, options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do about a latency verdict; nothing where there is nothing to decide.
+
+    `options`: those of the run that a repeat needs too.
+    """
+
+    def run(*more: str) -> str:
+        return _run("test_latency", result, *options, *more)
+
+    return {
+        Status.REGRESSED: [("measure again", run()), ("accept it", run("--perf-update=reset"))],
+        Status.IMPROVED: [("take it as the new baseline", run("--perf-update=reset"))],
+        Status.NEW: [("record it", run("--perf-update=new"))],
+        Status.INCOMPATIBLE: [("record it anew", run("--perf-update=reset"))],
+    }.get(status, [])
+
+
+def look_steps(result: Result, look: str, status: PictureStatus, options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do where pictures or numbers are wrong; a broken picture cannot be accepted."""
+    steps = [("look again", _run(_TESTS.get(look, f"test_{look}"), result, *options))]
+    if look in _TESTS and status is PictureStatus.DEGRADED:
+        measure = _calibrate("--quality", result.workload, options, f"--variant={result.variant}")
+        steps.append(("if they changed on purpose, measure their noise floor anew", measure))
+    return steps
+
+
+def _calibrate(what: str, workload: str, options: Sequence[str], *more: str) -> str:
+    # The suite's options are that command's too, without their prefix.
+    own = (option.replace("--perf-", "--", 1) for option in options)
+    return shlex.join(("perfsuite", "calibrate", what, f"--workload={workload}", *more, *own))
+
+
+def golden_steps(workload: str, options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do where float32, or honest eager code, is not what was stored."""
+    again = ("pytest", "-k", "golden or honest", f"--perf-workload={workload}", *options)
+    return [
+        ("look again", shlex.join(again)),
+        ("if eager code changed on purpose, record it anew", _calibrate("--golden", workload, options)),
+    ]
+
+
+def next_steps(result: Result, options: Sequence[str] = ()) -> list[Step]:
+    """All of a result that a person may decide, NEW apart: one command records all that is."""
+    steps: list[Step] = []
+    if result.verdict is not None and result.verdict.status is not Status.NEW:
+        steps += latency_steps(result, result.verdict.status, options)
+    for look, status, _ in figures.wrong(result):
+        steps += look_steps(result, look, status, options)
+    by_command: dict[str, Step] = {}
+    for step in steps:
+        by_command.setdefault(step[1], step)
+    return list(by_command.values())
+
+
+def _lines(steps: Sequence[Step]) -> list[str]:
+    return [f"{label}: {command}" for label, command in steps]
+
+
+def latency(
+    result: Result,
+    verdict: Verdict,
+    baseline_versions: Mapping[str, str] | None,
+    options: Sequence[str] = (),
+) -> str:
     """The message of a latency test that fails."""
-    name = f"{result.workload} {result.variant}"
-    # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
-    test = f"-k test_latency --perf-workload={result.workload} --perf-variant={result.variant}"
-    lines = [f"{name}: {verdict.status}: {verdict.detail}"]
+    lines = [f"{result.workload} {result.variant}: {verdict.status}: {verdict.detail}"]
     timed = result.timed
-    if timed is not None and timed.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN):
+    steps = latency_steps(result, verdict.status, options)
+    if timed is not None and timed.status in figures.BAD:
         lines.append(f"the timed calls drew a wrong picture: {timed.status}: {timed.detail}")
+        steps += look_steps(result, "pictures", timed.status, options)
     if verdict.causes:
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
-        lines.append(f"differs from the baseline: {_differences(result.session.versions, baseline_versions)}")
-    if verdict.status is Status.REGRESSED:
-        lines.append(f"measure again: pytest --benchmark-only {test}")
-        lines.append(f"accept it: pytest --benchmark-only {test} --perf-update=reset")
-    elif verdict.status is Status.IMPROVED:
-        lines.append(f"take it as the new baseline: {take_command(result)}")
-    elif verdict.status is Status.NEW:
-        lines.append(f"record it: pytest --benchmark-only {test} --perf-update=new")
-    elif verdict.status is Status.INCOMPATIBLE:
-        lines.append(f"record it anew: pytest --benchmark-only {test} --perf-update=reset")
-    return "\n".join(lines)
+        lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
+    return "\n".join([*lines, *_lines(steps)])
 
 
-def take_command(result: Result) -> str:
-    """The command that makes this variant's next session its baseline."""
-    return (
-        f"pytest --benchmark-only -k test_latency --perf-workload={result.workload} "
-        f"--perf-variant={result.variant} --perf-update=reset"
-    )
-
-
-def pictures(name: str, quality: Quality) -> str:
-    """The message of a picture test that fails: every prompt, the bad ones first."""
+def pictures(name: str, quality: Quality, moved: str = "", steps: Sequence[Step] = ()) -> str:
+    """The message of a picture test that fails: every prompt, the bad ones first; what `moved` since."""
     lines = [f"{name}: pictures {quality.status}"]
     for score in sorted(quality.scores, key=lambda s: s.status is PictureStatus.OK):
         value = "no score" if score.ssim is None else f"SSIM {score.ssim:.5f}, PSNR {score.psnr_db:.1f} dB"
         if score.flip is not None:
             value += f", FLIP {score.flip:.4f}"
         lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
-    return "\n".join(lines)
+    if moved:
+        lines.append(f"differs from the stored run: {moved}")
+    return "\n".join([*lines, *_lines(steps)])
 
 
-def look(name: str, found: Look, moved: str, artifacts: Sequence[Path]) -> str:
+def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: Sequence[Step] = ()) -> str:
     """The message of a look that fails: the first place beyond its budget, the worst, what changed."""
     lines = [f"{name}: {found.name} {found.status}: {found.detail}"]
     lines.append(f"differs from the stored run: {moved}")
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_lines(steps)])
+
+
+def honest(name: str, found: Look, steps: Sequence[Step] = ()) -> str:
+    """The message where honest eager code is further from float32 than when that was recorded."""
+    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps)])
