@@ -148,8 +148,11 @@ class _StatusLine:
             writer = self._reporter._tw
             # Where tests write to the terminal themselves, nobody knows where its cursor is a second later.
             ticks = config.option.capture in ("fd", "sys")
-            self._live = LiveLine(writer._file, lambda: writer.fullwidth,
-                                  lambda: writer.width_of_current_line % writer.fullwidth + 1, ticks=ticks)  # fmt: skip
+
+            def column() -> int:
+                return int(writer.width_of_current_line % writer.fullwidth + 1)
+
+            self._live = LiveLine(writer._file, lambda: writer.fullwidth, column, ticks=ticks)
 
     def __call__(self, line: Callable[[], Line]) -> None:
         if self._quiet:

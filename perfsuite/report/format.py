@@ -89,8 +89,12 @@ def wrapped(line: str, width: int) -> list[str]:
     return [found["label"].rstrip(), *(f"{part} \\" for part in parts[:-1]), parts[-1]]
 
 
+_QUANTITY = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h|MiB|GiB)(?!\w))")
+
+
 def _broken(text: str, width: int, first: str, later: str) -> list[str]:
-    return textwrap.wrap(
-        text.strip(), width, initial_indent=first, subsequent_indent=later,
-        break_long_words=False, break_on_hyphens=False,
+    parts = textwrap.wrap(
+        _QUANTITY.sub("\N{NO-BREAK SPACE}", text.strip()), width, initial_indent=first,
+        subsequent_indent=later, break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts]

@@ -31,7 +31,7 @@ def of_latency(result: Result) -> Properties:
             "baseline_s": verdict.baseline_s,
             "baseline_sessions": verdict.baseline_sessions,
             "basis": verdict.basis,
-            "causes": ",".join(verdict.causes),
+            "causes": ",".join(verdict.causes) or None,
             "detail": verdict.detail,
         }
     if result.timed is not None:

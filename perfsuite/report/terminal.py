@@ -121,7 +121,7 @@ def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: in
         else:
             for row, style in zip(rows, styles, strict=True):
                 _named(console, row, style)
-    return out.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def _table(headings: Sequence[str], rows: Sequence[Mapping[str, str]], styles: Sequence[str]) -> Table:
@@ -134,7 +134,10 @@ def _table(headings: Sequence[str], rows: Sequence[Mapping[str, str]], styles: S
     for heading in shown:
         table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
     for row, style in zip(rows, styles, strict=True):
-        table.add_row(*(Text(row[h], style if h == "verdict" else "") for h in shown))
+        cells = {heading: Text(row[heading]) for heading in shown}
+        if "verdict" in cells:
+            cells["verdict"].stylize(style)
+        table.add_row(*cells.values())
     return table
 
 
@@ -143,7 +146,7 @@ def _named(console: Console, row: Mapping[str, str], style: str) -> None:
 
     for part in textwrap.wrap(row["rung"], console.width - 2) or [""]:
         console.print(Text(part))
-    console.print(Text(f"  {row['verdict']}", style), soft_wrap=False)
+    console.print(Text(f"  {row['verdict']}", style))
     # Hard spaces: a figure stays with its name and its unit.
     rest = "  ".join(
         f"{h} {c}".replace(" ", "\N{NO-BREAK SPACE}")
