@@ -179,7 +179,8 @@ def _progress(session: pytest.Session, bench: Workbench) -> Progress:
     keys = [f"{w.name} {v.name}" for w, v in pairs if _skipped(v, bench, unsupported) is None]
     stored = bench.baselines.entries.values() if bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
-    return Progress(keys, session.config.stash[_STATUS_LINE], last_time_s=last)
+    compiled = {f"{w.name} {v.name}": v.compiled for w, v in pairs}
+    return Progress(keys, session.config.stash[_STATUS_LINE], last_time_s=last, kinds=compiled)
 
 
 def _skipped(variant: Variant, bench: Workbench, unsupported: Callable[..., str | None]) -> str | None:
@@ -288,7 +289,7 @@ def latency_gate(
         if not passed:
             workbench.reject(result.workload, result.variant)
         versions = workbench.baseline_versions(result)
-        message = messages.latency(result, verdict, versions, settings.repeat)
+        message = messages.latency(result, verdict, versions, _repeated(request.config))
         name = f"{result.workload} {result.variant}"
         if not passed:
             wrong = f", wrong picture: {result.timed.status}" if drew_wrong and result.timed else ""
@@ -327,6 +328,12 @@ def _say(request: pytest.FixtureRequest, level: str, title: str, message: str) -
     request.node.stash[_SAID] = [level, f"perfsuite: {title}", message]
 
 
+def _repeated(config: pytest.Config) -> list[str]:
+    """Options of this command line without which a repeat would measure, or store, something else."""
+    given = {name: config.getoption(f"perf_{name}") for name in ("device", "weights", "baselines")}
+    return [f"--perf-{name}={value}" for name, value in given.items() if value is not None]
+
+
 def _passes(status: PictureStatus, workbench: Workbench) -> bool:
     """OK, what cannot be judged, and NEW unless the user is strict about it."""
     fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
@@ -355,7 +362,7 @@ def picture_gate(
         assert found is not None
         _describe_pictures(benchmark, _properties(request), result, found)
         passed = _passes(found.status, workbench)
-        steps = messages.look_steps(result, "pictures", found.status, workbench.settings.repeat)
+        steps = messages.look_steps(result, "pictures", found.status, _repeated(request.config))
         message = messages.pictures(name, found, workbench.moved(result), steps)
         if not passed:
             workbench.reject(*key)
@@ -401,7 +408,7 @@ def look_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[
         passed = look.status not in _WRONG
         result = workbench.result(*key)
         assert result is not None
-        steps = messages.look_steps(result, name, look.status, workbench.settings.repeat)
+        steps = messages.look_steps(result, name, look.status, _repeated(request.config))
         moved = workbench.moved(result)
         message = messages.look(" ".join(key), look, moved, inspection.artifacts, steps)
         if not passed:
@@ -423,7 +430,7 @@ def golden_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callabl
         found = workbench.golden(workload)
         name, passed = f"{workload.name} float32 against golden", _passes(found.status, workbench)
         message = messages.pictures(
-            name, found, steps=messages.golden_steps(workload.name, workbench.settings.repeat)
+            name, found, steps=messages.golden_steps(workload.name, _repeated(request.config))
         )
         if not passed:
             _say(request, "error", f"{name} {found.status}", message)
@@ -443,7 +450,7 @@ def honest_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callabl
         found = workbench.honest(workload)
         name, passed = f"{workload.name} honest eager code", _passes(found.status, workbench)
         message = messages.honest(
-            name, found, messages.golden_steps(workload.name, workbench.settings.repeat)
+            name, found, messages.golden_steps(workload.name, _repeated(request.config))
         )
         if not passed:
             _say(request, "error", f"{name} {found.status}", message)
@@ -531,7 +538,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     found = [
         *terminal.published(measured),
         *terminal.stages(measured, width),
-        *terminal.remarks(measured, bench.settings.repeat),
+        *terminal.remarks(measured, _repeated(config)),
         *bench.closing_lines,
         f"results {bench.settings.results}",
     ]

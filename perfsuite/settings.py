@@ -92,8 +92,6 @@ class Settings:
     """None: compiled code is kept in torch's own cache folder alone."""
     reference_cache: Path | None
     """None: references are recorded anew in every run."""
-    repeat: tuple[str, ...] = ()
-    """Options of the command line without which another run would measure or store something else."""
 
 
 def _choice(option: Option, value: str) -> str:
@@ -178,9 +176,4 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         artifacts=root / values["artifacts"],
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],
         reference_cache=_cache(values["reference-cache"], root),
-        repeat=tuple(
-            f"{known[name].flag_name}={given}"
-            for name in ("device", "weights", "baselines")
-            if _is_given(known[name], given := command_line(known[name]))
-        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import statistics
 import threading
 import time
 from dataclasses import dataclass
@@ -61,15 +62,18 @@ class Progress:
         write: Callable[[Callable[[], Line]], None],
         *,
         last_time_s: Mapping[str, float] | None = None,
+        kinds: Mapping[str, object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`keys`: what is to come, in order; `last_time_s`: how long each took the last time.
+        """`keys`: what is to come, in order; `last_time_s`: how long each took the last time; `kinds`: those
+        of an equal one take about as long.
 
         `write` is given what makes the line, so that it can be made again as time goes by.
         """
         self._keys = list(keys)
         self._write = write
         self._last = dict(last_time_s or {})
+        self._kinds = dict(kinds or {})
         self._clock = clock
         self._began = clock()
         self._entered: dict[str, float] = {}
@@ -90,30 +94,43 @@ class Progress:
     def _left(self, key: str, now: float) -> str:
         """What is left, as surely as that is known.
 
-        What each took the last time, times how this run compares with that so far (it may compile what the
-        last one found, or draw pictures besides); else ``perhaps``: the mean of those done, though later
-        rungs may take longer. ``at least`` where the present one takes longer than that.
+        ``about``: what each took the last time, times how this run compares with that so far (it may compile
+        what the last one found, or draw pictures besides). ``perhaps``: the mean of those of its kind.
+        ``at least``: one of its kind has not been seen, or the present one takes longer than expected.
         """
         if key not in self._keys:
             return ""
         position = self._keys.index(key)
-        times = [self._entered[k] for k in self._keys[: position + 1] if k in self._entered]
-        done = [k for k in self._keys[:position] if k in self._entered]
-        took = dict(zip(done, (b - a for a, b in itertools.pairwise(times)), strict=True))
-        known = [k for k in done if k in self._last]
-        before = sum(self._last[k] for k in known)
-        factor = sum(took[k] for k in known) / before if before else 1.0
-        typical = sum(took.values()) / len(took) if took else None
-        expected = [self._last[k] * factor if k in self._last else typical for k in self._keys[position:]]
-        if any(seconds is None for seconds in expected):
+        took = self._took(position)
+        guesses = [self._expect(k, took) for k in self._keys[position:]]
+        if any(seconds is None for seconds, _ in guesses):
             return ""
-        own, *others = (s for s in expected if s is not None)
+        own, *others = (seconds for seconds, _ in guesses if seconds is not None)
         spent = now - self._entered[key]
-        rest = sum(others)
-        if spent > own:
-            return f"at least {duration(rest)} left" if rest else "longer than expected"
-        guessed = any(k not in self._last for k in self._keys[position:])
-        return f"{'perhaps' if guessed else 'about'} {duration(own - spent + rest)} left"
+        if spent > own and not others:
+            return "longer than expected"
+        word = "at least" if spent > own else max((w for _, w in guesses), key=_WORDS.index)
+        return f"{word} {duration(max(0.0, own - spent) + sum(others))} left"
+
+    def _took(self, position: int) -> dict[str, float]:
+        """Seconds of each that was done before the one at `position`."""
+        entered = [k for k in self._keys[: position + 1] if k in self._entered]
+        pairs = itertools.pairwise(entered)
+        return {a: self._entered[b] - self._entered[a] for a, b in pairs}
+
+    def _expect(self, key: str, took: Mapping[str, float]) -> tuple[float | None, str]:
+        if key in self._last:
+            known = [k for k in took if k in self._last]
+            before = sum(self._last[k] for k in known)
+            return self._last[key] * (sum(took[k] for k in known) / before if before else 1.0), "about"
+        alike = [took[k] for k in took if self._kinds.get(k) == self._kinds.get(key)]
+        if alike:
+            return statistics.mean(alike), "perhaps"
+        return (statistics.mean(took.values()), "at least") if took else (None, "at least")
+
+
+_WORDS = ("about", "perhaps", "at least")
+"""From what is known to what is not."""
 
 
 def is_plain(environment: Mapping[str, str]) -> bool:

@@ -55,6 +55,20 @@ def test_first_run_cannot_guess_until_one_is_done(said: Callable[..., list[str]]
     ]
 
 
+def test_what_was_not_seen_may_take_longer(clock: Clock) -> None:
+    """Eager rungs say nothing of how long one takes that is compiled."""
+    lines: list[str] = []
+    kinds = {"a": False, "b": False, "c": True}
+    progress = Progress(["a", "b", "c"], lambda line: lines.append(line().fit(99)), kinds=kinds, clock=clock)
+    for seconds, key in ((0, "a"), (10, "b"), (20, "c")):
+        clock.time = 1000.0 + seconds
+        progress(key, "x")
+    assert lines[1:] == [
+        "[2/3] b: x (10 s elapsed, at least 20 s left)",
+        "[3/3] c: x (20 s elapsed, at least 10 s left)",
+    ]
+
+
 def test_last_times_are_the_guess(said: Callable[..., list[str]]) -> None:
     """What each took the last time, from the first line on."""
     last = {"a": 10.0, "b": 20.0, "c": 300.0}
