@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfsuite.records import Status
+from perfsuite.records import Cause, Status
 from perfsuite.report import figures, messages
 from perfsuite.report import format as show
 from perfsuite.report.github import MOST_COMMENT_BYTES
@@ -199,12 +199,16 @@ def _row(line: _Line, *, several: bool) -> str:
 
 def _what_to_do(lines: Sequence[_Line]) -> list[str]:
     steps = [(line.name, step) for line in lines for step in messages.next_steps(line.result)]
-    new = [line for line in lines if line.result.verdict and line.result.verdict.status is Status.NEW]
+    verdicts = [line.result.verdict for line in lines if line.result.verdict]
     said = [f"- {name}: {label}: {code(command)}" for name, (label, command) in steps[:MOST_LINES]]
     if len(steps) > MOST_LINES:
         said.append("- and so on for the others")
-    if new:
+    if any(verdict.status is Status.NEW for verdict in verdicts):
         said.append(f"- record what is NEW: {code('pytest --benchmark-only --perf-update=new')}")
+    if any(v.status is Status.INCONCLUSIVE and Cause.FEW_SESSIONS in v.causes for v in verdicts):
+        said.append(
+            f"- too few sessions to find a small slowdown, record more: {code('perfsuite calibrate --sessions 5')}"
+        )
     return ["", "**What to do**", "", *said] if said else []
 
 

@@ -27,6 +27,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
     [
         ("import perfsuite.plugin", ""),
         ("import perfsuite.report.terminal, perfsuite.store, perfsuite.decision", ""),
+        ("import perfsuite.report.markdown, perfsuite.report.github, perfsuite.report.exports.pytorch", ""),
         ("from perfsuite.measuring import now; now()", ""),
         ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
@@ -34,7 +35,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         (PYTEST.format("'--help'"), "--perf-time-budget"),
         (PYTEST.format(COLLECT), "shapes-bf16-sdpa"),
     ],
-    ids=["plugin", "records", "clock", "workers", "list", "help", "pytest-help", "collect"],
+    ids=["plugin", "records", "texts", "clock", "workers", "list", "help", "pytest-help", "collect"],
 )
 def test_torch_stays_out(statement: str, shown: str) -> None:
     """In a fresh process it does its work without torch, diffusers, transformers or torchao."""

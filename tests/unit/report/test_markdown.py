@@ -160,6 +160,9 @@ def test_inconclusive_is_said_and_is_no_success(
     assert text.startswith("## perfsuite: no regression in 1 result\n")
     assert "1 comparison INCONCLUSIVE" in text
     assert "What to do" not in text
+    few = replace(UNSURE, causes=(Cause.FEW_SESSIONS,))
+    text = markdown.summary([make_run(make_result(verdict=few))])
+    assert "record more: perfsuite calibrate --sessions 5" in shown(text)
 
 
 def test_nothing_compared_is_said(make_run: Callable[..., Run], make_result: Callable[..., Result]) -> None:
