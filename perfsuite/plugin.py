@@ -140,16 +140,12 @@ class _StatusLine:
     def __init__(self, config: pytest.Config) -> None:
         from perfsuite.report.progress import LiveLine, is_plain
 
-        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        plugins: Any = config.pluginmanager
+        self._reporter: Any = plugins.get_plugin("terminalreporter")
+        self._capture: Any = plugins.get_plugin("capturemanager")
         self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
         self._live: LiveLine | None = None
-        if (
-            self._reporter is not None
-            and not self._quiet
-            and self._reporter.isatty
-            and not is_plain(os.environ)
-        ):
+        if not self._quiet and self._reporter.isatty and not is_plain(os.environ):
             writer = self._reporter._tw
             # Where tests write to the terminal themselves, nobody knows where its cursor is a second later.
             ticks = config.option.capture in ("fd", "sys")

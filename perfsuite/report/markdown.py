@@ -206,9 +206,8 @@ def _what_to_do(lines: Sequence[_Line]) -> list[str]:
     if any(verdict.status is Status.NEW for verdict in verdicts):
         said.append(f"- record what is NEW: {code('pytest --benchmark-only --perf-update=new')}")
     if any(v.status is Status.INCONCLUSIVE and Cause.FEW_SESSIONS in v.causes for v in verdicts):
-        said.append(
-            f"- too few sessions to find a small slowdown, record more: {code('perfsuite calibrate --sessions 5')}"
-        )
+        record = code("perfsuite calibrate --sessions 5")
+        said.append(f"- too few sessions to find a small slowdown, record more: {record}")
     return ["", "**What to do**", "", *said] if said else []
 
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 WIDTH = 118
 """Columns: the whole table side by side."""
 _FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+_ASPECT = 0.6
+"""Width over height of a character of these fonts, nearly."""
 # Fields and measures are those of rich's own, whose fonts come from the network.
 _FORMAT = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="perfsuite">
 <style>
-.{unique_id}-matrix {{ font: {char_height}px/{line_height}px @FONTS@; }}
+.{unique_id}-matrix {{ font: {char_height}px/{line_height}px @FONTS@; white-space: pre; }}
 .{unique_id}-title {{ font: bold 18px sans-serif; }}
 {styles}
 </style>
@@ -30,7 +32,7 @@ _FORMAT = """\
 {chrome}
 <g transform="translate({terminal_x}, {terminal_y})">
 {backgrounds}
-<g class="{unique_id}-matrix">
+<g class="{unique_id}-matrix" xml:space="preserve">
 {matrix}
 </g>
 </g>
@@ -52,5 +54,6 @@ def export(runs: Sequence[Run]) -> str:
         console.print(Text.from_ansi(table))
         for line in terminal.stages(run.results, WIDTH):
             console.print(Text("\n".join(show.wrapped(line, WIDTH))))
-    svg: str = console.export_svg(title="perfsuite", code_format=_FORMAT, unique_id="perfsuite")
-    return svg
+    return console.export_svg(
+        title="perfsuite", code_format=_FORMAT, unique_id="perfsuite", font_aspect_ratio=_ASPECT
+    )
