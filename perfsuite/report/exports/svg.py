@@ -53,7 +53,8 @@ def export(runs: Sequence[Run]) -> str:
         )
         console.print(Text.from_ansi(table))
         for line in terminal.stages(run.results, WIDTH):
-            console.print(Text("\n".join(show.wrapped(line, WIDTH))))
+            # Two short of the edge, where a font that is a little wider would be cut.
+            console.print(Text("\n".join(show.wrapped(line, WIDTH - 2))))
     return console.export_svg(
         title="perfsuite", code_format=_FORMAT, unique_id="perfsuite", font_aspect_ratio=_ASPECT
     )
