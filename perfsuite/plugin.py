@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
+import os
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
     from perfsuite.records import Quality, Result, Variant, Workload
     from perfsuite.recovery import Elsewhere
+    from perfsuite.report.progress import Line, Progress
     from perfsuite.workbench import Workbench
 
 _SETTINGS = pytest.StashKey[Settings]()
 _BENCH = pytest.StashKey["Workbench"]()
 _STATUS_LINE = pytest.StashKey["_StatusLine"]()
+_SAID = pytest.StashKey[list[str]]()
+"""Of a test: level, title and message of its annotation on GitHub."""
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+_WAITING = (Status.IMPROVED, Status.INCOMPATIBLE)
+"""Until somebody acts, such a rung is not held to what it can do, or to nothing at all."""
 _GATES = {"latency_gate", "picture_gate", "look_gate"}
 
 
@@ -137,51 +143,52 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _StatusLine:
-    """Writes progress past pytest's capture: a line each, or on a terminal one line in place.
-
-    The one in place is the line below the cursor, which stays where pytest goes on writing.
-    """
+    """Writes progress past pytest's capture: a line each, or on a terminal one line in place."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
-        self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
-        self._shown = False
+        from perfsuite.report.progress import LiveLine, is_plain
 
-    def __call__(self, line: str) -> None:
+        plugins: Any = config.pluginmanager
+        self._reporter: Any = plugins.get_plugin("terminalreporter")
+        self._capture: Any = plugins.get_plugin("capturemanager")
+        self._quiet = self._reporter is None or self._capture is None or config.option.verbose < 0
+        self._live: LiveLine | None = None
+        if not self._quiet and self._reporter.isatty and not is_plain(os.environ):
+            writer = self._reporter._tw
+            # Where tests write to the terminal themselves, nobody knows where its cursor is a second later.
+            ticks = config.option.capture in ("fd", "sys")
+
+            def column() -> int:
+                return int(writer.width_of_current_line % writer.fullwidth + 1)
+
+            self._live = LiveLine(writer._file, lambda: writer.fullwidth, column, ticks=ticks)
+
+    def __call__(self, line: Callable[[], Line]) -> None:
         if self._quiet:
             return
         with self._capture.global_and_fixture_disabled():
-            if self._reporter.isatty:
-                self._below(line[: self._reporter._tw.fullwidth - 1])
-                self._shown = True
+            if self._live is not None:
+                self._live.show(line)
             else:
                 self._reporter.ensure_newline()
-                self._reporter.write_line(line)
+                self._reporter.write_line(line().fit(self._reporter._tw.fullwidth, cut=False))
 
     def clear(self) -> None:
         """Take the line in place away."""
-        if self._shown:
+        if self._live is not None:
             with self._capture.global_and_fixture_disabled():
-                self._below("")
-            self._shown = False
-
-    def _below(self, line: str) -> None:
-        writer = self._reporter._tw
-        column = writer.width_of_current_line % writer.fullwidth + 1
-        # Not by the writer's own method: it would count these characters to its current line.
-        writer._file.write(f"\n\r\x1b[2K{line}\x1b[A\x1b[{column}G")
-        writer._file.flush()
+                self._live.clear()
 
 
-def _progress(session: pytest.Session, bench: Workbench | None = None) -> Any:
+def _progress(session: pytest.Session, bench: Workbench) -> Progress:
     from perfsuite.report.progress import Progress
 
-    pairs = [pair for item in session.items if (pair := _pair(item)) is not None]
-    keys = dict.fromkeys(f"{w.name} {v.name}" for w, v in pairs)
-    stored = bench.baselines.entries.values() if bench and bench.baselines else ()
+    pairs = dict.fromkeys(pair for item in session.items if (pair := _pair(item)) is not None)
+    keys = [f"{w.name} {v.name}" for w, v in pairs if _unwanted(v, bench) is None]
+    stored = bench.baselines.entries.values() if bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
-    return Progress(list(keys), session.config.stash[_STATUS_LINE], last_time_s=last)
+    compiled = {f"{w.name} {v.name}": v.compiled for w, v in pairs}
+    return Progress(keys, session.config.stash[_STATUS_LINE], last_time_s=last, kinds=compiled)
 
 
 def _planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
@@ -241,6 +248,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     reason = _unwanted(variant, workbench)
     if reason is not None:
         pytest.skip(reason)
+    _properties(request)("perfsuite.device", workbench.device.slug)
     _forget_last_failure()
     gates = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if {"picture_gate", "look_gate"} & gates:
@@ -293,7 +301,19 @@ def latency_gate(
         passed = _accepted(verdict.status, workbench.settings) and not drew_wrong
         if not passed:
             workbench.reject(result.workload, result.variant)
-        return Check(passed, messages.latency(result, verdict, workbench.baseline_versions(result)))
+        versions = workbench.baseline_versions(result)
+        message = messages.latency(result, verdict, versions, _repeated(request.config))
+        name = f"{result.workload} {result.variant}"
+        if not passed:
+            wrong = f", wrong picture: {result.timed.status}" if drew_wrong and result.timed else ""
+            _say(request, "error", f"{name} {verdict.status}{wrong}", message)
+        elif not _records(verdict.status, workbench.settings) and verdict.status in (
+            Status.IMPROVED,
+            Status.INCOMPATIBLE,
+        ):
+            # Until somebody acts, this rung is not held to what it can do, or to nothing at all.
+            _say(request, "warning", f"{name} {verdict.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -305,11 +325,17 @@ def _accepted(status: Status, settings: Settings) -> bool:
         fails |= {Status.NEW, Status.INCOMPATIBLE, Status.IMPROVED}
     if settings.update == "append":
         fails.add(Status.INCOMPATIBLE)  # it cannot be appended
-    recording = settings.update == "reset" or (settings.update != "never" and status is Status.NEW)
-    return recording or status not in fails
+    return _records(status, settings) or status not in fails
+
+
+def _records(status: Status, settings: Settings) -> bool:
+    """Whether this run was asked to store what has this verdict."""
+    return settings.update == "reset" or (settings.update != "never" and status is Status.NEW)
 
 
 def _describe(benchmark: Any, record_property: Callable[[str, object], None], result: Result) -> None:
+    from perfsuite.report import junit
+
     verdict, session = result.verdict, result.session
     assert verdict is not None
     assert session is not None
@@ -324,9 +350,19 @@ def _describe(benchmark: Any, record_property: Callable[[str, object], None], re
         peak_memory_bytes=session.peak_memory_bytes,
         evidence=list(result.evidence),
     )
-    record_property("perfsuite.verdict", verdict.status.value)
-    record_property("perfsuite.median_s", statistics.median(session.latency_s))
-    record_property("perfsuite.detail", verdict.detail)
+    for name, value in junit.of_latency(result):
+        record_property(name, value)
+
+
+def _say(request: pytest.FixtureRequest, level: str, title: str, message: str) -> None:
+    """Keep what GitHub is to show at this test."""
+    request.node.stash[_SAID] = [level, f"perfsuite: {title}", message]
+
+
+def _repeated(config: pytest.Config) -> list[str]:
+    """Options of this command line without which a repeat would measure, or store, something else."""
+    given = {name: config.getoption(f"perf_{name}") for name in ("device", "weights", "baselines")}
+    return [f"--perf-{name}={value}" for name, value in given.items() if value is not None]
 
 
 def _passes(status: PictureStatus, workbench: Workbench) -> bool:
@@ -363,9 +399,12 @@ def picture_gate(
         found = replace(result.quality, status=worst(result.quality.scores), looks=())
         _describe_pictures(benchmark, _properties(request), result, found)
         passed = _passes(found.status, workbench)
+        steps = messages.look_steps(result, "pictures", found.status, _repeated(request.config))
+        message = messages.pictures(name, found, workbench.moved(result), steps)
         if not passed:
             workbench.reject(*key)
-        return Check(passed, messages.pictures(name, found))
+            _say(request, "error", f"{name} pictures {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -373,6 +412,8 @@ def picture_gate(
 def _describe_pictures(
     benchmark: Any, record_property: Callable[[str, object], None], result: Result, found: Quality
 ) -> None:
+    from perfsuite.report import junit
+
     benchmark.extra_info.update(
         workload=result.workload,
         variant=result.variant,
@@ -380,8 +421,8 @@ def _describe_pictures(
         ssim={s.prompt: s.ssim for s in found.scores},
         psnr_db={s.prompt: s.psnr_db for s in found.scores},
     )
-    record_property("perfsuite.pictures", found.status.value)
-    record_property("perfsuite.ssim", found.ssim)
+    for name, value in junit.of_pictures(found):
+        record_property(name, value)
 
 
 @pytest.fixture
@@ -404,14 +445,15 @@ def look_gate(
         look = inspection.quality.look(name)
         _properties(request)(f"perfsuite.{name}", look.status.value)
         passed = look.status not in _WRONG
-        if not passed:
-            workbench.reject(*key)
         result = workbench.result(*key)
         assert result is not None
-        return Check(
-            passed,
-            messages.look(" ".join(key), look, workbench.moved(result), inspection.artifacts),
-        )
+        steps = messages.look_steps(result, name, look.status, _repeated(request.config))
+        moved = workbench.moved(result)
+        message = messages.look(" ".join(key), look, moved, inspection.artifacts, steps)
+        if not passed:
+            workbench.reject(*key)
+            _say(request, "error", f"{' '.join(key)} {name} {look.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -441,26 +483,41 @@ def count_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable
 
 
 @pytest.fixture
-def golden_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+def golden_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
     """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
     from perfsuite.report import messages
 
+    _properties(request)("perfsuite.device", workbench.device.slug)
+
     def gate(workload: Workload) -> Check:
         found = workbench.golden(workload)
-        passed = _passes(found.status, workbench)
-        return Check(passed, messages.pictures(f"{workload.name} float32 against golden", found))
+        name, passed = f"{workload.name} float32 against golden", _passes(found.status, workbench)
+        message = messages.pictures(
+            name, found, steps=messages.golden_steps(workload.name, _repeated(request.config))
+        )
+        if not passed:
+            _say(request, "error", f"{name} {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
 
 @pytest.fixture
-def honest_gate(workbench: Workbench) -> Callable[[Workload], Check]:
+def honest_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
     """Compare honest eager pipelines of this run with their stored errors: from workload to `Check`."""
+    from perfsuite.report import messages
+
+    _properties(request)("perfsuite.device", workbench.device.slug)
 
     def gate(workload: Workload) -> Check:
         found = workbench.honest(workload)
-        passed = _passes(found.status, workbench)
-        return Check(passed, f"{workload.name} honest eager code: {found.status}: {found.detail}")
+        name, passed = f"{workload.name} honest eager code", _passes(found.status, workbench)
+        message = messages.honest(
+            name, found, messages.golden_steps(workload.name, _repeated(request.config))
+        )
+        if not passed:
+            _say(request, "error", f"{name} {found.status}", message)
+        return Check(passed, message)
 
     return gate
 
@@ -489,22 +546,34 @@ def structure_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Call
 # -- hooks -----------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> None:
-    """Clear the line for what pytest writes about the test."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Clear the line for what pytest writes about the test, and pass on what GitHub is to show there."""
+    report: Any = yield
     status_line = item.config.stash.get(_STATUS_LINE, None)
-    if status_line is not None:
+    if status_line is not None and not (report.when == "setup" and report.passed):
         status_line.clear()
+    said = item.stash.get(_SAID, None)
+    if said is not None and report.when == "call":
+        # An attribute of the report, for that comes to this process from workers too.
+        report.perfsuite_said = said
+    return report
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the baselines once, after all tests; also after Ctrl-C, with what was finished."""
+    """Write baselines and summary once, after all tests; also after Ctrl-C, with what was finished."""
     from perfsuite.report import terminal
     from perfsuite.store import StoreError
 
+    status_line = session.config.stash.get(_STATUS_LINE, None)
+    if status_line is not None:
+        status_line.clear()
     bench = session.config.stash.get(_BENCH, None)
     if bench is None:
         return
+    if not hasattr(session.config, "workerinput"):  # a worker of xdist has a part of the run only
+        _summarize(bench, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
     _write_report(session, bench)
     try:
         made = bench.update_baselines()
@@ -536,23 +605,86 @@ def _write_report(session: pytest.Session, bench: Workbench) -> None:
     bench.closing_lines.append(f"report {page}")
 
 
+def _summarize(bench: Workbench, *, interrupted: bool) -> None:
+    """Append the run to the summary of this step on GitHub, where it is one and anything was begun."""
+    from perfsuite.report import github, markdown
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path or not bench.results:
+        return
+    note = "The run was interrupted: this is what was finished." if interrupted else ""
+    try:
+        with open(path, "ab") as file:
+            spare = github.MOST_SUMMARY_BYTES - file.tell() - 2
+            stored = {bench.device.slug: bench.baselines}
+            text = markdown.summary([bench.run()], stored, most_bytes=spare, note=note)
+            file.write(f"\n{text}\n".encode() if text else b"")
+    except OSError as error:
+        bench.closing_lines.append(f"ERROR: no summary for GitHub: {path}: {error.strerror}")
+        return
+    if not text:
+        bench.closing_lines.append(f"no room for a summary in {path}: GitHub shows 1 MiB a step")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     from perfsuite.report import counts, terminal
+    from perfsuite.report import format as show
 
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(terminalreporter, config)
     bench = config.stash.get(_BENCH, None)
     if bench is None and config.stash[_SETTINGS].report is not None:
         terminalreporter.write_line("perfsuite: no report: no test of this run measured anything")
     if bench is None or not (bench.results or bench.closing_lines):
         return
     terminalreporter.section("perfsuite")
-    colour = terminalreporter.hasmarkup
+    colour, width = terminalreporter.hasmarkup, terminalreporter._tw.fullwidth
     measured = [r for r in bench.results if r.session is not None or r.quality is not None]
     if measured:
-        text = terminal.ladder(measured, bench.device, colour=colour, width=terminalreporter._tw.fullwidth)
-        for line in text.splitlines():
+        for line in terminal.ladder(measured, bench.device, colour=colour, width=width).splitlines():
             terminalreporter._tw.line(line)
-    found = [*terminal.published(measured), *terminal.stages(measured), *terminal.remarks(measured)]
-    for line in [*found, *counts.remarks(bench.results), *bench.closing_lines]:
-        terminalreporter.write_line(line)
-    terminalreporter.write_line(f"results {bench.settings.results}")
+    found = [
+        *terminal.published(measured),
+        *terminal.stages(measured, width),
+        *terminal.remarks(measured, _repeated(config)),
+        *counts.remarks(bench.results),
+        *bench.closing_lines,
+        f"results {bench.settings.results}",
+    ]
+    for line in found:
+        for part in show.wrapped(line, width):
+            terminalreporter.write_line(part)
     sys.stdout.flush()
+
+
+def _annotate(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Lines of the log that GitHub shows at the tests: those of this suite that failed, and what waits for
+    a person though it passed."""
+    from perfsuite.report import github
+
+    found = []
+    for report in (r for of_kind in terminalreporter.stats.values() for r in of_kind):
+        ours = any(name.startswith("perfsuite.") for name, _ in getattr(report, "user_properties", ()))
+        if not ours or not isinstance(report, pytest.TestReport):
+            continue
+        said = getattr(report, "perfsuite_said", None)
+        if said is None and report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash is not None else report.longreprtext
+            said = ["error", f"perfsuite: {report.head_line} failed in {report.when}", message]
+        if said is not None:
+            level, title, message = said
+            file, line, _ = report.location
+            found.append(
+                github.Annotation(level, title, message, _in_repository(file, config), (line or 0) + 1)
+            )
+    for text in github.commands(found):
+        terminalreporter.ensure_newline()
+        terminalreporter._tw.line(text)
+
+
+def _in_repository(file: str, config: pytest.Config) -> str:
+    """The test's file as GitHub names it: from the root of the checkout, with slashes."""
+    path = (config.rootpath / file).resolve()
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath).resolve()
+    return (path.relative_to(root) if path.is_relative_to(root) else Path(file)).as_posix()

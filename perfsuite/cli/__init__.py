@@ -6,7 +6,7 @@ Importing a module here registers its subcommands, in this order.
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
 from perfsuite.cli import listing, diagnosing, baselining, calibrating, planting, evaluating, comparing
-from perfsuite.cli import explaining, reporting
+from perfsuite.cli import explaining, reporting, exporting
 
 __all__ = [
     "app",
@@ -16,6 +16,7 @@ __all__ = [
     "diagnosing",
     "evaluating",
     "explaining",
+    "exporting",
     "listing",
     "main",
     "planting",

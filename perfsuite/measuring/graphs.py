@@ -119,8 +119,9 @@ class _Books:
         self.skips = self._count("inductor", "cudagraph_skips")
         self.breaks: Counter[str] = Counter()
         # The second kind: a function that is given up altogether.
-        for kind in ("graph_break", "unimplemented") if self.counters is not None else ():
-            self.breaks += self.counters[kind]
+        if self.counters is not None:
+            for kind in ("graph_break", "unimplemented"):
+                self.breaks += self.counters[kind]
 
     def _count(self, group: str, name: str) -> int:
         return int(self.counters[group][name]) if self.counters is not None else 0

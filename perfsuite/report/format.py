@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,3 +69,47 @@ def exact_memory(size_bytes: float) -> str:
     if size_bytes < 2**20:
         return f"{size_bytes / 1024:.5g} KiB"
     return f"{size_bytes / 2**20:.6g} MiB"
+
+
+def duration(seconds: float) -> str:
+    """Of work that a person waits for: ``40 s``, ``5.5 min``, ``2.1 h``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5997 else f"{seconds / 3600:.1f} h"
+
+
+def plain(text: str) -> str:
+    """`text` in one line, without what a terminal would carry out: it may come from a file."""
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
+_COMMAND = re.compile(r"(?P<label>.*?: )(?P<command>(?:pytest|perfsuite) .*)")
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """`line` as lines of at most `width` characters, broken between words.
+
+    What follows the first is indented. A command at its end (``accept it: pytest ...``) is continued as
+    the shell does, so that it can be copied.
+    """
+    if len(line) <= width:
+        return [line]
+    own = line[: len(line) - len(line.lstrip())]
+    found = _COMMAND.fullmatch(line)
+    if found is None:
+        return _broken(line, width, own, f"{own}  ")
+    parts = _broken(found["command"], width - 2, f"{own}  ", f"{own}    ")
+    return [found["label"].rstrip(), *(f"{part} \\" for part in parts[:-1]), parts[-1]]
+
+
+_QUANTITY = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h|MiB|GiB)(?!\w))")
+
+
+def _broken(text: str, width: int, first: str, later: str) -> list[str]:
+    parts = textwrap.wrap(
+        _QUANTITY.sub("\N{NO-BREAK SPACE}", text.strip()), width, initial_indent=first,
+        subsequent_indent=later, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts]

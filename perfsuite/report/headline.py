@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
-from perfsuite.report.terminal import complaints
+from perfsuite.report.figures import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

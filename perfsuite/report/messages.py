@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
+from perfsuite.report import figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Look, Quality, Result, StructureCheck, Verdict
 
+Step = tuple[str, str]
+"""What it does, and the command that does it."""
+_TESTS = {"pictures": "test_ssim", "timed picture": "test_latency"}
+"""Of looks whose test is not named after them."""
+
 
 def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
-    """What differs between two sets of versions, as one line."""
+    """Every version that moved, came or went between two sessions, as one line."""
     moved = [
         f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
         for name in sorted({*now, *then})
@@ -24,35 +30,95 @@ def differences(now: Mapping[str, str], then: Mapping[str, str]) -> str:
     return ", ".join(moved) or "no version of Python, torch, diffusers or torchao"
 
 
-def latency(result: Result, verdict: Verdict, baseline_versions: Mapping[str, str] | None) -> str:
+_NEXT: dict[Status, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    Status.REGRESSED: (("measure again", ()), ("accept it", ("--perf-update=reset",))),
+    Status.IMPROVED: (("take it as the new baseline", ("--perf-update=reset",)),),
+    Status.NEW: (("record it", ("--perf-update=new",)),),
+    Status.INCOMPATIBLE: (("record it anew", ("--perf-update=reset",)),),
+}
+
+
+def _run(test: str, results: Sequence[Result], *options: str) -> str:
+    """A run of one test of variants of one workload. By option, not by test name alone: a variant off the
+    ladder is no test until it is asked for. Names may come from a file: the shell must not read them."""
+    only = ("--benchmark-only",) if test == "test_latency" else ()
+    chosen = (f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results))
+    return shlex.join(("pytest", *only, "-k", test, *chosen, *options))
+
+
+def next_commands(status: Status, results: Sequence[Result], options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do about results of one workload that share a latency verdict; nothing where there
+    is nothing to decide.
+
+    `options`: those of the run that a repeat needs too.
+    """
+    return [(what, _run("test_latency", results, *options, *more)) for what, more in _NEXT.get(status, ())]
+
+
+def latency_steps(result: Result, status: Status, options: Sequence[str] = ()) -> list[Step]:
+    """As `next_commands`, of one result."""
+    return next_commands(status, [result], options)
+
+
+def look_steps(result: Result, look: str, status: PictureStatus, options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do where pictures or numbers are wrong; a broken picture cannot be accepted."""
+    steps = [("look again", _run(_TESTS.get(look, f"test_{look}"), [result], *options))]
+    if look in _TESTS and status is PictureStatus.DEGRADED:
+        measure = _calibrate("--quality", result.workload, options, f"--variant={result.variant}")
+        steps.append(("if they changed on purpose, measure their noise floor anew", measure))
+    return steps
+
+
+def _calibrate(what: str, workload: str, options: Sequence[str], *more: str) -> str:
+    # The suite's options are that command's too, without their prefix.
+    own = (option.replace("--perf-", "--", 1) for option in options)
+    return shlex.join(("perfsuite", "calibrate", what, f"--workload={workload}", *more, *own))
+
+
+def golden_steps(workload: str, options: Sequence[str] = ()) -> list[Step]:
+    """What a person may do where float32, or honest eager code, is not what was stored."""
+    again = ("pytest", "-k", "golden or honest", f"--perf-workload={workload}", *options)
+    return [
+        ("look again", shlex.join(again)),
+        ("if eager code changed on purpose, record it anew", _calibrate("--golden", workload, options)),
+    ]
+
+
+def next_steps(result: Result, options: Sequence[str] = ()) -> list[Step]:
+    """All of a result that a person may decide, NEW apart: one command records all that is."""
+    steps: list[Step] = []
+    if result.verdict is not None and result.verdict.status is not Status.NEW:
+        steps += latency_steps(result, result.verdict.status, options)
+    for look, status, _ in figures.wrong(result):
+        steps += look_steps(result, look, status, options)
+    by_command: dict[str, Step] = {}
+    for step in steps:
+        by_command.setdefault(step[1], step)
+    return list(by_command.values())
+
+
+def _lines(steps: Sequence[Step]) -> list[str]:
+    return [f"{label}: {command}" for label, command in steps]
+
+
+def latency(
+    result: Result,
+    verdict: Verdict,
+    baseline_versions: Mapping[str, str] | None,
+    options: Sequence[str] = (),
+) -> str:
     """The message of a latency test that fails."""
-    name = f"{result.workload} {result.variant}"
-    lines = [f"{name}: {verdict.status}: {verdict.detail}"]
+    lines = [f"{result.workload} {result.variant}: {verdict.status}: {verdict.detail}"]
     timed = result.timed
-    if timed is not None and timed.status in (PictureStatus.DEGRADED, PictureStatus.BROKEN):
+    steps = latency_steps(result, verdict.status, options)
+    if timed is not None and timed.status in figures.BAD:
         lines.append(f"the timed calls drew a wrong picture: {timed.status}: {timed.detail}")
+        steps += look_steps(result, "pictures", timed.status, options)
     if verdict.causes:
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
         lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
-    lines += [f"{what}: {command}" for what, command in next_commands(verdict.status, [result])]
-    return "\n".join(lines)
-
-
-_NEXT: dict[Status, tuple[tuple[str, str], ...]] = {
-    Status.REGRESSED: (("measure again", ""), ("accept it", " --perf-update=reset")),
-    Status.IMPROVED: (("take it as the new baseline", " --perf-update=reset"),),
-    Status.NEW: (("record it", " --perf-update=new"),),
-    Status.INCOMPATIBLE: (("record it anew", " --perf-update=reset"),),
-}
-
-
-def next_commands(status: Status, results: Sequence[Result]) -> list[tuple[str, str]]:
-    """What to do about results of one workload that share a verdict: in words, and the command."""
-    # By option, not by test name alone: a variant off the ladder is no test until it is asked for.
-    options = [f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results)]
-    test = "pytest --benchmark-only -k test_latency " + shlex.join(options)
-    return [(what, test + update) for what, update in _NEXT.get(status, ())]
+    return "\n".join([*lines, *_lines(steps)])
 
 
 def more_sessions(results: Sequence[Result]) -> str:
@@ -67,29 +133,31 @@ def look_again(results: Sequence[Result]) -> str:
     return "pytest --benchmark-only tests/quality " + shlex.join(options)
 
 
-def take_command(result: Result) -> str:
-    """The command that makes this variant's next session its baseline."""
-    return next_commands(Status.IMPROVED, [result])[0][1]
-
-
-def pictures(name: str, quality: Quality) -> str:
-    """The message of a picture test that fails: every prompt, the bad ones first."""
+def pictures(name: str, quality: Quality, moved: str = "", steps: Sequence[Step] = ()) -> str:
+    """The message of a picture test that fails: every prompt, the bad ones first; what `moved` since."""
     lines = [f"{name}: pictures {quality.status}"]
     for score in sorted(quality.scores, key=lambda s: s.status is PictureStatus.OK):
         value = "no score" if score.ssim is None else f"SSIM {score.ssim:.5f}, PSNR {score.psnr_db:.1f} dB"
         if score.flip is not None:
             value += f", FLIP {score.flip:.4f}"
         lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
-    return "\n".join(lines)
+    if moved:
+        lines.append(f"differs from the stored run: {moved}")
+    return "\n".join([*lines, *_lines(steps)])
 
 
-def look(name: str, found: Look, moved: str, artifacts: Sequence[Path]) -> str:
+def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: Sequence[Step] = ()) -> str:
     """The message of a look that fails: the first place beyond its budget, the worst, what changed."""
     lines = [f"{name}: {found.name} {found.status}: {found.detail}"]
     lines.append(f"differs from the stored run: {moved}")
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_lines(steps)])
+
+
+def honest(name: str, found: Look, steps: Sequence[Step] = ()) -> str:
+    """The message where honest eager code is further from float32 than when that was recorded."""
+    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps)])
 
 
 def structure(name: str, check: StructureCheck) -> str:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import statistics
 import textwrap
-from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from perfsuite import variants
-from perfsuite.records import PictureStatus, Status
+from perfsuite.records import Status
+from perfsuite.report import figures, messages
 from perfsuite.report import format as show
-from perfsuite.report.messages import take_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from perfsuite.records import Device, Result, Session, Stages
+    from rich.console import Console
+    from rich.table import Table
+
+    from perfsuite.records import Device, Limits, Result, Session, Stages
     from perfsuite.store import Change
 
-_BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 WEIGHTS = "weights: "
 """Beginning of the line of a result's evidence that says where its weights are from."""
 _SAID = (WEIGHTS, "this torch has no Inductor flag")
@@ -35,21 +36,13 @@ _STYLES = {
 }
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One variant as text, so that a table and plain columns show the same."""
-
-    rung: str
-    latency: str
-    speedup: str
-    baseline: str
-    change: str
-    verdict: str
-    ssim: str
-    first: str
-    memory: str
-
-    HEADER = ("rung", "median", "speed-up", "baseline", "change", "verdict", "SSIM", "compile", "peak mem")
+_ALL = ("rung", "median", "speed-up", "baseline", "change", "verdict", "SSIM", "compile", "peak mem")
+_HALVES = (
+    ("rung", "median", "speed-up", "change", "verdict"),
+    ("rung", "baseline", "SSIM", "compile", "peak mem"),
+)
+_LEFT = ("rung", "verdict")
+"""Columns of words, which begin where their heading does."""
 
 
 def stage_bar(stages: Stages, width: int = 30) -> str:
@@ -69,65 +62,23 @@ def stage_bar(stages: Stages, width: int = 30) -> str:
     return bar
 
 
-def _median(result: Result | None) -> float | None:
-    if result is None or result.session is None:
-        return None
-    return statistics.median(result.session.latency_s)
-
-
-def _speedup(result: Result, results: Sequence[Result]) -> str:
-    own = _median(result)
-    reference = next(
-        (r for r in results if (r.workload, r.variant) == (result.workload, variants.REFERENCE.name)),
-        None,
-    )
-    base = _median(reference)
-    return show.DASH if own is None or base is None else f"{base / own:.2f}x"
-
-
-def _verdict(result: Result) -> str:
-    words = []
-    if result.verdict is not None:
-        words.append(result.verdict.status.value)
-    words += [f"{name} {status.value}" for name, status, _ in complaints(result)]
-    return ", ".join(words) or show.DASH
-
-
-def complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
-    """Name, status and detail of each look that is not OK; of the pictures where only those were taken."""
-    found, timed = result.quality, result.timed
-    said = []
-    if timed is not None and timed.status in _BAD:
-        said.append(("timed picture", timed.status, f"{timed.prompt!r}: {timed.detail}"))
-    fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
-    if found is None or (not found.looks and found.status is PictureStatus.OK):
-        return said
-    if found.looks:
-        # Pictures are what a person looks for: that they were not judged is said.
-        return said + [
-            (k.name, k.status, k.detail)
-            for k in found.looks
-            if k.status not in fine or (k.name == "pictures" and k.status is not PictureStatus.OK)
-        ]
-    worst = next(s for s in found.scores if s.status is found.status)
-    return [*said, ("pictures", found.status, f"{worst.prompt!r}: {worst.detail}")]
-
-
-def _row(result: Result, results: Sequence[Result]) -> _Row:
+def _row(result: Result, results: Sequence[Result]) -> dict[str, str]:
+    """One variant as text, by heading, so that every layout shows the same."""
     session, verdict = result.session, result.verdict
-    latency = f"{show.seconds(_median(result))} {show.spread(session.latency_s)}" if session else show.DASH
+    median, speedup = show.seconds(figures.median_s(result)), figures.speedup(result, results)
     sessions = f" (n={verdict.baseline_sessions})" if verdict and verdict.baseline_s else ""
-    return _Row(
-        rung=result.variant,
-        latency=latency,
-        speedup=_speedup(result, results),
-        baseline=show.seconds(verdict.baseline_s if verdict else None) + sessions,
-        change=show.change(verdict.ratio if verdict and verdict.baseline_s else None),
-        verdict=_verdict(result),
-        ssim=show.similarity(least_ssim(result)),
-        first=_compile(session),
-        memory=show.memory(session.peak_memory_bytes if session else None),
+    cells = (
+        show.plain(result.variant),
+        f"{median} {show.spread(session.latency_s)}" if session else show.DASH,
+        show.DASH if speedup is None else f"{speedup:.2f}x",
+        show.seconds(verdict.baseline_s if verdict else None) + sessions,
+        show.change(verdict.ratio if verdict and verdict.baseline_s else None),
+        show.plain(figures.verdict_words(result)),
+        show.similarity(figures.least_ssim(result)),
+        _compile(session),
+        show.memory(session.peak_memory_bytes if session else None),
     )
+    return dict(zip(_ALL, cells, strict=True))
 
 
 def _compile(session: Session | None) -> str:
@@ -138,134 +89,152 @@ def _compile(session: Session | None) -> str:
     return show.seconds(session.compile_s) + source
 
 
-def least_ssim(result: Result) -> float | None:
-    """Over the prompts, and the picture of the last timed call."""
-    if result.quality is not None and result.quality.ssim is None:
-        return None
-    if result.timed is not None and result.timed.status is PictureStatus.BROKEN:
-        return None
-    values = [result.quality.ssim] if result.quality is not None else []
-    if result.timed is not None:
-        values.append(result.timed.ssim)
-    return min((v for v in values if v is not None), default=None)
-
-
 def _style(result: Result) -> str:
-    if any(status in _BAD for _, status, _ in complaints(result)):
+    if figures.wrong(result):
         return "bold red"
     return _STYLES[result.verdict.status] if result.verdict is not None else ""
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
-    return (row.rung, row.latency, row.speedup, row.baseline, row.change, row.verdict, row.ssim,
-            row.first, row.memory)  # fmt: skip
-
-
 def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: int) -> str:
-    """The table of one run, one section a workload; two lines a rung where columns would not fit."""
+    """The table of one run, one section a workload, no line longer than `width` (of 30 or more).
+
+    Where not all columns fit they are two tables, and where those do not, each figure has its name.
+    """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     out = StringIO()
     console = Console(
-        file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False
-    )
+        file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False,
+        color_system="standard" if colour else None,
+    )  # fmt: skip
     for workload in dict.fromkeys(r.workload for r in results):
         of_workload = [r for r in results if r.workload == workload]
-        table = Table(title=f"{workload} on {device.name}", title_justify="left", box=None, pad_edge=False)
-        for index, heading in enumerate(_Row.HEADER):
-            table.add_column(heading, justify="left" if index in (0, 5) else "right", no_wrap=True)
-        for result in of_workload:
-            cells = [Text(cell) for cell in _cells(_row(result, results))]
-            cells[5].stylize(_style(result))
-            table.add_row(*cells)
-        wanted = console.measure(table, options=console.options.update(max_width=1000)).maximum
-        if width < 100 or wanted > width:
-            _narrow(console, workload, of_workload, device)
+        rows = [_row(result, results) for result in of_workload]
+        styles = [_style(result) for result in of_workload]
+        for part in textwrap.wrap(f"{show.plain(workload)} on {show.plain(device.name)}", width):
+            console.print(Text(part, style="italic"))
+        for tables in ((_ALL,), _HALVES):
+            made = [_table(headings, rows, styles) for headings in tables]
+            options = console.options.update(max_width=1000)
+            if all(console.measure(table, options=options).maximum <= width for table in made):
+                for table in made:
+                    console.print(table)
+                break
         else:
-            console.print(table)
-    return out.getvalue().rstrip("\n")
+            for row, style in zip(rows, styles, strict=True):
+                _named(console, row, style)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _narrow(console: object, workload: str, results: Sequence[Result], device: Device) -> None:
-    from rich.console import Console
+def _table(headings: Sequence[str], rows: Sequence[Mapping[str, str]], styles: Sequence[str]) -> Table:
+    from rich.table import Table
     from rich.text import Text
 
-    assert isinstance(console, Console)
-    console.print(Text(f"{workload} on {device.name}", style="italic"))
-    for result in results:
-        cells = _cells(_row(result, results))
-        line = Text(f"{cells[0]}  ")
-        line.append(cells[5], style=_style(result))
-        console.print(line)
-        pairs = zip(_Row.HEADER, cells, strict=True)
-        # Hard spaces: a figure stays with its name and its unit.
-        rest = "  ".join(
-            f"{h} {c}".replace(" ", "\N{NO-BREAK SPACE}")
-            for h, c in pairs
-            if h not in ("rung", "verdict") and c != show.DASH
-        )
-        for part in textwrap.wrap(rest, console.width - 4):
-            console.print(Text(f"    {part}".replace("\N{NO-BREAK SPACE}", " ")))
+    # Of half a table, a column without any figure says nothing.
+    shown = [h for h in headings if headings is _ALL or any(row[h] != show.DASH for row in rows)]
+    table = Table(box=None, pad_edge=False)
+    for heading in shown:
+        table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
+    for row, style in zip(rows, styles, strict=True):
+        cells = {heading: Text(row[heading]) for heading in shown}
+        if "verdict" in cells:
+            cells["verdict"].stylize(style)
+        table.add_row(*cells.values())
+    return table
+
+
+def _named(console: Console, row: Mapping[str, str], style: str) -> None:
+    from rich.text import Text
+
+    for part in textwrap.wrap(row["rung"], console.width - 2) or [""]:
+        console.print(Text(part))
+    console.print(Text(f"  {row['verdict']}", style))
+    # Hard spaces: a figure stays with its name and its unit.
+    rest = "  ".join(
+        f"{h} {c}".replace(" ", "\N{NO-BREAK SPACE}")
+        for h, c in row.items()
+        if h not in _LEFT and c != show.DASH
+    )
+    for part in textwrap.wrap(rest, console.width - 4):
+        console.print(Text(f"    {part}".replace("\N{NO-BREAK SPACE}", " ")))
 
 
 def published(results: Sequence[Result]) -> list[str]:
     """Speed-ups over float32 with TF32, which is what published ones are over; one line a workload."""
     lines = []
     for base in results:
-        own = _median(base) if base.variant == variants.PUBLISHED_REFERENCE.name else None
+        own = figures.median_s(base) if base.variant == variants.PUBLISHED_REFERENCE.name else None
         if own is None:
             continue
         others = [
             f"{r.variant} {own / median:.2f}x"
             for r in results
-            if r.workload == base.workload and r is not base and (median := _median(r)) is not None
+            if r.workload == base.workload and r is not base and (median := figures.median_s(r)) is not None
         ]
         if others:
             lines.append(f"{base.workload}: speed-up over {base.variant}, as published: {', '.join(others)}")
     return lines
 
 
-def stages(results: Iterable[Result]) -> list[str]:
-    """Where the time of each rung goes, one line a rung, and how near that is to the device's ceiling."""
+def stages(results: Iterable[Result], width: int = 120) -> list[str]:
+    """Where the time of each rung goes, and how near that is to the device's ceiling.
+
+    One line a rung, or two where `width` is too small for one.
+    """
     measured = [(r.variant, r.session, r.session.stages) for r in results if r.session and r.session.stages]
     if not measured:
         return []
-    lines = ["one call by stage (T text encoders, U denoising steps, V VAE, . rest)"]
+    legend = "one call by stage (T text encoders, U denoising steps, V VAE, . rest)"
     if any(session.limits for _, session, _ in measured):
-        lines[0] += "; %: of the rate of a large matrix product in the rung's precision"
-    for variant, session, split in measured:
-        steps_s, limits = split.steps_s, session.limits
-        step_s = statistics.median(steps_s)
-        shares = [
-            f" {limits.share(flop, seconds) * 100:.0f} %" if limits and seconds else ""
-            for flop, seconds in (
-                (limits.step_flop if limits else 0, step_s), (limits.vae_flop if limits else 0, split.vae_s)
-            )
-        ]  # fmt: skip
-        steps = f"{len(steps_s)} x {show.seconds(step_s)}{shares[0]}"
-        lines.append(
-            f"  {variant:<28} {stage_bar(split):<30} T {show.seconds(split.text_encoders_s)}"
-            f"  U {steps}  V {show.seconds(split.vae_s)}{shares[1]}"
-        )
-    ceilings: dict[str, tuple[float, float]] = {}
-    for variant, session, _ in measured:
-        if session.limits:
-            precision, rates = variants.get(variant).precision, session.limits
-            product, copy = ceilings.get(precision, (0.0, 0.0))
-            ceilings[precision] = (
-                max(product, rates.product_flop_per_s), max(copy, rates.copy_bytes_per_s)
-            )  # fmt: skip
-    for precision, (product, copy) in ceilings.items():
-        lines.append(
-            f"  ceiling {precision}: product {show.rate(product, 'FLOP/s')}, copy {show.rate(copy, 'B/s')}"
-        )
-    return lines
+        legend += "; %: of the rate of a large matrix product in the rung's precision"
+    rows = [
+        (show.plain(variant), split, _stage_figures(split, session.limits))
+        for variant, session, split in measured
+    ]
+    names, texts = max(len(name) for name, _, _ in rows), max(len(text) for _, _, text in rows)
+    bar = next((b for b in (30, 15) if 2 + names + 1 + b + 1 + texts <= width), None)
+    lines = [legend]
+    for name, split, text in rows:
+        if bar is None:
+            lines += [f"  {name:<{names}} {stage_bar(split, 15)}", f"    {text}"]
+        else:
+            lines.append(f"  {name:<{names}} {stage_bar(split, bar):<{bar}} {text}")
+    return lines + _ceilings([(variant, session.limits) for variant, session, _ in measured])
 
 
-def remarks(results: Iterable[Result]) -> list[str]:
-    """What a person should know besides the table: every verdict that is not a plain OK."""
+def _stage_figures(split: Stages, limits: Limits | None) -> str:
+    def share(flop: int, seconds: float) -> str:
+        return f" {limits.share(flop, seconds) * 100:.0f} %" if limits and seconds else ""
+
+    step_s = statistics.median(split.steps_s) if split.steps_s else 0.0
+    step = share(limits.step_flop if limits else 0, step_s)
+    vae = share(limits.vae_flop if limits else 0, split.vae_s)
+    return (
+        f"T {show.seconds(split.text_encoders_s)}  U {len(split.steps_s)} x {show.seconds(step_s)}{step}"
+        f"  V {show.seconds(split.vae_s)}{vae}"
+    )
+
+
+def _ceilings(measured: Iterable[tuple[str, Limits | None]]) -> list[str]:
+    """The best rates of each precision, one line each."""
+    best: dict[str, tuple[float, float]] = {}
+    for variant, rates in measured:
+        precision = figures.precision(variant)
+        if rates is not None and precision is not None:
+            product, copy = best.get(precision, (0.0, 0.0))
+            best[precision] = (max(product, rates.product_flop_per_s), max(copy, rates.copy_bytes_per_s))
+    return [
+        f"  ceiling {precision}: product {show.rate(product, 'FLOP/s')}, copy {show.rate(copy, 'B/s')}"
+        for precision, (product, copy) in best.items()
+    ]
+
+
+def remarks(results: Iterable[Result], options: Sequence[str] = ()) -> list[str]:
+    """What a person should know besides the table: every verdict that is not a plain OK.
+
+    `options`: those of the run that a repeat needs too.
+    """
     results = list(results)
     lines = list(
         dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(_SAID))
@@ -279,9 +248,10 @@ def remarks(results: Iterable[Result]) -> list[str]:
             causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
             lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
             if verdict.status is Status.IMPROVED:
-                lines.append(f"  take it as the new baseline: {take_command(result)}")
-        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in complaints(result)]
-    return lines
+                steps = messages.latency_steps(result, verdict.status, options)
+                lines += [f"  {label}: {command}" for label, command in steps]
+        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in figures.complaints(result)]
+    return [show.plain(line) for line in lines]
 
 
 def changes(made: Sequence[Change], path: str) -> list[str]:

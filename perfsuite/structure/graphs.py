@@ -11,6 +11,8 @@ from perfsuite.measuring.graphs import recording
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perfsuite.measuring.graphs import Graphs
     from perfsuite.pipelines import Prepared
 
@@ -93,7 +95,7 @@ def check_recompilations(prepared: Prepared) -> StructureCheck:
         return unknown
     context, pipe = prepared.context, prepared.pipe
     other = replace(context.workload, seed=context.workload.seed + 1000)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "the same call": lambda: context.generate(pipe, steps=2),
         "another prompt": lambda: context.generate(pipe, prompt=len(context.workload.prompts) - 1, steps=2),
         "another seed": lambda: replace(context, workload=other).generate(pipe, steps=2),

@@ -45,7 +45,7 @@ def heavy_imports() -> Iterator[None]:
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: F401
 
     from perfsuite import workbench
-    from perfsuite.report import counts, messages, progress, terminal  # noqa: F401
+    from perfsuite.report import counts, github, junit, markdown, messages, progress, terminal  # noqa: F401
 
     # pydantic, filelock, psutil and the store's adapters come with the first use.
     workbench.Baselines(HERE).load("none")
@@ -210,8 +210,12 @@ class Suite:
 @pytest.fixture
 def suite(pytester: pytest.Pytester, replay: Any, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A folder with the suite's own tests, driven by a replay."""
-    for name in ("PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"):
+    for name in (
+        "PYTEST_ADDOPTS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER", "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE",
+    ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "140")
     # Whatever else is installed is not under test, and takes time to load.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

@@ -17,6 +17,12 @@ def test_verdicts_and_messages_are_in_the_file(suite):
     assert slower.properties["perfsuite.verdict"] == "REGRESSED"
     assert float(slower.properties["perfsuite.median_s"]) == pytest.approx(3.0)
     assert " % slower than the baseline" in slower.properties["perfsuite.detail"]
+    assert 2.5 < float(slower.properties["perfsuite.ratio"]) < 3.5
+    low, high = map(float, slower.properties["perfsuite.interval"].split(","))
+    assert low < float(slower.properties["perfsuite.ratio"]) < high
+    assert 0 < float(slower.properties["perfsuite.minimum_detectable_effect"])
+    assert "perfsuite.causes" not in slower.properties
+    assert slower.properties["perfsuite.device"] == "cpu-replayed-2t"
 
     new = cases["test_latency[shapes-bf16-sdpa]"]
     assert (new.failure, new.properties["perfsuite.verdict"]) == (None, "NEW")

@@ -1,10 +1,10 @@
 """Progress lines: which variant of how many, which phase, how long."""
 
-import os
 import re
 import sys
 
 import pytest
+from screen import on_a_terminal
 
 PHASES = ["building", "first call", "warm-up", "6 rounds", "stages", "limits"]
 
@@ -58,53 +58,11 @@ def test_other_ways_of_writing_do_not_break_it(suite, argument):
     assert [case.failure for case in suite.junit("junit.xml").values()] == [None, None]
 
 
-def _screen(raw, width=140):
-    """What a terminal shows: lines, with carriage returns and erased lines carried out."""
-    rows, row, column = [[]], 0, 0
-    for token in re.findall(r"\x1b\[[0-9;]*[A-Za-z]|[\s\S]", raw):
-        if token == "\n":
-            row += 1
-            rows.extend([] for _ in range(row + 1 - len(rows)))
-        elif token == "\r":
-            column = 0
-        elif token == "\x1b[2K":
-            rows[row] = []
-        elif token == "\x1b[A":
-            row -= 1
-        elif re.fullmatch(r"\x1b\[\d+G", token):
-            column = int(token[2:-1]) - 1
-        elif not token.startswith("\x1b"):
-            if column == width:
-                row, column = row + 1, 0
-                rows.extend([] for _ in range(row + 1 - len(rows)))
-            rows[row].extend(" " * (column + 1 - len(rows[row])))
-            rows[row][column] = token
-            column += 1
-    return ["".join(characters).rstrip() for characters in rows]
-
-
-def _on_a_terminal(suite, *arguments):
-    pty = pytest.importorskip("pty", reason="pseudo-terminals of Unix")
-    ours, theirs = pty.openpty()
-    process = suite.start(*arguments, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    raw = b""
-    try:
-        while part := os.read(ours, 65536):
-            raw += part
-    except OSError:  # Linux's way to say that the other end is closed
-        pass
-    finally:
-        os.close(ours)
-    assert process.wait(30) == 0
-    return raw.decode(), _screen(raw.decode())
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of Unix")
 @pytest.mark.parametrize("verbosity", ["-v", "--verbosity=0"])
 def test_on_a_terminal_one_line_is_rewritten_and_then_gone(suite, verbosity):
     """Nothing of it is left beside pytest's own output, which stays whole."""
-    raw, screen = _on_a_terminal(suite, "test_latency.py", "--perf-variant=fp32,bf16", verbosity)
+    raw, screen = on_a_terminal(suite, "test_latency.py", "--perf-variant=fp32,bf16", verbosity)
     assert "shapes bf16: 6 rounds" in raw
     assert not [line for line in screen if "elapsed" in line], "\n".join(screen)
     shown = "\n".join(screen)
@@ -117,3 +75,49 @@ def test_on_a_terminal_one_line_is_rewritten_and_then_gone(suite, verbosity):
         )
     else:
         assert re.search(r"^test_latency.py \.\. +\[100%\]$", shown, re.MULTILINE)
+
+
+LONG = "bf16-sdpa-compile-qkv-int8"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of Unix")
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_line_in_place_fits_the_terminal(suite, width, monkeypatch):
+    """Of the longest name too: a line that wraps could not be taken away again."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    raw, screen = on_a_terminal(suite, "test_latency.py", f"--perf-variant=fp32,{LONG}", width=width)
+    shown = re.findall(r"\x1b\[2K([^\x1b]*)\x1b\[A", raw)
+    assert any(LONG in line and "warm-up" in line for line in shown) or width == 60
+    assert 0 < max(map(len, shown)) < width
+    assert not [line for line in screen if "elapsed" in line], "\n".join(screen)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of Unix")
+@pytest.mark.parametrize(
+    ("name", "value"), [("TERM", "dumb"), ("CI", "true"), ("NO_COLOR", "1")], ids=["dumb", "ci", "no-colour"]
+)
+def test_plain_lines_on_such_terminals(suite, name, value, monkeypatch):
+    """No cursor is moved: each phase is a line that stays."""
+    monkeypatch.setenv(name, value)
+    raw, screen = on_a_terminal(suite, "test_latency.py", "--perf-variant=bf16")
+    assert "\x1b[2K" not in raw
+    assert "\x1b[A" not in raw
+    assert [line for line in screen if line.startswith("[1/1] shapes bf16: warm-up (")]
+    if name != "CI":
+        assert "\x1b" not in raw
+
+
+def test_rungs_that_the_device_has_not_are_not_counted(suite):
+    """They are skipped at once: neither a place nor time left for them."""
+    lines = _lines(suite.latency(variants="fp16,bf16,fp16-sdpa"))
+    assert lines
+    assert all(line.startswith("[1/1] shapes bf16: ") for line in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of Unix")
+def test_nothing_is_left_after_an_interrupt(suite):
+    """Ctrl-C while a rung is built: the line is gone before pytest says so."""
+    suite.replay({"bf16": {"draw_error": ["KeyboardInterrupt", ""]}})
+    raw, screen = on_a_terminal(suite, "test_latency.py", "--perf-variant=bf16", code=2)
+    assert "shapes bf16: first call" in raw
+    assert not [line for line in screen if "elapsed" in line], "\n".join(screen)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report import format as show
 from perfsuite.report import messages
+from perfsuite.report.figures import complaints, least_ssim
 from perfsuite.report.headline import sessions, wrong_looks
 from perfsuite.report.html.dates import age, day
 from perfsuite.report.html.gather import Source, moment
 from perfsuite.report.html.ladder import median, speedup
 from perfsuite.report.html.words import BAD, UNMEASURED, Badge, badge
-from perfsuite.report.terminal import WEIGHTS, complaints, least_ssim
+from perfsuite.report.terminal import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from perfsuite.report.figures import complaints
 from perfsuite.report.html import words
-from perfsuite.report.terminal import complaints
 from perfsuite.store import StoreError
 from perfsuite.store.exhibits import read_exhibit
 

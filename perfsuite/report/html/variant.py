@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Numbers, PictureStatus
 from perfsuite.report import format as show
 from perfsuite.report import messages
+from perfsuite.report.figures import complaints
 from perfsuite.report.headline import interval, sessions
 from perfsuite.report.html import charts
 from perfsuite.report.html.dates import day
@@ -16,7 +17,6 @@ from perfsuite.report.html.numbers import LookView, looks
 from perfsuite.report.html.overview import Fact, badges
 from perfsuite.report.html.telemetry import telemetry
 from perfsuite.report.html.words import CAUSES, Badge, badge
-from perfsuite.report.terminal import complaints
 from perfsuite.store import StoreError
 from perfsuite.store.exhibits import read_numbers
 

@@ -78,3 +78,52 @@ def test_similarity(value: float | None, text: str) -> None:
 )
 def test_rate(value: float, text: str) -> None:
     assert show.rate(value, "FLOP/s") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (99.4, "99 s"), (99.5, "1.7 min"), (5996, "99.9 min"), (5998, "1.7 h"), (9e4, "25.0 h")],
+)
+def test_durations_of_work(seconds: float, text: str) -> None:
+    """No more digits than a person who waits needs, at each boundary."""
+    assert show.duration(seconds) == text
+
+
+def test_plain_text_carries_nothing_out() -> None:
+    """Escape sequences and line breaks from a file do not reach the terminal."""
+    assert show.plain("a\x1b[31mb\nc\td\x00é") == "a�[31mb c d�é"
+
+
+SENTENCE = (
+    "shapes bf16: INCONCLUSIVE: 6.8 % slower than the baseline of 1 session (95 % interval -26.2 to "
+    "+54.6 %), of 330 ms and 744 MiB"
+)
+
+
+@pytest.mark.parametrize("width", range(30, 140))
+def test_lines_are_broken_between_words(width: int) -> None:
+    """None is too long, nothing is lost, a figure keeps its unit, what follows is indented."""
+    lines = show.wrapped(SENTENCE, width)
+    assert max(map(len, lines)) <= width
+    assert " ".join(line.strip() for line in lines) == SENTENCE
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert not [line for line in lines if line.strip().startswith(("%", "ms", "MiB"))]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_commands_are_continued_as_the_shell_does(width: int) -> None:
+    """Their lines together, copied, are the command."""
+    command = "pytest --benchmark-only -k test_latency --perf-workload=shapes --perf-variant=bf16-sdpa"
+    lines = show.wrapped(f"  take it as the new baseline: {command}", width)
+    assert max(map(len, lines)) <= width
+    if width == 200:
+        assert lines == [f"  take it as the new baseline: {command}"]
+    else:
+        assert lines[0] == "  take it as the new baseline:"
+        assert all(line.endswith(" \\") for line in lines[1:-1])
+        assert " ".join(line.removesuffix("\\").strip() for line in lines[1:]) == command
+
+
+def test_a_word_longer_than_the_line_stays_whole() -> None:
+    """A path can be copied; the terminal wraps it."""
+    assert show.wrapped("results " + "/x" * 40, 20) == ["results", "  " + "/x" * 40]

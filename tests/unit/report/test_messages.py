@@ -89,3 +89,69 @@ def test_a_gate_without_noise_names_each_problem_and_what_it_counted() -> None:
         "  counted: 2 in 3 steps",
     ]
     assert messages.structure("shapes bf16", StructureCheck("syncs", ("none",))) == "  counted: none"
+
+
+OPTIONS_OF_THE_RUN = ("--perf-device=cpu", "--perf-weights=random", "--perf-baselines=other")
+
+
+def test_options_of_the_run_are_repeated(make_result: Callable[..., Result]) -> None:
+    """Else the next command would measure another device, or accept into another folder."""
+    text = messages.latency(make_result(), Verdict(Status.REGRESSED), None, OPTIONS_OF_THE_RUN)
+    again, accept = (shlex.split(line.partition(": ")[2]) for line in text.splitlines()[-2:])
+    assert again[-3:] == list(OPTIONS_OF_THE_RUN)
+    assert accept == [*again, "--perf-update=reset"]
+
+
+@pytest.mark.parametrize("name", ["bf16; rm -rf ~", "$(reboot)", "`reboot`", "a b", "'"])
+def test_names_are_one_word_for_the_shell(name: str, make_result: Callable[..., Result]) -> None:
+    """They may come from a file that somebody else wrote."""
+    result = make_result(name, workload=name, verdict=Verdict(Status.REGRESSED))
+    for _, command in messages.next_steps(result):
+        words = shlex.split(command)
+        assert f"--perf-variant={name}" in words
+        assert f"--perf-workload={name}" in words
+
+
+@pytest.mark.parametrize(
+    ("look", "test"),
+    [("pictures", "test_ssim"), ("components", "test_components"), ("modules", "test_modules"),
+     ("loop", "test_loop"), ("timed picture", "test_latency")],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [PictureStatus.DEGRADED, PictureStatus.BROKEN])
+def test_steps_of_a_look(
+    look: str, test: str, status: PictureStatus, make_result: Callable[..., Result]
+) -> None:
+    """Its test again; pictures that changed may be accepted, broken ones and wrong numbers may not."""
+    steps = messages.look_steps(make_result(), look, status, OPTIONS_OF_THE_RUN)
+    assert f"-k {test} --perf-workload=shapes --perf-variant=bf16 --perf-device=cpu" in steps[0][1]
+    may_accept = look in ("pictures", "timed picture") and status is PictureStatus.DEGRADED
+    assert [command for _, command in steps[1:]] == (
+        ["perfsuite calibrate --quality --workload=shapes --variant=bf16 --device=cpu --weights=random "
+         "--baselines=other"] if may_accept else []
+    )  # fmt: skip
+
+
+def test_commands_are_known_to_the_command_line(make_result: Callable[..., Result]) -> None:
+    """Every option of ``perfsuite calibrate`` that is proposed is one of its options."""
+    from typer.main import get_command
+
+    from perfsuite.cli import app
+
+    calibrate = get_command(app).commands["calibrate"]  # type: ignore[attr-defined]
+    known = {name for parameter in calibrate.params for name in parameter.opts}
+    degraded = messages.look_steps(make_result(), "pictures", PictureStatus.DEGRADED, OPTIONS_OF_THE_RUN)
+    for command in (degraded[1][1], messages.golden_steps("shapes", OPTIONS_OF_THE_RUN)[1][1]):
+        words = shlex.split(command)
+        assert words[:2] == ["perfsuite", "calibrate"]
+        assert {word.partition("=")[0] for word in words[2:]} <= known
+
+
+def test_a_regression_with_wrong_pictures_has_one_step_of_each(
+    make_result: Callable[..., Result], make_quality: Callable[..., Quality]
+) -> None:
+    """No command twice; NEW has none here, for one command records all that is new."""
+    bad = make_quality(PictureStatus.BROKEN, overall=PictureStatus.BROKEN)
+    steps = messages.next_steps(make_result(verdict=Verdict(Status.REGRESSED), quality=bad))
+    assert [label for label, _ in steps] == ["measure again", "accept it", "look again"]
+    assert len({command for _, command in steps}) == 3
+    assert messages.next_steps(make_result(verdict=Verdict(Status.NEW))) == []

@@ -1,0 +1,84 @@
+"""``perfsuite summary`` and ``perfsuite export``: results as Markdown and in other projects' formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfsuite.cli.app import app, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.records import Run
+
+Results = Annotated[list[Path], typer.Argument(help="files that --perf-results wrote, or folders of such")]
+Out = Annotated[Path | None, typer.Option(help="file to write; default: standard output")]
+
+
+@app.command()
+def summary(
+    results: Results,
+    out: Out = None,
+    baselines: Annotated[
+        Path, typer.Option(help="folder of the baselines, for what differs from them")
+    ] = Path("baselines"),
+    limit: Annotated[
+        int, typer.Option(min=200, help="bytes, at most; the default fits a comment on GitHub")
+    ] = 65536,
+) -> None:
+    """Write results as Markdown for a pull request: regressions first, one table, what to do."""
+    from perfsuite.report import markdown
+    from perfsuite.store import Baselines, StoreError
+
+    try:
+        runs = _read(results)
+        store = Baselines(baselines)
+        stored = {run.device.slug: store.load(run.device.slug) for run in runs}
+        _write(markdown.summary(runs, stored, most_bytes=limit), out)
+    except (ValueError, StoreError) as error:
+        raise fail(error) from error
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="pytest-benchmark, github-action-benchmark, pytorch or svg")],
+    results: Results,
+    out: Out = None,
+) -> None:
+    """Write results in another project's format: pytest-benchmark's JSON, github-action-benchmark's
+    customSmallerIsBetter, records of PyTorch's benchmark database; or the table as SVG."""
+    from perfsuite.report import exports
+    from perfsuite.store import StoreError
+    from perfsuite.variants import UnknownNameError
+
+    try:
+        if kind not in exports.KINDS:
+            raise UnknownNameError("format", kind, list(exports.KINDS))
+        _write(exports.export(kind, _read(results)), out)
+    except (ValueError, StoreError) as error:
+        raise fail(error) from error
+
+
+def _read(paths: Sequence[Path]) -> list[Run]:
+    """The runs in these files and folders, each once. Raises `StoreError`."""
+    from perfsuite.store import StoreError, read_results
+
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+        if not found:
+            raise StoreError(f"{path}: no results in this folder (*.jsonl); name what --perf-results wrote")
+        files += found
+    return list({run.id: run for run in map(read_results, dict.fromkeys(files))}.values())
+
+
+def _write(text: str, out: Path | None) -> None:
+    from perfsuite.store.files import write_atomic
+
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomic(out, text.encode())

@@ -1,0 +1,125 @@
+"""What is shown of a result, read from its record once for terminal, Markdown and exports."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from perfsuite import variants
+from perfsuite.records import ContradictionError, PictureStatus, Status
+from perfsuite.report import format as show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.records import Result
+
+BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
+"""Statuses of pictures and looks that fail a test."""
+_RANK = {Status.REGRESSED: 0, Status.INCOMPATIBLE: 2, Status.IMPROVED: 3, Status.INCONCLUSIVE: 4,
+         Status.NEW: 5, Status.OK: 6}  # fmt: skip
+
+
+def median_s(result: Result | None) -> float | None:
+    """The median latency in seconds, None where nothing was timed."""
+    if result is None or result.session is None:
+        return None
+    return statistics.median(result.session.latency_s)
+
+
+def speedup(result: Result, results: Sequence[Result]) -> float | None:
+    """Float32's median over this one's, both of `results`, which are of one device."""
+    own = median_s(result)
+    base = median_s(
+        next(
+            (r for r in results if (r.workload, r.variant) == (result.workload, variants.REFERENCE.name)),
+            None,
+        )
+    )
+    return None if own is None or base is None else base / own
+
+
+def complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
+    """Name, status and detail of each look that is not OK; of the pictures where only those were taken."""
+    found, timed = result.quality, result.timed
+    said = []
+    if timed is not None and timed.status in BAD:
+        said.append(("timed picture", timed.status, f"{timed.prompt!r}: {timed.detail}"))
+    fine = (PictureStatus.OK, PictureStatus.NOT_JUDGED)
+    if found is None or (not found.looks and found.status is PictureStatus.OK):
+        return said
+    if found.looks:
+        # Pictures are what a person looks for: that they were not judged is said.
+        return said + [
+            (k.name, k.status, k.detail)
+            for k in found.looks
+            if k.status not in fine or (k.name == "pictures" and k.status is not PictureStatus.OK)
+        ]
+    worst = next((s for s in found.scores if s.status is found.status), None)
+    return [*said, ("pictures", found.status, f"{worst.prompt!r}: {worst.detail}" if worst else "")]
+
+
+def wrong(result: Result) -> list[tuple[str, PictureStatus, str]]:
+    """Those complaints that fail a test."""
+    return [c for c in complaints(result) if c[1] in BAD]
+
+
+def verdict_words(result: Result) -> str:
+    """``OK, pictures DEGRADED``: of latency and of each look that complains; a dash for neither."""
+    words = [result.verdict.status.value] if result.verdict is not None else []
+    words += [f"{name} {status.value}" for name, status, _ in complaints(result)]
+    return ", ".join(words) or show.DASH
+
+
+def worse(result: Result) -> bool:
+    """Whether it is slower, or what it draws is wrong."""
+    slower = result.verdict is not None and result.verdict.status is Status.REGRESSED
+    return slower or bool(wrong(result))
+
+
+def least_ssim(result: Result) -> float | None:
+    """Over the prompts, and the picture of the last timed call; None if any is broken, or none was drawn."""
+    if result.quality is not None and result.quality.ssim is None:
+        return None
+    if result.timed is not None and result.timed.status is PictureStatus.BROKEN:
+        return None
+    values = [result.quality.ssim] if result.quality is not None else []
+    if result.timed is not None:
+        values.append(result.timed.ssim)
+    return min((v for v in values if v is not None), default=None)
+
+
+def is_empty(result: Result) -> bool:
+    """Whether its pipeline was built and nothing came of it: an interrupted run, or a test that failed
+    before its first figure."""
+    return result.session is None and result.quality is None and result.timed is None
+
+
+def gravest_first(results: Sequence[Result]) -> list[Result]:
+    """What is worse, then what a person should act on, then the rest, each as it came; slowest first."""
+
+    def key(result: Result) -> tuple[int, float]:
+        verdict = result.verdict
+        if worse(result):
+            return 0, -(verdict.ratio or 1.0) if verdict else 0.0
+        if is_empty(result):
+            return 1, 0.0
+        return (_RANK[verdict.status] if verdict else 7), 0.0
+
+    return sorted(results, key=key)
+
+
+def precision(name: str) -> str | None:
+    """``fp32``, ``bf16`` and so on of a variant by its name; None for one that this version does not know."""
+    try:
+        return variants.get(name).precision
+    except (variants.UnknownNameError, ContradictionError):
+        return None
+
+
+def is_compiled(name: str) -> bool | None:
+    """Whether any of a variant's code is compiled; None for one that this version does not know."""
+    try:
+        return variants.get(name).compiled
+    except (variants.UnknownNameError, ContradictionError):
+        return None

@@ -1,0 +1,38 @@
+"""The GPU workflow: GitHub's variables reach pytest, so that summary and annotations are shown."""
+
+import configparser
+import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
+
+
+def workflow() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "gpu.yml").read_text())
+    return found
+
+
+def passed(environment: str) -> list[str]:
+    """Patterns of the variables that tox passes on."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    words: list[str] = []
+    for line in tox[environment].get("pass_env", "{[testenv]pass_env}").split("\n"):
+        reference = line.strip().removeprefix("{[").removesuffix("]pass_env}")
+        words += passed(reference) if line.strip().startswith("{[") else [line.strip()]
+    return words
+
+
+@pytest.mark.parametrize("job", ["gate", "nightly"])
+def test_the_summary_reaches_the_step(job: str) -> None:
+    """The step that runs the suite passes on what GitHub set for this very step."""
+    commands = [step["run"] for step in workflow()["jobs"][job]["steps"] if "run" in step]
+    (command,) = [line for line in commands if line.startswith("tox run -e ")]
+    environment = f"testenv:{command.split()[-1]}"
+    for name in NEEDED:
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in passed(environment)), name
