@@ -32,12 +32,12 @@ LIMIT_S = 3000.0
 EAGER, COMPILED = "bf16-sdpa", "bf16-sdpa-compile-qkv"
 
 
-@pytest.fixture(autouse=True)
-def gpu(benchmark):
+@pytest.fixture(scope="module", autouse=True)
+def gpu(request):
     """Skip where nothing can be timed."""
     import torch
 
-    if benchmark.disabled:
+    if request.config.option.benchmark_disable:
         pytest.skip("benchmarks are disabled")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
@@ -45,7 +45,7 @@ def gpu(benchmark):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, gpu):
     """Results and caches of this module's runs; compiled code goes from one to the next by its file."""
     return tmp_path_factory.mktemp("gpu")
 
