@@ -99,9 +99,7 @@ def _stages(found: Explanation) -> list[str]:
 
 def _share(share: Share) -> str:
     part = "" if share.of_change is None else f"{share.of_change:>5.0%} of the change"
-    if share.beyond_noise is None:
-        return part
-    return part + ("" if share.beyond_noise else ", within the noise")
+    return ", ".join(p for p in (part, "within the noise" if share.beyond_noise is False else "") if p)
 
 
 def _signed(seconds: float) -> str:
@@ -114,7 +112,8 @@ def _kernels(found: Explanation) -> list[str]:
     lines = []
     for kernel in found.kernels[:MOST_KERNELS]:
         calls = f"{kernel.calls[0]} -> {kernel.calls[1]} calls" if kernel.calls else ""
-        lines.append(f"{_signed(kernel.difference_s):>9}  {kernel.name}, {calls}, {_share(kernel)}")
+        said = ", ".join(part for part in (kernel.name, calls, _share(kernel).strip()) if part)
+        lines.append(f"{_signed(kernel.difference_s):>9}  {said}")
     rest = len(found.kernels) - MOST_KERNELS
     if rest > 0:
         lines.append(f"and {rest} with smaller differences")

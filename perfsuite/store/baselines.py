@@ -231,4 +231,8 @@ def _append(stored: Entry, fresh: Entry, place: Place) -> Entry:
         )
     ids = {session.id for session in stored.sessions}
     added = tuple(session for session in fresh.sessions if session.id not in ids)
-    return replace(stored, sessions=(stored.sessions + added)[-MAX_SESSIONS:]) if added else stored
+    if not added:
+        return stored
+    *older, newest = (stored.sessions + added)[-MAX_SESSIONS:]
+    # A profile is many lines, and of use for the newest session alone.
+    return replace(stored, sessions=(*(replace(session, hot={}) for session in older), newest))

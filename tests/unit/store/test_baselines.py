@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from perfsuite.records import Device, Result, Session
+from perfsuite.records import Device, Hot, Result, Session
 from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, StoreError
 
 Make = Callable[..., Result]
@@ -98,6 +98,18 @@ def test_a_session_is_not_stored_twice(baselines: Baselines, device: Device, mak
         Change(KEY, "appended")
     ]
     assert ids(baselines, device) == ["s1", "s2"]
+
+
+def test_only_the_newest_session_keeps_its_profile(
+    baselines: Baselines, device: Device, make_session: Callable[..., Session], make_result: Make
+) -> None:
+    """Else a file would be profiles for the most part."""
+    for name in ("s1", "s2"):
+        profiled = make_session(name, hot={"aten::mm": Hot(3, 0.5)})
+        baselines.update(device, [make_result(profiled)], "append")
+    stored = baselines.load(device.slug)
+    assert stored is not None
+    assert [dict(s.hot) for s in stored.entries[KEY].sessions] == [{}, {"aten::mm": Hot(3, 0.5)}]
 
 
 def test_only_the_last_sessions_are_kept(baselines: Baselines, device: Device, make_result: Make) -> None:
