@@ -96,11 +96,12 @@ def write_artifacts(
         if kind in made:
             write_atomic(path, made[kind])
         else:
-            _remove(path)
+            remove(path)
     return [paths[kind] for kind in KINDS if kind in made]
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file that an earlier run left, if it is there; raises `StoreError` if it cannot be."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

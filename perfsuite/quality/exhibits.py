@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfsuite.quality.artifacts import picture_png, span_of
+from perfsuite.quality.artifacts import picture_png, remove, span_of
 from perfsuite.quality.metrics import broken, check_pair, flip_map, ssim_map
 from perfsuite.records import DriftCurve, Exhibits, Numbers, PictureFiles
 from perfsuite.store.exhibits import encode_numbers, folder_of, write_exhibits
@@ -36,13 +36,17 @@ class Keeper:
     """Writes the exhibits of one run into a folder beside its results file."""
 
     def __init__(self, results: Path) -> None:
-        """`results`: the results file of the run. What an earlier run kept for it is removed."""
+        """`results`: the results file of the run. What an earlier run kept for it is removed.
+
+        Raises:
+            StoreError: if that cannot be removed.
+        """
         self.folder = folder_of(results)
         self._drawn: set[str] = set()
         """Workloads whose float32 pictures are written."""
         if self.folder.is_dir():
             for path in [*self.folder.glob("*-prompt-*.png"), *self.folder.glob("*-numbers.json")]:
-                path.unlink()
+                remove(path)
 
     def keep(
         self,

@@ -108,7 +108,7 @@ def ladder(results: Sequence[Result], ids: Sequence[str], workload: str) -> Ladd
         workload,
         tuple(_rung(result, id_, results, axis, changes) for result, id_ in timed),
         tuple(axis.ticks()),
-        tuple(changes.ticks(4)),
+        tuple(changes.ticks(2)) if any(r.verdict and r.verdict.interval for r, _ in timed) else (),
         changes.at(0.0),
         (changes.at(-tolerance), changes.at(tolerance)) if tolerance else None,
         any(published.latency_s(workload, r.variant) for r, _ in timed),

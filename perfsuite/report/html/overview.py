@@ -91,7 +91,9 @@ def badges(result: Result) -> tuple[Badge, ...]:
 def row(result: Result, id_: str, results: Sequence[Result]) -> Row:
     """The result as a line of the table."""
     found = badges(result)
-    words = tuple(dict.fromkeys(b.word for b in found))
+    # That the pictures are OK, too, is shown, but is not what one looks for.
+    told = [b for b in found if b.about == "latency" or b.word != PictureStatus.OK.value] or list(found)
+    words = tuple(dict.fromkeys(b.word for b in told))
     failing = any(b.tone == "bad" for b in found)
     return Row(
         id_, result.workload, result.variant, found, failing, words,
@@ -185,9 +187,12 @@ def steps(results: Sequence[Result]) -> list[Step]:
                      (("look again", messages.look_again(same)),))
                 for same in _by_workload(wrong)
             ]  # fmt: skip
-    few = [
-        r for r in results
-        if r.verdict and r.verdict.status is Status.INCONCLUSIVE and Cause.FEW_SESSIONS in r.verdict.causes
+    unsure = [r for r in results if r.verdict and r.verdict.status is Status.INCONCLUSIVE]
+    few = [r for r in unsure if r.verdict and Cause.FEW_SESSIONS in r.verdict.causes]
+    found += [
+        Step("Measure again when the machine is quieter", _names(same),
+             tuple(messages.next_commands(Status.REGRESSED, same)[:1]))
+        for same in _by_workload([r for r in unsure if r not in few])
     ]  # fmt: skip
     found += [
         Step("Record more baseline sessions, so that smaller changes can be told", _names(same),

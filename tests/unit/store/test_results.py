@@ -16,6 +16,8 @@ from perfsuite.records import (
     CodeSource,
     Compilation,
     Device,
+    Exhibits,
+    PictureFiles,
     PictureScore,
     PictureStatus,
     Quality,
@@ -52,6 +54,16 @@ def writer(path: Path, device: Device) -> ResultsWriter:
 
 def test_a_run_without_results(path: Path, writer: ResultsWriter, device: Device) -> None:
     assert read_results(path) == Run("run-1", "2025-01-02", device, ())
+
+
+def test_what_was_to_run_and_what_was_kept_read_back(path: Path, device: Device, make_result: Make) -> None:
+    """Which tells an interrupted run from a complete one."""
+    kept = Exhibits((PictureFiles("p", "a.png", "b.png", "c.png", None, 0.01, None),), "n.json")
+    chosen = ("shapes/bf16", "shapes/fp16")
+    ResultsWriter(path, "run-3", "2025-01-02", device, chosen).add(make_result(exhibits=kept))
+    found = read_results(path)
+    assert found.chosen == chosen
+    assert [result.exhibits for result in found.results] == [kept]
 
 
 def test_what_is_added_reads_back_equal(

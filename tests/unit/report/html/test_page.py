@@ -25,7 +25,7 @@ from sample_runs import (
     write_run,
 )
 
-from perfsuite.records import PictureStatus, Status
+from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report.html import page as page_module
 
 if TYPE_CHECKING:
@@ -231,6 +231,27 @@ def test_an_interrupted_run_says_what_is_missing(page, tmp_path):
     assert "Incomplete: 2 of 3 chosen variants have no result" in found.text
     assert "shapes/bf16-sdpa, shapes/fp16" in found.text
     assert "NOT MEASURED" in found.text
+
+
+def test_what_is_unclear_has_a_next_step(page, tmp_path):
+    """More sessions where there are few, another try where it is noise."""
+    results = [
+        result("bf16", verdict=verdict(Status.INCONCLUSIVE, causes=(Cause.FEW_SESSIONS,))),
+        result("fp32", verdict=verdict(Status.INCONCLUSIVE)),
+    ]
+    found = page(write_run(tmp_path / "run.jsonl", results))
+    assert "perfsuite calibrate --sessions 3 --workload=shapes --variant=bf16" in found.text
+    assert (
+        "measure again pytest --benchmark-only -k test_latency --perf-workload=shapes --perf-variant=fp32"
+        in (found.text)
+    )
+
+
+def test_statuses_to_filter_by_are_verdicts_and_complaints(page, tmp_path):
+    """Not that the pictures are well, too."""
+    results = [result("bf16", verdict=verdict(Status.NEW)), result("fp32", verdict=None, session=None)]
+    found = page(write_run(tmp_path / "run.jsonl", results))
+    assert [r["data-statuses"] for r in found.all("tr") if "data-statuses" in r] == ["NEW", "OK"]
 
 
 def test_a_complete_run_is_not_called_incomplete(page, run):
