@@ -57,6 +57,18 @@ def test_relative_latency_finds_what_seconds_do_not(store: Baselines, write: Wri
     assert (found.verdict.status, found.verdict.basis) == (Status.REGRESSED, "relative to fp32")
 
 
+def test_a_session_without_relative_latency_counts_in_seconds_only(
+    store: Baselines, write: Write, session: Make
+) -> None:
+    """One among others, also as the last: the others are still compared the finer way."""
+    before = write(*five(session, "a", 1.0, 0.5))
+    after = write(*five(session, "b", 1.0, 0.54), session("c", 1.05), to=other(store))
+    (found,) = differences(before, after)
+    assert found.verdict is not None
+    assert (found.verdict.status, found.verdict.basis) == (Status.REGRESSED, "relative to fp32")
+    assert (found.verdict.candidate_sessions, found.added) == (5, 6)
+
+
 def test_appended_sessions_are_what_is_judged(store: Baselines, write: Write, session: Make) -> None:
     """Those that both sides have would hide the change."""
     before = write(*five(session, "a", 1.0))

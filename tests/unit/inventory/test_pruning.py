@@ -60,6 +60,7 @@ def test_names_that_nothing_asks_for(
         (Rule(not_torch="2.13"), ["b", "c"], "not of torch 2.13"),
         (Rule(not_torch="2.13.0"), ["b", "c"], "not of torch 2.13.0"),
         (Rule(not_torch="2.13.0+cpu"), ["c"], "not of torch 2.13.0+cpu"),
+        (Rule(not_torch="2.1"), ["a"], "not of torch 2.1"),
     ],
 )
 def test_sessions_that_a_rule_names(
