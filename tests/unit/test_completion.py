@@ -92,7 +92,7 @@ def bash(tmp_path: Path) -> Callable[..., list[str]]:
         (["bas"], ["baselines"]),
         (["baselines", ""], ["show", "diff", "prune"]),
         (["doctor", "--workload", "sh"], ["shapes"]),
-        (["doctor", "--variant", "bf16-sdpa-compile-r"], ["bf16-sdpa-compile-regional"]),
+        (["doctor", "--variant", "bf16-sdpa-compile-regional-qkv-f"], ["bf16-sdpa-compile-regional-qkv-fp8"]),
         (["doctor", "--variant", "fp32+sd"], ["fp32+sdpa"]),
         (["doctor", "--no-"], ["--no-self-test"]),
         (["ab", "--device", "c"], ["cpu", "cuda"]),
