@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 ROOTS = ("unet",)
-"""Not the VAE: its four linear layers are nothing to save at, and compiled for a CPU they fail: Inductor gives
-their transposed input to a kernel that takes none (`_weight_int8pack_mm`)."""
+"""Not the VAE: its four linear layers are nothing to save at, and compiled for a CPU they fail, as Inductor
+gives their transposed input to a kernel that takes none (`_weight_int8pack_mm`)."""
 
 
 def wants_linear(module: Any) -> bool:
