@@ -117,6 +117,7 @@ class Workbench:
                 found = self._build(workload, variant)
             except Exception as error:
                 self._failed = (workload.name, variant.name, error)
+                _let_go(error)
                 raise
         self._record(Result(workload.name, variant.name, self.protocol(workload), evidence=found.evidence))
         return found
@@ -145,9 +146,9 @@ class Workbench:
             if self._fresh is not None:
                 raise  # it is known, and CUDA must not be asked again
             explained = recovery.explain(error, key, self._phase or "working", self.device)
-            _let_go(error)
             if explained is None:
                 raise
+            _let_go(error)
             self._fail(key, explained)
             raise explained from error
 

@@ -63,32 +63,38 @@ def is_dynamic_int8(weight: Any) -> bool:
     return is_int8(weight) and getattr(weight, "act_quant_kwargs", None) is not None
 
 
-def targets(pipe: Any, wants: Callable[[Any], bool]) -> dict[str, Any]:
-    """The layers to quantize: those that the filter takes, less those that fusing left unused."""
+BOTH = ("unet", "vae")
+
+
+def targets(pipe: Any, wants: Callable[[Any], bool], roots: tuple[str, ...] = BOTH) -> dict[str, Any]:
+    """The layers to quantize: those of `roots` that the filter takes, less those that fusing left unused."""
     dead = dead_projections(pipe)
     return {
         f"{root}.{name}": module
         for root, model in models(pipe).items()
+        if root in roots
         for name, module in model.named_modules()
         if wants(module) and f"{root}.{name}" not in dead
     }
 
 
-def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool]) -> None:
+def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool], roots: tuple[str, ...] = BOTH) -> None:
     """Quantize `targets` with a torchao configuration."""
     from torchao.quantization import quantize_
 
-    chosen = targets(pipe, wants)
+    chosen = targets(pipe, wants, roots)
     for root, model in models(pipe).items():
         quantize_(model, config, lambda module, name, root=root: f"{root}.{name}" in chosen)
 
 
-def check_quantized(pipe: Any, wants: Callable[[Any], bool], holds: Callable[[Any], bool]) -> int:
+def check_quantized(
+    pipe: Any, wants: Callable[[Any], bool], holds: Callable[[Any], bool], roots: tuple[str, ...] = BOTH
+) -> int:
     """The number of `targets`, all of which hold weights as they must and no unused layer does.
 
     Raises `NotEngagedError`.
     """
-    chosen = targets(pipe, wants)
+    chosen = targets(pipe, wants, roots)
     plain = [name for name, module in chosen.items() if not holds(module.weight)]
     if plain or not chosen:
         raise NotEngagedError(f"{len(plain)} of {len(chosen)} linear layers not quantized: {some(plain)}")
