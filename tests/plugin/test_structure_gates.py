@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Before any run in this process: pytester forgets what a run imports first, and the stand-in with it.
+import perfsuite.structure.gates  # noqa: F401
+
 RUNGS = Path(__file__).parents[1] / "structure" / "test_rungs.py"
 STAND_IN = '''
 """In place of the gates: what they find is told by their name and the variant's."""
