@@ -75,7 +75,8 @@ def _sure_of(slower: Sequence[Result]) -> str:
         return ""
     again = verdict.candidate_sessions
     fresh = f", measured again in {again} fresh processes" if again > 1 else ""
-    return f"{interval(verdict)}, against {sessions(verdict.baseline_sessions)} of the baseline{fresh}."
+    against = f"against {sessions(verdict.baseline_sessions)} of the baseline"
+    return f"{interval(verdict)}{basis(verdict)}, {against}{fresh}."
 
 
 def interval(verdict: Verdict) -> str:
@@ -85,6 +86,11 @@ def interval(verdict: Verdict) -> str:
     low, high = ((bound - 1.0) * 100.0 for bound in verdict.interval)
     coverage = f"{verdict.confidence * 100:.3g} % " if verdict.confidence is not None else ""
     return f"{coverage}interval {low:+.1f} to {high:+.1f} %"
+
+
+def basis(verdict: Verdict) -> str:
+    """What was compared, where it was not seconds: ``, relative to fp32``."""
+    return "" if verdict.basis == "seconds" else f", {verdict.basis}"
 
 
 def sessions(count: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import variants
 from perfsuite.report import format as show
-from perfsuite.report.headline import interval, sessions
+from perfsuite.report.headline import basis, interval, sessions
 from perfsuite.report.html import published
 from perfsuite.report.html.charts import Axis, Tick
 
@@ -108,7 +108,7 @@ def ladder(results: Sequence[Result], ids: Sequence[str], workload: str) -> Ladd
         workload,
         tuple(_rung(result, id_, results, axis, changes) for result, id_ in timed),
         tuple(axis.ticks()),
-        tuple(changes.ticks(2)) if any(r.verdict and r.verdict.interval for r, _ in timed) else (),
+        tuple(_three(changes)) if any(r.verdict and r.verdict.interval for r, _ in timed) else (),
         changes.at(0.0),
         (changes.at(-tolerance), changes.at(tolerance)) if tolerance else None,
         any(published.latency_s(workload, r.variant) for r, _ in timed),
@@ -129,6 +129,11 @@ def _changes(verdicts: Sequence[Verdict]) -> Axis:
     bounds = [abs(bound - 1.0) for v in verdicts if v.interval for bound in v.interval]
     span = min(MOST_SPAN, max(LEAST_SPAN, 1.08 * max(bounds, default=0.0)))
     return Axis(-span, span, lambda value: f"{value * 100:+.3g} %" if abs(value) > 1e-9 else "0 %")
+
+
+def _three(axis: Axis) -> list[Tick]:
+    """0 and a round change on both sides."""
+    return next((found for n in range(2, 6) if len(found := axis.ticks(n)) >= 3), axis.ticks())
 
 
 def _rung(result: Result, id_: str, results: Sequence[Result], axis: Axis, changes: Axis) -> Rung:
@@ -169,5 +174,5 @@ def _moved(verdict: Verdict, changes: Axis) -> Moved | None:
         low < changes.low or high > changes.high,
         changes.at(least) if least is not None and least <= changes.high else None,
         show.change(verdict.ratio),
-        f"{interval(verdict)}, baseline n={sessions(verdict.baseline_sessions)}",
+        f"{interval(verdict)}{basis(verdict)}, baseline n={sessions(verdict.baseline_sessions)}",
     )

@@ -10,7 +10,7 @@ from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report import format as show
 from perfsuite.report import messages
 from perfsuite.report.figures import complaints, least_ssim
-from perfsuite.report.headline import sessions, wrong_looks
+from perfsuite.report.headline import basis, sessions, wrong_looks
 from perfsuite.report.html.dates import age, day
 from perfsuite.report.html.gather import Source, moment
 from perfsuite.report.html.ladder import median, speedup
@@ -128,7 +128,7 @@ def _cells(result: Result, results: Sequence[Result]) -> tuple[Cell, ...]:
 
 def _bounds(verdict: Verdict) -> str:
     low, high = ((bound - 1.0) * 100.0 for bound in verdict.interval or (1.0, 1.0))
-    return f"{low:+.1f} to {high:+.1f} %" if verdict.interval else ""
+    return f"{low:+.1f} to {high:+.1f} %{basis(verdict)}" if verdict.interval else ""
 
 
 def facts(source: Source) -> list[Fact]:

@@ -12,6 +12,7 @@ from perfsuite.records import Deviation, DriftCurve, Numbers, PictureStatus, Sta
 from perfsuite.report.html import charts
 from perfsuite.report.html.ladder import ladder
 from perfsuite.report.html.numbers import looks
+from perfsuite.report.html.overview import row
 
 
 def test_an_axis_has_round_ticks():
@@ -106,6 +107,17 @@ def test_without_kept_numbers_first_and_worst_are_drawn():
     assert [r.name for r in components.rows] == ["unet"]
 
 
+def test_what_a_change_is_relative_to_is_said():
+    """Seconds beside it may tell another story."""
+    one = result("bf16", verdict=verdict(ratio=1.2, basis="relative to fp32"))
+    found = ladder([one], ["a"], "shapes")
+    assert found is not None
+    assert (
+        found.rungs[0].moved.sure == "95 % interval +17.0 to +23.0 %, relative to fp32, baseline n=3 sessions"
+    )
+    assert row(one, "a", [one]).cells[2].small == "+17.0 to +23.0 %, relative to fp32"
+
+
 def test_the_ladder_has_speedups_intervals_and_baselines():
     results = [result("fp32", 0.8), result("bf16", 0.4, verdict=verdict(Status.INCONCLUSIVE, 1.2,
                interval=(0.5, 3.0)))]  # fmt: skip
@@ -120,4 +132,5 @@ def test_the_ladder_has_speedups_intervals_and_baselines():
     assert not fp32.moved.beyond
     assert fp32.moved.low < fp32.moved.at < fp32.moved.high
     assert found.zero == 50.0
+    assert [t.text for t in found.changes] == ["-100 %", "0 %", "+100 %"]
     assert ladder(results, ["a", "b"], "other") is None
