@@ -652,7 +652,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         f"results {bench.settings.results}",
     ]
     for line in found:
-        for part in show.wrapped(line, width):
+        # In a file a line is a statement, for whoever searches it.
+        for part in show.wrapped(line, width) if terminalreporter.isatty else [line]:
             terminalreporter.write_line(part)
     sys.stdout.flush()
 

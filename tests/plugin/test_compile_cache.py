@@ -1,6 +1,7 @@
 """``--perf-compile-cache``: compiled code is loaded before the first compiled variant and kept at the end."""
 
 import pytest
+import torch  # noqa: F401 -- once: pytester forgets what a run imports, and torch cannot be loaded again
 
 from perfsuite.store.compiled import read_compiled
 
