@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from perfsuite.doctor.examination import Examination
     from perfsuite.records import Device
 
-PAIRS_A_CALL = 10
+PAIRS_A_CALL = 4
 """Turns between two draws of the order."""
-LEAST_CALLS = 5
+LEAST_CALLS = 10
 """Of so many pairs each, however slow they are."""
 WATCH_S, REST = 1.0, 0.1
 """How long others are watched while this process rests: seconds at most, and share of the self-test."""
