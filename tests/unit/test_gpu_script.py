@@ -40,10 +40,18 @@ def test_parts_in_order_and_what_they_leave(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert (out / "parts.txt").read_text().splitlines() == [
         "== structure: exit 0",
+        "== gates: exit 0",
         "== ladder: exit 0",
         "== calibrate: exit 0",
         "== figures: exit 0",
     ]
+    gates = (out / "gates.log").read_text()
+    assert "-m structure" in gates
+    assert (
+        f"--perf-workload=sdxl-base --perf-device cuda --perf-weights auto --perf-results={out}/results"
+        in gates
+    )
+    assert f"--perf-results={out}/gates.jsonl" in gates
     assert f"--benchmark-json={out}/figures.json" in (out / "figures.log").read_text()
     ladder, calibrate = (out / "ladder.log").read_text(), (out / "calibrate.log").read_text()
     assert "--perf-workload=sdxl-base --perf-device cuda --perf-weights auto" in ladder
@@ -72,7 +80,7 @@ def test_the_first_failure_is_the_exit_code_and_the_rest_still_runs(
     done = run(tmp_path, cases)
 
     assert done.returncode == code
-    assert len((tmp_path / "out put" / "parts.txt").read_text().splitlines()) == 4
+    assert len((tmp_path / "out put" / "parts.txt").read_text().splitlines()) == 5
 
 
 def test_no_baseline_is_proposed_without_sessions(tmp_path: Path) -> None:
