@@ -107,7 +107,7 @@ def test_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "", PERFSUITE_PARTS="ladder calibration")
 
     assert done.returncode == 2
-    assert "no part calibration; some of: structure ladder calibrate figures" in done.stderr
+    assert "no part calibration; some of: structure gates ladder calibrate figures" in done.stderr
     assert not (tmp_path / "out put").exists()
 
 
