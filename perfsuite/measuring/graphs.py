@@ -119,8 +119,8 @@ class _Books:
         self.skips = self._count("inductor", "cudagraph_skips")
         self.breaks: Counter[str] = Counter()
         # The second kind: a function that is given up altogether.
-        for kind in ("graph_break", "unimplemented") if self.counters is not None else ():
-            self.breaks += self.counters[kind]
+        if self.counters is not None:
+            self.breaks += self.counters["graph_break"] + self.counters["unimplemented"]
 
     def _count(self, group: str, name: str) -> int:
         return int(self.counters[group][name]) if self.counters is not None else 0

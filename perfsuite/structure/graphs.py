@@ -11,6 +11,8 @@ from perfsuite.measuring.graphs import recording
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from perfsuite.measuring.graphs import Graphs
     from perfsuite.pipelines import Prepared
 
@@ -32,9 +34,10 @@ _CALL = re.compile(r"(?<![\w.])((?:extern_kernels|torch\.ops(?:\.\w+)?|aten)\.\w
 def _first_call(prepared: Prepared) -> Graphs:
     """What the pipeline's first call compiled; of an eager one, what a call compiles now."""
     context = prepared.context
-    context.first_call(prepared.pipe)
-    if context.compiled is not None:
-        return context.compiled
+    if context.variant.compiled:
+        context.first_call(prepared.pipe)
+        if context.compiled is not None:
+            return context.compiled
     with recording() as record:
         context.generate(prepared.pipe, steps=2)
     return record.found
@@ -93,7 +96,7 @@ def check_recompilations(prepared: Prepared) -> StructureCheck:
         return unknown
     context, pipe = prepared.context, prepared.pipe
     other = replace(context.workload, seed=context.workload.seed + 1000)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "the same call": lambda: context.generate(pipe, steps=2),
         "another prompt": lambda: context.generate(pipe, prompt=len(context.workload.prompts) - 1, steps=2),
         "another seed": lambda: replace(context, workload=other).generate(pipe, steps=2),
@@ -156,7 +159,8 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
 
     context, steps = prepared.context, 2
     parts = compiled_parts(prepared.pipe)
-    context.first_call(prepared.pipe)
+    if context.variant.compiled:
+        context.first_call(prepared.pipe)
     wanted = parts.get("unet", 0) * steps + parts.get("vae", 0)
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     if not found and not _marks_regions():
