@@ -120,8 +120,7 @@ class _Books:
         self.breaks: Counter[str] = Counter()
         # The second kind: a function that is given up altogether.
         if self.counters is not None:
-            for kind in ("graph_break", "unimplemented"):
-                self.breaks += self.counters[kind]
+            self.breaks += self.counters["graph_break"] + self.counters["unimplemented"]
 
     def _count(self, group: str, name: str) -> int:
         return int(self.counters[group][name]) if self.counters is not None else 0

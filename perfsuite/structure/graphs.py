@@ -34,9 +34,10 @@ _CALL = re.compile(r"(?<![\w.])((?:extern_kernels|torch\.ops(?:\.\w+)?|aten)\.\w
 def _first_call(prepared: Prepared) -> Graphs:
     """What the pipeline's first call compiled; of an eager one, what a call compiles now."""
     context = prepared.context
-    context.first_call(prepared.pipe)
-    if context.compiled is not None:
-        return context.compiled
+    if context.variant.compiled:
+        context.first_call(prepared.pipe)
+        if context.compiled is not None:
+            return context.compiled
     with recording() as record:
         context.generate(prepared.pipe, steps=2)
     return record.found
@@ -158,7 +159,8 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
 
     context, steps = prepared.context, 2
     parts = compiled_parts(prepared.pipe)
-    context.first_call(prepared.pipe)
+    if context.variant.compiled:
+        context.first_call(prepared.pipe)
     wanted = parts.get("unet", 0) * steps + parts.get("vae", 0)
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     if not found and not _marks_regions():
