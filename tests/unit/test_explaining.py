@@ -164,7 +164,11 @@ def test_kernels_by_their_share_with_calls() -> None:
         ("aten::clone", (0, 42)), ("aten::add", (5, 5)), ("aten::mm", (10, 10)),
     ]  # fmt: skip
     assert [s.of_change for s in found.kernels] == pytest.approx([0.2 / 0.15, -0.05 / 0.15, 0.0])
-    assert "aten::clone, 0 -> 42 calls, " in text(found)
+    line = "aten::clone, 0 -> 42 calls"
+    assert line in text(found)
+    assert "of the change" not in text(found).split("4. kernels")[1]
+    certain = explained(evidence(before), evidence(session(2.0, SLOW, hot=after.hot)))
+    assert f"{line}, 133% of the change" in text(certain)
 
 
 def test_a_name_that_was_cut_off_has_not_gone() -> None:
