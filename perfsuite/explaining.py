@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import decision
 from perfsuite.judging import bases
+from perfsuite.measuring.profiling import OTHERS
 from perfsuite.records import Hot, Status, Verdict
 from perfsuite.store import Entry
 from perfsuite.structure.comparing import compare
@@ -123,8 +124,8 @@ def explain(before: Side, after: Side, key: str) -> Explanation:
             f"{one.protocol!r} and {two.protocol!r}"
         )
     missing: dict[str, str] = {}
-    verdict = _verdict(before, after, key, missing)
-    noise = _noise(verdict)
+    verdict, in_seconds = _verdicts(before, after, key, missing)
+    noise = _noise(in_seconds)
     counts = None
     if one.counts is None or two.counts is None:
         missing["counts"] = f"not in {_which(one.counts, two.counts, before, after)}"
@@ -160,18 +161,23 @@ def _median_s(sessions: Sequence[Session]) -> float | None:
     return statistics.median(statistics.median(s.latency_s) for s in sessions) if sessions else None
 
 
-def _verdict(before: Side, after: Side, key: str, missing: dict[str, str]) -> Verdict | None:
-    """The gate's own rule on the sessions of both sides, by the basis that can find the smaller slowdown."""
+def _verdicts(
+    before: Side, after: Side, key: str, missing: dict[str, str]
+) -> tuple[Verdict | None, Verdict | None]:
+    """The gate's own rule on the sessions of both sides: by the basis that can find the smaller slowdown,
+    and in seconds, which is what stages are measured in.
+    """
     one, two = before.evidence[key], after.evidence[key]
     if not one.sessions or not two.sessions:
         missing["latency"] = f"not in {_which(one.sessions, two.sessions, before, after)}"
-        return None
+        return None, None
     if not _same_device(before, after):
-        return decision.incompatible(
+        other = decision.incompatible(
             f"another device, {before.device.name} before and {after.device.name} after: times of two "
             "devices say nothing about the code",
             len(one.sessions),
         )
+        return other, None
     entry = Entry(one.workload, one.variant, one.protocol, one.sessions)
     found = []
     for basis in bases(entry, two.sessions[-1], before.device.kind):
@@ -181,8 +187,9 @@ def _verdict(before: Side, after: Side, key: str, missing: dict[str, str]) -> Ve
             continue
         verdict = decision.compare(basis.baseline, [basis.samples(s) for s in two.sessions], basis.settings)
         found.append(replace(verdict, basis=basis.name))
+    in_seconds = found[0]
     found.sort(key=lambda v: (v.status is not Status.REGRESSED, v.minimum_detectable_effect or 0.0))
-    return found[0]
+    return found[0], in_seconds
 
 
 def _noise(verdict: Verdict | None) -> float | None:
@@ -260,6 +267,15 @@ def _apart(one: float, two: float) -> float:
     return abs(math.log(two / one))
 
 
+def _folded(table: Mapping[str, Hot], other: Mapping[str, Hot]) -> Mapping[str, Hot]:
+    """One side's table, with names that the other side may have cut off among all others."""
+    if OTHERS not in other:
+        return table
+    kept = {name: hot for name, hot in table.items() if name in other}
+    cut = [hot for name, hot in table.items() if name not in other or name == OTHERS]
+    return {**kept, OTHERS: Hot(sum(h.calls for h in cut), sum(h.self_s for h in cut))}
+
+
 def _kernels(one: Evidence, two: Evidence, before: Side, after: Side, missing: dict[str, str]) -> list[Share]:
     """Own time of each profiled operator or kernel, the largest differences first."""
     tables = [each.sessions[-1].hot if each.sessions else {} for each in (one, two)]
@@ -269,6 +285,7 @@ def _kernels(one: Evidence, two: Evidence, before: Side, after: Side, missing: d
     if not _same_device(before, after):
         missing["kernels"] = "of two devices: not compared"
         return []
+    tables = [_folded(tables[0], tables[1]), _folded(tables[1], tables[0])]
     none = Hot(0, 0.0)
     times = [{name: h.self_s for name, h in table.items()} for table in tables]
     found = [

@@ -38,8 +38,9 @@ def profile(prepared: Prepared) -> Profile | None:
     return Profile(kernels=len(spans), busy_s=min(covered(spans), wall_s), wall_s=wall_s)
 
 
-HOTTEST = 40
-"""Names that are kept; a call of the full model has some hundred, and the last ones take no time."""
+HOTTEST = 200
+"""Names that are kept, more than eager calls have: what is cut off cannot be compared."""
+OTHERS = "(all others)"
 HOT_STEPS = 2
 """Denoising steps of the profiled call: torch's profiler is slow to read many events."""
 
@@ -73,7 +74,7 @@ def hottest(found: Mapping[str, Hot], most: int = HOTTEST) -> dict[str, Hot]:
     ordered = sorted(found.items(), key=lambda pair: -pair[1].self_s)
     kept, rest = dict(ordered[:most]), [each for _, each in ordered[most:]]
     if rest:
-        kept["(all others)"] = Hot(sum(r.calls for r in rest), sum(r.self_s for r in rest))
+        kept[OTHERS] = Hot(sum(r.calls for r in rest), sum(r.self_s for r in rest))
     return kept
 
 

@@ -91,14 +91,18 @@ def _stages(found: Explanation) -> list[str]:
     lines = []
     for stage in found.stages:
         times = f"{show.seconds(stage.before_s):>8} -> {show.seconds(stage.after_s):>8}"
-        lines.append(f"{stage.name:<14} {times}  {_signed(stage.difference_s):>9}  {_share(stage)}")
+        line = f"{stage.name:<14} {times}  {_signed(stage.difference_s):>9}  {_share(stage, found)}"
+        lines.append(line.rstrip())
     if found.noise is not None:
         lines.append(f"(noise: processes of the same code may differ by {found.noise:.0%} here)")
     return lines
 
 
-def _share(share: Share) -> str:
-    part = "" if share.of_change is None else f"{share.of_change:>5.0%} of the change"
+def _share(share: Share, found: Explanation) -> str:
+    """Its part of the change where there is one for certain, and whether it left the noise."""
+    part = ""
+    if share.of_change is not None and found.significant:
+        part = f"{share.of_change:>5.0%} of the change"
     return ", ".join(p for p in (part, "within the noise" if share.beyond_noise is False else "") if p)
 
 
@@ -112,7 +116,7 @@ def _kernels(found: Explanation) -> list[str]:
     lines = []
     for kernel in found.kernels[:MOST_KERNELS]:
         calls = f"{kernel.calls[0]} -> {kernel.calls[1]} calls" if kernel.calls else ""
-        said = ", ".join(part for part in (kernel.name, calls, _share(kernel).strip()) if part)
+        said = ", ".join(part for part in (kernel.name, calls, _share(kernel, found).strip()) if part)
         lines.append(f"{_signed(kernel.difference_s):>9}  {said}")
     rest = len(found.kernels) - MOST_KERNELS
     if rest > 0:
@@ -127,7 +131,7 @@ def conclusion(found: Explanation) -> list[str]:
         said.append("times cannot be compared; versions, settings and counts can")
     elif found.verdict is not None and not found.significant:
         said.append(
-            f"{found.verdict.status}: the latencies do not differ for certain, so no share above is a finding"
+            f"{found.verdict.status}: the latencies do not differ for certain, so no time above is a finding"
         )
     causes = [f"{len(found.moved)} versions or settings"] if found.moved else []
     if found.counts is not None and found.counts.changes:
@@ -142,5 +146,5 @@ def conclusion(found: Explanation) -> list[str]:
         said.append("no version and no setting differs; counts were not compared")
     if found.significant and found.stages:
         most = max(found.stages, key=lambda s: abs(s.difference_s))
-        said.append(f"most of it is in: {most.name} ({_share(most).strip()})")
+        said.append(f"most of it is in: {most.name} ({_share(most, found).strip()})")
     return said

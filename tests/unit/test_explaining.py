@@ -75,10 +75,11 @@ def test_a_difference_within_the_noise_is_no_finding() -> None:
     assert found.verdict.status is Status.INCONCLUSIVE
     assert not found.significant
     shown = text(found)
-    assert "=> INCONCLUSIVE: the latencies do not differ for certain, so no share above is a finding" in shown
+    assert "=> INCONCLUSIVE: the latencies do not differ for certain, so no time above is a finding" in shown
     assert "=> the files hold no cause: versions, settings and counts are the same" in shown
     assert "within the noise" in shown
     assert "most of it" not in shown
+    assert "of the change" not in shown.split("3. stages")[1]
 
 
 def test_sessions_of_a_baseline_make_it_more_certain() -> None:
@@ -163,7 +164,31 @@ def test_kernels_by_their_share_with_calls() -> None:
         ("aten::clone", (0, 42)), ("aten::add", (5, 5)), ("aten::mm", (10, 10)),
     ]  # fmt: skip
     assert [s.of_change for s in found.kernels] == pytest.approx([0.2 / 0.15, -0.05 / 0.15, 0.0])
-    assert "aten::clone, 0 -> 42 calls, " in text(found)
+    line = "aten::clone, 0 -> 42 calls"
+    assert line in text(found)
+    assert "of the change" not in text(found).split("4. kernels")[1]
+    certain = explained(evidence(before), evidence(session(2.0, SLOW, hot=after.hot)))
+    assert f"{line}, 133% of the change" in text(certain)
+
+
+def test_a_name_that_was_cut_off_has_not_gone() -> None:
+    """What one side counts among all others is counted there on both."""
+    before = session(hot={"mm": Hot(10, 0.5), "add": Hot(5, 0.2), "(all others)": Hot(7, 0.1)})
+    after = session(hot={"mm": Hot(10, 0.5), "silu": Hot(6, 0.2), "(all others)": Hot(6, 0.1)})
+    found = explained(evidence(before), evidence(after))
+    assert {s.name: s.calls for s in found.kernels} == {"mm": (10, 10), "(all others)": (12, 12)}
+
+
+def test_noise_of_stages_is_that_of_seconds() -> None:
+    """Relative latency moves far less, and no stage was measured in it."""
+    from perfsuite.records import Relative
+
+    def both(ratio: float | None) -> Explanation:
+        relative = Relative("fp32", (ratio,) * 4) if ratio else None
+        return explained(evidence(session(relative=relative)), evidence(session(relative=relative)))
+
+    assert both(0.8).verdict != both(None).verdict
+    assert both(0.8).noise == both(None).noise
 
 
 def test_added_arithmetic_has_a_share_at_the_old_rate() -> None:
