@@ -28,7 +28,7 @@ MEASURES: Mapping[str, Tolerance] = {
 """Fields of `Counts` that are compared, in the order in which they are told."""
 CODE = frozenset({"peak_bytes", "code_bytes"})
 """What is otherwise on a CPU with other instructions or another number of threads: for AVX2 and one thread,
-in place of AVX-512 and two, .2 % less at the peak and 7 % less text. Kernels were the same to the last one."""
+in place of AVX-512 and two, .2 % less at the peak and 7 % less text. Kernels were all the same."""
 
 
 def changed(before: Mapping[str, int], after: Mapping[str, int], measure: str) -> list[CountChange]:
