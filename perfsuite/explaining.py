@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
-from perfsuite.judging import bases
+from perfsuite.judging import BUSY_CORES, bases
 from perfsuite.measuring.profiling import OTHERS
 from perfsuite.records import Hot, Status, Verdict
 from perfsuite.store import Entry
@@ -214,9 +214,21 @@ def _moved(before: Side, after: Side, one: Evidence, two: Evidence) -> Iterable[
         yield Moved("version", "commit", last.commit or "none", new.commit or "none")
     if last.settings and new.settings:
         yield from _differences("setting", last.settings, new.settings)
-    else:  # an older file knows the number of threads alone
+    yield from _differences("condition", *(_load(s) for s in (last, new)))
+    if not (last.settings and new.settings):  # an older file knows the number of threads alone
         threads = [{"threads": str(s.conditions.get("threads", "unknown"))} for s in (last, new)]
         yield from _differences("condition", *threads)
+
+
+def _load(session: Session) -> dict[str, str]:
+    """What the machine did beside, where it was much: cores that others kept busy, a GPU's clock."""
+    busy, clock = (session.conditions.get(name) for name in ("other_cores_busy", "sm_clock_mhz_median"))
+    found = {}
+    if isinstance(busy, float) and busy > BUSY_CORES:
+        found["cores kept busy by others"] = f"{busy:.1f}"
+    if isinstance(clock, float):
+        found["clock of the GPU, MHz"] = f"{round(clock, -1):.0f}"
+    return found
 
 
 def _differences(kind: str, one: Mapping[str, str], two: Mapping[str, str]) -> Iterable[Moved]:

@@ -133,7 +133,7 @@ def conclusion(found: Explanation) -> list[str]:
         said.append(
             f"{found.verdict.status}: the latencies do not differ for certain, so no time above is a finding"
         )
-    causes = [f"{len(found.moved)} versions or settings"] if found.moved else []
+    causes = [f"{len(found.moved)} versions, settings or conditions"] if found.moved else []
     if found.counts is not None and found.counts.changes:
         causes.append(
             f"counts ({show_counts.change(found.counts.changes[0])}, {len(found.counts.changes)} in all)"

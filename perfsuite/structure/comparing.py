@@ -26,8 +26,9 @@ MEASURES: Mapping[str, Tolerance] = {
     "code_bytes": Tolerance(0.001, "numbers of graphs and buffers, and paths, are part of the text"),
 }
 """Fields of `Counts` that are compared, in the order in which they are told."""
-CODE = frozenset({"kernels", "peak_bytes", "code_bytes"})
-"""What may be otherwise on a CPU with other instructions or another number of threads."""
+CODE = frozenset({"peak_bytes", "code_bytes"})
+"""What is otherwise on a CPU with other instructions or another number of threads: for AVX2 and one thread,
+in place of AVX-512 and two, .2 % less at the peak and 7 % less text. Kernels were all the same."""
 
 
 def changed(before: Mapping[str, int], after: Mapping[str, int], measure: str) -> list[CountChange]:
@@ -73,6 +74,15 @@ def _why_not(stored: Counts, fresh: Counts, measure: str) -> str | None:
         return fresh.absent[measure]
     if measure in stored.absent:
         return f"was not counted when the others were stored: {stored.absent[measure]}"
-    if measure in CODE and stored.code_for != fresh.code_for:
+    alike = stored.code_for == fresh.code_for
+    if measure == "kernels":
+        alike = _family(stored.code_for) == _family(fresh.code_for)
+    if measure in {*CODE, "kernels"} and not alike:
         return f"stored for {stored.code_for}, this is {fresh.code_for}"
     return None
+
+
+def _family(code_for: str) -> str:
+    """The kind of instruction set, whatever its width and the number of threads."""
+    name = code_for.split(",")[0]
+    return "AVX" if name.startswith("AVX") else name

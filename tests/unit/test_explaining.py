@@ -122,6 +122,20 @@ def test_settings_of_an_older_file_are_no_difference() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("conditions", "moved"),
+    [
+        ({"other_cores_busy": 1.24}, [Moved("condition", "cores kept busy by others", "not set", "1.2")]),
+        ({"other_cores_busy": 0.3}, []),
+        ({"sm_clock_mhz_median": 1234.0}, [Moved("condition", "clock of the GPU, MHz", "not set", "1230")]),
+    ],
+)
+def test_what_the_machine_did_beside_is_named(conditions: dict[str, float], moved: list[Moved]) -> None:
+    """Another process is as good a cause as another version."""
+    found = explained(evidence(session()), evidence(session(conditions=conditions)))
+    assert list(found.moved) == moved
+
+
 def test_another_device_makes_times_incomparable_and_not_counts() -> None:
     other = Device("cpu", "Another CPU", "cpu-another-2t", 2, 2**34)
     found = explained(

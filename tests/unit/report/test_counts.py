@@ -97,7 +97,7 @@ def test_what_was_not_compared_is_said() -> None:
     """In the message and in the summary, also where the verdict is OK."""
     verdict = compare(compiled(), compiled(code_for="AVX2, 8 threads"))
     assert verdict.status is Status.OK
-    line = "kernels in generated code not compared: stored for AVX512, 2 threads, this is AVX2, 8 threads"
+    line = "peak of allocations not compared: stored for AVX512, 2 threads, this is AVX2, 8 threads"
     assert f"  {line}" in show.message(judged(verdict), verdict, None).splitlines()
     assert f"shapes bf16: {line}" in show.remarks([judged(verdict)])
 

@@ -96,13 +96,27 @@ def test_what_was_not_counted_is_left_out_with_the_reason(side: str) -> None:
     assert {c.measure for c in found.changes} == {"weights_bytes"}
 
 
-def test_code_for_another_instruction_set_is_not_compared() -> None:
-    """Operators, arithmetic and weights are those of any CPU."""
-    other = compiled(code_for="AVX2, 4 threads", kernels={}, peak_bytes={}, code_bytes={})
-    found = compare(compiled(), other)
+@pytest.mark.parametrize(
+    ("code_for", "unjudged"),
+    [
+        ("AVX512, 2 threads", set()),
+        ("AVX512, 4 threads", {"peak_bytes", "code_bytes"}),
+        ("AVX2, 4 threads", {"peak_bytes", "code_bytes"}),
+        ("NEON, 2 threads", {"kernels", "peak_bytes", "code_bytes"}),
+    ],
+)
+def test_code_for_another_cpu_is_not_compared(code_for: str, unjudged: set[str]) -> None:
+    """Operators, arithmetic and weights are those of any CPU, kernels those of one family."""
+    changed = {"peak_bytes": {}, "code_bytes": {}} if unjudged else {}
+    if "kernels" in unjudged:
+        changed["kernels"] = {}
+    found = compare(compiled(), compiled(code_for=code_for, **changed))
     assert found.status is Status.OK
-    assert set(found.unjudged) == {"kernels", "peak_bytes", "code_bytes"}
-    assert "AVX2, 4 threads" in found.unjudged["kernels"]
+    assert set(found.unjudged) == unjudged
+    assert all(code_for in reason for reason in found.unjudged.values())
+    if "kernels" not in unjudged:
+        more = compiled(code_for=code_for, kernels={"cpp_fused_silu": 41}, **changed)
+        assert compare(compiled(), more).status is Status.REGRESSED
 
 
 def test_compiled_code_that_is_gone_is_a_difference() -> None:
