@@ -22,27 +22,34 @@ class NoNvmlError(RuntimeError):
 
 
 @contextlib.contextmanager
-def _device() -> Iterator[tuple[Any, Any]]:
-    """The library and the handle of torch's current device."""
+def _library() -> Iterator[Any]:
+    """The library, while it is open; whatever it refuses is a `NoNvmlError`."""
     try:
         import pynvml
     except ImportError as error:
         raise NoNvmlError("nvidia-ml-py is not installed") from error
-    import torch
-
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         raise NoNvmlError(f"NVML: {error}") from error
     try:
-        uuid = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
-        # A slice of a GPU has a name of its own kind.
-        name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
-        yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
+        yield pynvml
     except pynvml.NVMLError as error:
         raise NoNvmlError(f"NVML: {error}") from error
     finally:
         pynvml.nvmlShutdown()
+
+
+@contextlib.contextmanager
+def _device() -> Iterator[tuple[Any, Any]]:
+    """The library and the handle of torch's current device."""
+    import torch
+
+    with _library() as pynvml:
+        uuid = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
+        # A slice of a GPU has a name of its own kind.
+        name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+        yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
 
 
 def _asked(pynvml: Any, ask: Callable[[], Any]) -> Any:
@@ -132,15 +139,7 @@ def installed() -> Installed:
     Raises:
         NoNvmlError: no driver, or it does not answer.
     """
-    try:
-        import pynvml
-    except ImportError as error:
-        raise NoNvmlError("nvidia-ml-py is not installed") from error
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        raise NoNvmlError(f"NVML: {error}") from error
-    try:
+    with _library() as pynvml:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         served = int(pynvml.nvmlSystemGetCudaDriverVersion())
         return Installed(
@@ -148,10 +147,6 @@ def installed() -> Installed:
             _text(pynvml.nvmlSystemGetDriverVersion()),
             (served // 1000, served % 1000 // 10),
         )
-    except pynvml.NVMLError as error:
-        raise NoNvmlError(f"NVML: {error}") from error
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def other_processes() -> list[tuple[int, int | None]] | None:
