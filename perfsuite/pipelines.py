@@ -40,8 +40,6 @@ class Context:
     """Where the compiled code of the first call came from."""
     compiled: Graphs | None = None
     """What the first call compiled; None before it, and where nothing is to be compiled."""
-    code: tuple[str, ...] | None = None
-    """What Inductor generated for the first call, or found in a cache: source of each module."""
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
@@ -103,7 +101,7 @@ class Context:
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
-            self.compilation, self.code = watch.found, watch.code
+            self.compilation = watch.found
             if record is not None:
                 self.compiled = record.found
                 self.graphs += record.found.made or 0
@@ -212,7 +210,7 @@ def build(
     return prepare(workload, variant, device, weights).pipe
 
 
-def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
+def _forget(snapshot: Snapshot, *, collect: bool = True) -> dict[str, tuple[Any, Any]]:
     """Drop compiled code and cached memory and put settings back, so that the next variant starts as the
     first did."""
     import torch
@@ -222,7 +220,8 @@ def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
         counters = getattr(torch._dynamo.utils, "counters", None)
         if counters is not None:
             counters.clear()
-        free()
+        if collect:
+            free()
     finally:  # a device that is lost says so here
         changed = snapshot.restore()
     return changed
@@ -243,15 +242,16 @@ def abandon(pipe: Any) -> dict[str, tuple[Any, Any]]:
     return {} if prepared is None else prepared.snapshot.restore()
 
 
-def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
+def release(pipe: Any, *, forget: bool = True, collect: bool = True) -> dict[str, tuple[Any, Any]]:
     """Forget a built pipeline and put global settings back; returns those that had changed.
 
     The memory is free once the caller drops its own references. Without `forget` compiled code stays:
-    for an eager pipeline that stood beside a compiled one which is still in use.
+    for an eager pipeline that stood beside a compiled one which is still in use. Without `collect` the caller
+    calls `free` itself, after its references are gone: a compiled pipeline holds itself in a cycle.
     """
     prepared = _OPEN.pop(id(pipe), None)
     if prepared is None:
         raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
     snapshot = prepared.snapshot
     del prepared
-    return _forget(snapshot) if forget else snapshot.restore()
+    return _forget(snapshot, collect=collect) if forget else snapshot.restore()

@@ -187,9 +187,10 @@ class Workbench:
         if self._fresh is not None:
             pipelines.abandon(pipe)
         else:
-            pipelines.release(pipe)
+            pipelines.release(pipe, collect=False)
         del pipe
-        gc.collect()  # a compiled VAE holds itself, so only this frees it
+        if self._fresh is None:
+            pipelines.free()
 
     def end(self) -> None:
         """Release the current pipeline, end the processes that measured suspects, keep compiled code."""

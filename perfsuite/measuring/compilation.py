@@ -89,28 +89,6 @@ class Watch:
     """What happened between two points; `found` is None where the counters say nothing."""
 
     found: Compilation | None = None
-    code: tuple[str, ...] | None = None
-    """Source of each module that Inductor generated or found in a cache; None where nothing was watched."""
-
-
-@contextlib.contextmanager
-def _generated() -> Iterator[list[str] | None]:
-    """Collect generated code; None where this torch does not hand it out.
-
-    By the hook that torch's own tests take: it is called for what is compiled and for what a cache holds.
-    """
-    from torch._inductor.graph import GraphLowering
-
-    if not hasattr(GraphLowering, "save_output_code"):
-        yield None
-        return
-    codes: list[str] = []
-    earlier = GraphLowering.save_output_code
-    GraphLowering.save_output_code = codes.append
-    try:
-        yield codes
-    finally:
-        GraphLowering.save_output_code = earlier
 
 
 @contextlib.contextmanager
@@ -122,9 +100,7 @@ def watching(*, compiles: bool) -> Iterator[Watch]:
         return
     keys = recorded()[1] if LOADED.only else frozenset()
     before = counts()
-    with _generated() as codes:
-        yield watch
-    watch.code = None if codes is None else tuple(codes)
+    yield watch
     found, aot, misses = (after - earlier for after, earlier in zip(counts(), before, strict=True))
     # A graph that AOTAutograd's cache holds is looked up in Inductor's too, and may be counted by both.
     hits = max(found, aot)

@@ -28,9 +28,8 @@ def peak_bytes(pipe: Any, context: Context) -> dict[str, int]:
     Raises:
         NoCounterError: this torch's profiler tells of no allocations.
     """
-    gc.collect()
     collecting = gc.isenabled()
-    gc.disable()  # what lies in cycles would be freed at some moment
+    gc.disable()  # what lies in cycles would be freed at some moment; so it stays, in both states
     try:
         return _on_cuda(pipe, context) if context.device.kind == "cuda" else _on_cpu(pipe, context)
     finally:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Context, Prepared
 
 _AUTOTUNED = "autotuning picks other code in each cold start"
+_NO_CODE = "Inductor handed out no code for what the first call compiled"
 
 
 def count(prepared: Prepared) -> Counts:
@@ -70,13 +71,15 @@ def _generated(
     """Kernels in the generated code and its size; neither for what is not compiled."""
     if not context.variant.compiled:
         return None, None
-    if context.code is None:
-        reason = "this torch hands out no generated code (GraphLowering.save_output_code)"
+    made = context.compiled
+    assert made is not None, "count after the first call"
+    if not made.sources:
+        reason = made.missing.get("sources", _NO_CODE)
         absent.update(kernels=reason, code_bytes=reason)
         return None, None
     autotuned = context.device.kind == "cuda"
-    kernels = kernels_in(context.code, autotuned=autotuned)
+    kernels = kernels_in(made.sources, autotuned=autotuned)
     if autotuned:
         absent["code_bytes"] = _AUTOTUNED
         return kernels, None
-    return kernels, {"generated source": sum(len(code.encode()) for code in context.code)}
+    return kernels, {"generated source": sum(len(code.encode()) for code in made.sources)}

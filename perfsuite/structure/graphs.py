@@ -123,7 +123,8 @@ def check_cudagraphs(prepared: Prepared) -> StructureCheck:
 
 
 def check_fallbacks(prepared: Prepared) -> StructureCheck:
-    """Generated code calls libraries for products, convolutions and attention, and eager kernels for nothing.
+    """There is generated code, and it calls libraries for products, convolutions and attention, and eager
+    kernels for nothing.
 
     Read from the code itself, which is the same whether it was compiled now or came from a cache.
     """
@@ -139,6 +140,9 @@ def check_fallbacks(prepared: Prepared) -> StructureCheck:
         f"{name} runs as an eager kernel, {count} times in a pass: Inductor has nothing for it"
         for name, count in sorted(bad.items())
     )
+    parts = compiled_parts(prepared.pipe)
+    if parts and not found.sources:
+        problems = (f"no code was generated for {_said(parts)}: compiled by another backend than Inductor?",)
     said = ", ".join(f"{count} {name}" for name, count in sorted((calls - Counter(bad)).items()))
     return StructureCheck("fallbacks", (f"library calls of generated code: {said or 'none'}",), problems)
 
@@ -182,7 +186,10 @@ def _regions(call: Any) -> Counter[str]:
 
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         call()
-    names = (event.name for event in profiled.events())
+    # `profiled.events()` first makes a tree of all operators, which takes longer than the call; this does
+    # not, but is private.
+    plain = getattr(profiled.profiler, "kineto_results", None)
+    names = [e.name for e in profiled.events()] if plain is None else [e.name() for e in plain.events()]
     return Counter(name for name in names if name.startswith(_REGION))
 
 

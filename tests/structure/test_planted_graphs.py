@@ -7,6 +7,7 @@ small module, where it reads generated code.
 import pytest
 from gates import finds, passes
 
+from perfsuite.structure.counting import count
 from perfsuite.structure.gates import GATES
 
 pytestmark = pytest.mark.structure
@@ -17,6 +18,16 @@ def forget():
     import torch
 
     torch._dynamo.reset()
+
+
+@pytest.fixture
+def activation(rung):
+    """The pipeline with nothing compiled, and a small module of it to compile: `unet.conv_act`."""
+    prepared = rung("fp32+sdpa+compile-regional")
+    for block in prepared.pipe.unet.modules():
+        block._compiled_call_impl = None
+    forget()
+    return prepared, prepared.pipe.unet.conv_act
 
 
 def test_a_graph_break_in_a_unet_block(traced):
@@ -71,42 +82,34 @@ def test_a_print_in_the_decoder(rung):
     assert "compiled regions ran" in finds("compiled-runs", prepared)
 
 
-def test_a_changing_integer(traced):
+def test_a_changing_integer(activation):
     """A counter in a module: Dynamo holds its value for a constant."""
-    prepared, found = traced
-    block = next(iter(found.values()))
-    forward = block.forward
-    block.calls = 0
+    prepared, module = activation
+    module.calls = 0
 
-    def counting(*args, **options):
-        block.calls += 1
-        return forward(*args, **options) * (1.0 if block.calls > 0 else 0.0)
+    def counting(x):
+        module.calls += 1
+        return x * x.sigmoid() * (1.0 if module.calls > 0 else 0.0)
 
-    block.forward = counting
-    block.compile(dynamic=False, backend="eager")
+    module.forward = counting
+    module.compile(dynamic=False, backend="eager")
     said = finds("recompilations", prepared)
     assert "another prompt compiled" in said
     assert "calls" in said
     assert "test_planted_graphs.py" in said
 
 
-def test_another_number_of_steps_that_recompiles(traced):
+def test_another_number_of_steps_that_recompiles(activation):
     """A schedule kept as a Python number."""
-    prepared, found = traced
+    prepared, module = activation
     pipe = prepared.pipe
-    block = next(iter(found.values()))
-    forward = block.forward
-    block.steps = 0
-
-    def scaled(*args, **options):
-        return forward(*args, **options) * (block.steps / max(block.steps, 1))
-
-    block.forward = scaled
-    block.compile(dynamic=False, backend="eager")
+    module.steps = 0
+    module.forward = lambda x: x * x.sigmoid() * (module.steps / max(module.steps, 1))
+    module.compile(dynamic=False, backend="eager")
     method = pipe.scheduler.set_timesteps
 
     def set_timesteps(num_inference_steps=None, device=None, **options):
-        block.steps = num_inference_steps
+        module.steps = num_inference_steps
         method(num_inference_steps, device=device, **options)
 
     pipe.scheduler.set_timesteps = set_timesteps
@@ -134,7 +137,7 @@ def test_compiled_code_that_does_not_run(traced, way):
     assert f"wanted {2 * len(found)}" in said
 
 
-def test_a_graph_that_is_refused_as_a_cuda_graph(rung):
+def test_a_graph_that_is_refused_as_a_cuda_graph(activation):
     """By Inductor's own function for it, which needs no GPU; the reason is in the message."""
     from torch._inductor.cudagraph_utils import log_cudagraph_skip_and_bump_counter
 
@@ -142,24 +145,10 @@ def test_a_graph_that_is_refused_as_a_cuda_graph(rung):
         log_cudagraph_skip_and_bump_counter("skipping cudagraphs due to mutated inputs (1 instances)")
         return graph.forward
 
-    prepared = rung("fp32+sdpa+compile-regional")
-    for block in prepared.pipe.unet.modules():
-        block._compiled_call_impl = None
-    forget()
-    module = prepared.pipe.unet.conv_act
+    prepared, module = activation
     module.forward = lambda x: x * x.sigmoid()
     module.compile(backend=refusing)
     assert "due to mutated inputs (1 instances)" in finds("cudagraphs", prepared)
-
-
-@pytest.fixture
-def activation(rung):
-    """The pipeline with one small module compiled by Inductor: `unet.conv_act`."""
-    prepared = rung("fp32+sdpa+compile-regional")
-    for block in prepared.pipe.unet.modules():
-        block._compiled_call_impl = None
-    forget()
-    return prepared, prepared.pipe.unet.conv_act
 
 
 def test_an_operator_that_inductor_has_nothing_for(activation):
@@ -180,13 +169,27 @@ def test_an_operator_that_inductor_has_nothing_for(activation):
 
 
 def test_generated_code_alone_is_no_fallback(activation):
-    """The same module without it."""
+    """The same module without it; its kernels are counted."""
     prepared, module = activation
     module.forward = lambda x: x * x.sigmoid()
     module.compile()
     assert passes("fallbacks", prepared).endswith("none")
     assert passes("graphs", prepared).startswith("1 graphs of unet")
     assert len(prepared.context.compiled.sources) == 1
+    counts = count(prepared)
+    assert counts.kernels["C++ kernels generated"] == 1
+    assert counts.code_bytes["generated source"] > 0
+
+
+def test_a_backend_that_generates_nothing(traced):
+    """Compiled regions run, graphs are whole, and all of it is eager code."""
+    prepared, found = traced
+    assert f"no code was generated for {len(found)} blocks of the unet" in finds("fallbacks", prepared)
+    for gate in ("graphs", "recompilations", "compiled-runs"):
+        passes(gate, prepared)
+    counts = count(prepared)
+    assert counts.kernels is None
+    assert "handed out no code" in counts.absent["kernels"]
 
 
 # -- what a torch version does not count -----------------------------------------------------------
@@ -213,7 +216,7 @@ def test_a_torch_without_a_counter(traced, monkeypatch, name, skipped):
     for gate in skipped:
         assert f"torch {torch.__version__} has no torch." in said[gate].skipped
         assert name in said[gate].skipped
-    for gate in set(gates) - skipped:
+    for gate in set(gates) - skipped - {"fallbacks"}:  # nothing was generated here, which that gate says
         assert said[gate].problems == ()
         assert said[gate].facts
 
