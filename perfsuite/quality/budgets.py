@@ -33,7 +33,11 @@ KIND_FACTOR = 1.1
 KIND_LEAST = 8
 """Calls of a class from which they are judged together."""
 COMPILED_FACTOR = 2.0
-"""For compiled against eager code: two roundings, each as large as the yardstick's, in any direction."""
+"""For compiled against eager code: two roundings, each as large as the yardstick's, in any direction.
+
+Where activations are quantized both forms round them anew, from values that differ in their last bits; what
+that adds to the yardstick is added here, as errors of independent causes add up.
+"""
 
 
 def budget(
@@ -51,13 +55,13 @@ def budget(
         own_place = Place(place.component, "", place.prompt, place.step)
     same = yardstick.get(own_place, 0.0)
     floor = FLOORS[precision]
+    coarser = math.prod(optimization.error_factor for optimization in variant.optimizations)
     if place.part == COMPILED:
-        return same, COMPILED_FACTOR * max(same, floor)
+        return same, math.sqrt(COMPILED_FACTOR**2 + coarser**2 - 1) * max(same, floor)
     factor = FACTORS[look]
     if (look == "components" and place.component in ("unet", "vae")) or look == "free":
-        for optimization in variant.optimizations:
-            # Guidance multiplies the difference of two outputs, in which their errors do not cancel.
-            factor *= optimization.error_factor ** (2 if place.part == GUIDED else 1)
+        # Guidance multiplies the difference of two outputs, in which their errors do not cancel.
+        factor *= coarser ** (2 if place.part == GUIDED else 1)
     allowed = factor * max(same, floor)
     if changed and look == "modules":
         added = sum(o.layer_error for o in variant.optimizations)
