@@ -6,7 +6,7 @@ import math
 import random
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
@@ -38,8 +38,12 @@ def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed:
     if context.variant.name == REFERENCE.name:
         return "this is the reference"
     free = free_memory(context.device.kind)
-    if free < HEADROOM * peak_bytes:
-        return f"no memory for the reference beside it: {free / 2**30:.1f} GiB free"
+    wanted = HEADROOM * reference_bytes(prepared.pipe, peak_bytes)
+    if free < wanted:
+        return (
+            f"no memory for the reference beside it: {free / 2**30:.1f} GiB free, "
+            f"{wanted / 2**30:.1f} GiB wanted"
+        )
     reference = pipelines.prepare(context.workload, REFERENCE, context.device, prepared.weights)
     short = replace(context.workload, steps=min(STEPS, context.workload.steps))
     sides = [Pieces(replace(p, context=replace(p.context, workload=short))) for p in (reference, prepared)]
@@ -60,6 +64,13 @@ def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed:
     return Relative(
         REFERENCE.name, tuple(math.exp(pair_ratio(t, pieces).shift) for t in _calls(turns, short.steps + 2))
     )
+
+
+def reference_bytes(pipe: Any, peak_bytes: int) -> int:
+    """Bytes that the float32 reference of a pipeline takes at least: all its weights in four bytes, or the
+    peak of the pipeline itself where that is more."""
+    models = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+    return max(peak_bytes, 4 * sum(p.numel() for model in models for p in model.parameters()))
 
 
 def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Session:

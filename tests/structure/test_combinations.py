@@ -20,6 +20,10 @@ SIZE = "shapes@64x64+2steps"
             "bf16+sdpa+compile-regional+qkv+int8",
             ["int8: .* hold int8 weights", "compile-regional: .* blocks that all ran, no graph break"],
         ),
+        (
+            "bf16+sdpa+compile-regional+qkv+int8-weights",
+            ["int8-weights: .* take plain activations", "compile-regional: .* blocks that all ran"],
+        ),
     ],
 )
 def test_quantized_and_compiled(combination, proofs):

@@ -61,6 +61,20 @@ def test_a_ratio_of_each_pair_of_calls(seen):
     assert 0.3 < np.median(found.ratio) < 3
 
 
+def test_a_reference_that_does_not_fit_is_not_built(prepared, monkeypatch):
+    """Its weights take four bytes each, also beside a pipeline of half precision, whose peak is lower."""
+    from perfsuite.workers import relative
+
+    numel = sum(p.numel() for name in ("unet", "vae", "text_encoder", "text_encoder_2")
+                for p in getattr(prepared.pipe, name).parameters())  # fmt: skip
+    monkeypatch.setattr(relative, "free_memory", lambda kind: int(4 * relative.HEADROOM * numel) - 1)
+    monkeypatch.setattr(pipelines, "prepare", lambda *args: pytest.fail("it was built"))
+    found = measure_relative(prepared, 1, 0.5)
+    assert isinstance(found, str)
+    assert "no memory for the reference beside it" in found
+    assert found.endswith("GiB wanted")
+
+
 def test_the_process_is_as_it_was(seen):
     """Settings and threads."""
     assert seen["before"].differences(seen["after"]) == {}
