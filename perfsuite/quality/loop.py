@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     Drawn = tuple[list[np.ndarray], list[Any], Errors]
 
-EXACT = ("calls", "timesteps", "time_ids")
-"""Values of the forced loop that no precision may change: numbers of calls, and whole numbers."""
+EXACT = ("calls", "timesteps", "time_ids", "sigmas")
+"""Values of the forced loop that no precision may change: numbers of calls, whole numbers, and the schedule,
+which is float32 in every variant."""
 FREE = "latents of the real run"
 
 
@@ -68,6 +69,7 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
                     if "time_ids" not in conditions
                     else _exact(conditions["time_ids"], trace["time_ids"])
                 )
+                found[Place("loop", "sigmas", prompt, step)] = _exact(pipe.scheduler.sigmas, trace["sigmas"])
             found[Place("loop", "timesteps", prompt, step)] = _exact(
                 torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
             )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Context
     from perfsuite.records import Device, Variant, Workload
 
-FORMAT = 2
+FORMAT = 3
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
 """Variables with these beginnings may change float32 results."""
 STRUCTURE = {

@@ -29,9 +29,10 @@ class Trace:
     tensors: dict[str, Any]
     """``<encoder>.tokens`` (1, 77), ``<encoder>.hidden`` (1, 77, width; penultimate), ``<encoder>.first``
     (the encoder's first output), ``embeds`` (2, 77, width), ``pooled`` (2, width), ``time_ids`` (2, 6),
-    ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the UNet was given and
-    gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded``
-    (1, 3, height, width). With a batch all but the encoders' and ``timesteps`` have so many times 1 or 2."""
+    ``sigmas`` (steps + 1,), ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the
+    UNet was given and gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w)
+    and ``decoded`` (1, 3, height, width). With a batch all but the encoders', ``sigmas`` and ``timesteps``
+    have so many times 1 or 2."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
@@ -97,6 +98,7 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
         tensors.setdefault("embeds", _kept(kwargs["encoder_hidden_states"]))
         tensors.setdefault("pooled", _kept(conditions["text_embeds"]))
         tensors.setdefault("time_ids", _kept(conditions["time_ids"]))
+        tensors.setdefault("sigmas", _kept(pipe.scheduler.sigmas))
 
     def hear_decode(args: Any, kwargs: Any, output: Any) -> None:
         tensors["decoder_input"], tensors["decoded"] = _kept(args[0]), _kept(output[0])

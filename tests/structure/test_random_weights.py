@@ -130,3 +130,19 @@ def test_pictures_of_random_weights_are_not_judged(built):
     found = judge(workload, [black], [picture], {}, blind=blind)
     assert found.status is PictureStatus.BROKEN
     assert found.scores[0].detail.startswith("1 of 2 pictures, flat")
+
+
+def test_a_schedule_of_another_precision_is_found(built):
+    """Exactly: what rounding the noise levels to bfloat16 moves, rounding large latents hides."""
+    import copy
+
+    from perfsuite.quality.errors import Place
+    from perfsuite.quality.faults import plant
+    from perfsuite.quality.loop import measure_loop
+
+    prepared, trace, _ = built
+    place = Place("loop", "sigmas", 0, 0)
+    assert measure_loop(prepared.pipe, prepared.context, [trace])[place] == 0.0
+    pipe = copy.deepcopy(prepared.pipe)
+    plant("sigmas-in-bf16", pipe, prepared.context)
+    assert 1e-4 < measure_loop(pipe, prepared.context, [trace])[place] < 2.0**-8
