@@ -210,7 +210,7 @@ def build(
     return prepare(workload, variant, device, weights).pipe
 
 
-def _forget(snapshot: Snapshot, *, collect: bool = True) -> dict[str, tuple[Any, Any]]:
+def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
     """Drop compiled code and cached memory and put settings back, so that the next variant starts as the
     first did."""
     import torch
@@ -220,8 +220,7 @@ def _forget(snapshot: Snapshot, *, collect: bool = True) -> dict[str, tuple[Any,
         counters = getattr(torch._dynamo.utils, "counters", None)
         if counters is not None:
             counters.clear()
-        if collect:
-            free()
+        free()
     finally:  # a device that is lost says so here
         changed = snapshot.restore()
     return changed
@@ -242,16 +241,15 @@ def abandon(pipe: Any) -> dict[str, tuple[Any, Any]]:
     return {} if prepared is None else prepared.snapshot.restore()
 
 
-def release(pipe: Any, *, forget: bool = True, collect: bool = True) -> dict[str, tuple[Any, Any]]:
+def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
     """Forget a built pipeline and put global settings back; returns those that had changed.
 
     The memory is free once the caller drops its own references. Without `forget` compiled code stays:
-    for an eager pipeline that stood beside a compiled one which is still in use. Without `collect` the caller
-    calls `free` itself, after its references are gone: a compiled pipeline holds itself in a cycle.
+    for an eager pipeline that stood beside a compiled one which is still in use.
     """
     prepared = _OPEN.pop(id(pipe), None)
     if prepared is None:
         raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
     snapshot = prepared.snapshot
     del prepared
-    return _forget(snapshot, collect=collect) if forget else snapshot.restore()
+    return _forget(snapshot) if forget else snapshot.restore()

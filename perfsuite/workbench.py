@@ -187,10 +187,9 @@ class Workbench:
         if self._fresh is not None:
             pipelines.abandon(pipe)
         else:
-            pipelines.release(pipe, collect=False)
+            pipelines.release(pipe)
         del pipe
-        if self._fresh is None:
-            pipelines.free()
+        gc.collect()  # a compiled VAE holds itself, so only this frees it
 
     def end(self) -> None:
         """Release the current pipeline, end the processes that measured suspects, keep compiled code."""
