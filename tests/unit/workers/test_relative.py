@@ -26,7 +26,8 @@ PIECES = {
 
 
 def prepared(variant: str) -> Prepared:
-    pipe = SimpleNamespace(name=variant)
+    empty = SimpleNamespace(parameters=lambda: iter(()))
+    pipe = SimpleNamespace(name=variant, unet=empty, vae=empty, text_encoder=empty, text_encoder_2=empty)
     return Prepared(
         pipe, Context(workloads.SHAPES, variants.get(variant), DEVICE), (), 0.1, Snapshot({}), "hub"
     )
@@ -132,8 +133,8 @@ def test_it_is_released_after_an_error_too(fakes: SimpleNamespace, monkeypatch: 
     ("variant", "free", "reason"),
     [
         ("fp32", 2**40, "this is the reference"),
-        ("bf16", 5 * 2**28 - 1, "no memory for the reference beside it: 1.2 GiB free"),
-        ("bf16", 0, "no memory for the reference beside it: 0.0 GiB free"),
+        ("bf16", 5 * 2**28 - 1, "no memory for the reference beside it: 1.2 GiB free, 1.2 GiB wanted"),
+        ("bf16", 0, "no memory for the reference beside it: 0.0 GiB free, 1.2 GiB wanted"),
     ],
 )
 def test_the_reason_stands_in_the_conditions(
