@@ -29,7 +29,7 @@ def peak_bytes(pipe: Any, context: Context) -> dict[str, int]:
         NoCounterError: this torch's profiler tells of no allocations.
     """
     collecting = gc.isenabled()
-    gc.disable()  # what lies in cycles would be freed at some moment; so it stays, in both states
+    gc.disable()  # what lies in cycles would be freed at some moment of the call
     try:
         return _on_cuda(pipe, context) if context.device.kind == "cuda" else _on_cpu(pipe, context)
     finally:

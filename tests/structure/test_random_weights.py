@@ -133,7 +133,7 @@ def test_pictures_of_random_weights_are_not_judged(built):
 
 
 def test_a_schedule_of_another_precision_is_found(built):
-    """Exactly: what rounding the noise levels to bfloat16 moves, rounding large latents hides."""
+    """Exactly: the latents of bfloat16, which round by as much themselves, stayed within their budget."""
     import copy
 
     from perfsuite.quality.errors import Place
