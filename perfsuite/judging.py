@@ -11,7 +11,7 @@ from perfsuite.decision.several import Spending, confirm, control_moved, is_susp
 from perfsuite.records import Cause, Session, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from perfsuite.store import Entry
 
@@ -119,11 +119,16 @@ def with_causes(verdict: Verdict, session: Session) -> Verdict:
         Cause.NOT_STEADY: not session.warmup_steady,
         Cause.THROTTLED: bool(session.throttled_s) and set(session.throttled_s) <= set(session.latency_s),
         Cause.OTHER_PROCESS: number("other_processes_max") > 0
-        or ("sm_clock_mhz_max" not in seen and number("other_cores_busy") > BUSY_CORES),
+        or (not _on_gpu(seen) and number("other_cores_busy") > BUSY_CORES),
         Cause.HOST_BOUND: session.profile is not None and session.profile.host_bound,
     }
     causes = (*verdict.causes, *(cause for cause, holds in found.items() if holds))
     return replace(verdict, causes=tuple(dict.fromkeys(causes)))
+
+
+def _on_gpu(seen: Mapping[str, float | str]) -> bool:
+    """Whether the conditions are those of a GPU, also of one that tells nothing of itself."""
+    return bool({"sm_clock_mhz_max", "nvml", "reserved_memory_bytes"} & seen.keys())
 
 
 def _how(verdict: Verdict) -> str:

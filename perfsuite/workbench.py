@@ -36,10 +36,12 @@ from perfsuite.store import (
     load_shape,
     load_thresholds,
     merge_results,
+    thresholds_path,
 )
 from perfsuite.structure.gate import CountGate
 from perfsuite.workers import Server, WorkerError, measure_session
 from perfsuite.workers.relative import with_relative
+from perfsuite.workers.sessions import with_profile
 
 if TYPE_CHECKING:
     from perfsuite.pipelines import Context, Prepared
@@ -287,7 +289,10 @@ class Workbench:
 
     def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
         """One session in this process; what the last timed call drew is left in `last`."""
-        plan = measuring.Plan(time_budget_s=self.settings.time_budget_s, hot=self.settings.profile)
+        cuda = self.device.kind == "cuda"
+        plan = measuring.Plan(
+            time_budget_s=self.settings.time_budget_s, hot=self.settings.profile and not cuda
+        )
 
         def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
             def kept() -> object:
@@ -300,7 +305,30 @@ class Workbench:
         if self.settings.relative:
             self._enter(key, "relative latency")
             session = with_relative(session, prepared, self.settings.time_budget_s)
+        if cuda:
+            self._enter(key, "profile, in a fresh process")
+            session = self._profiled(prepared.context.workload, prepared.context.variant, session)
         return session
+
+    def _profiled(self, workload: Workload, variant: Variant, session: Session) -> Session:
+        """The session with a call's profile, or with the condition that says why there is none."""
+        pipelines.free()
+        try:
+            worker = self._server.worker()
+            try:
+                return with_profile(
+                    session,
+                    worker,
+                    workload.name,
+                    variant.name,
+                    self.device.place,
+                    models.resolve(workload.model, self.settings.weights).spec,
+                    hot=self.settings.profile,
+                )
+            finally:
+                worker.close()
+        except WorkerError as error:
+            return replace(session, conditions={**session.conditions, "profile": str(error).splitlines()[0]})
 
     def _timed(self, workload: Workload, variant: Variant, last: Sequence[Any]) -> PictureScore | None:
         """What the timed calls drew: a fast call that draws something else is no speed-up."""
@@ -346,6 +374,7 @@ class Workbench:
 
     def _fresh_session(self, workload: Workload, variant: Variant) -> Session:
         """One session in a process of its own."""
+        pipelines.free()
         worker = self._server.worker()
         try:
             return measure_session(
@@ -410,7 +439,7 @@ class Workbench:
         """
         if models.blind(workload, self.settings.weights):
             return {}
-        stored = load_thresholds(self.reference_folder(workload) / "thresholds.json")
+        stored = load_thresholds(thresholds_path(self.reference_folder(workload), self.device.kind))
         found = for_variant(stored, variant) if stored is not None else {}
         if not found and self.deep:
             found = relative_thresholds(self.reference(workload), variant.optimizations[0].name)

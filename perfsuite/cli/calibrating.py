@@ -126,10 +126,11 @@ def _quality(
 ) -> None:  # fmt: skip
     from dataclasses import replace
 
+    from perfsuite.device import fingerprint
     from perfsuite.quality.noise import measure_noise
-    from perfsuite.store import load_thresholds, write_thresholds
+    from perfsuite.store import load_thresholds, thresholds_path, write_thresholds
 
-    path = folder / "thresholds.json"
+    path = thresholds_path(folder, fingerprint(device).kind)
     stored = load_thresholds(path)
     found = measure_noise(
         workload, chosen, device, seeds, weights=weights, forced=forced, progress=typer.echo

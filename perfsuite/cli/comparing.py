@@ -99,7 +99,9 @@ def ab(
                 servers = {"base": one, "head": other}
                 found = comparing.run_ab(servers, plan, folder, settings, to_stderr, began)
             folder_of_thresholds = baselines / "reference" / models.reference_folder(target, weights)
-            quality = compare_sides(found.pictures, target, chosen, folder_of_thresholds, weights)
+            quality = compare_sides(
+                found.pictures, target, chosen, folder_of_thresholds, weights, found.device_kind
+            )
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             data = comparing.summary(found) | {"pictures": asdict(quality) if quality else None}

@@ -47,16 +47,37 @@ def _device() -> Iterator[tuple[Any, Any]]:
 
     with _library() as pynvml:
         uuid = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
-        # A slice of a GPU has a name of its own kind.
-        name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
-        yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
+        yield pynvml, _handle(pynvml, uuid)
+
+
+def _handle(pynvml: Any, uuid: str) -> Any:
+    """Of a GPU, or of a slice of one, by the name that torch gives it; a slice's has its own prefix."""
+    if uuid.startswith(("GPU-", "MIG-")):
+        return pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    try:
+        return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+    except pynvml.NVMLError_NotFound:
+        return pynvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Keep the library open, so that what opens it meanwhile need not wake the GPUs again.
+
+    Raises `NoNvmlError`.
+    """
+    with _library():
+        yield
 
 
 def _asked(pynvml: Any, ask: Callable[[], Any]) -> Any:
-    """One answer, None where this device has none: a slice of a GPU has no clocks of its own."""
+    """One answer, None where there is none: a slice of a GPU has no clocks of its own, an old driver does not
+    know a question, a new one has dropped it."""
     try:
         return ask()
-    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):
+    except (pynvml.NVMLError_Uninitialized, pynvml.NVMLError_GpuIsLost):
+        raise
+    except pynvml.NVMLError:
         return None
 
 
@@ -92,8 +113,7 @@ def state() -> dict[str, float]:
     """
     with _device() as (nvml, handle):
         power = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-        running = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-        ours = _ours()
+        others = _others(nvml, handle)
         found = {
             "sm_clock_mhz": _asked(nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
             "memory_clock_mhz": _asked(
@@ -106,9 +126,26 @@ def state() -> dict[str, float]:
             "throttle_reasons": _asked(
                 nvml, lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
             ),
-            "other_processes": None if running is None else sum(p.pid not in ours for p in running),
+            "other_processes": None if others is None else len(others),
         }  # fmt: skip
     return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _others(nvml: Any, handle: Any) -> list[Any] | None:
+    """Processes that compute on the device and are not ours; None where it does not tell.
+
+    In a container a driver may give the host's numbers for processes (nvidia-docker#1483): then this one is
+    not among them, though it computes there, and who is whose cannot be told.
+    """
+    running = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    if running is None:
+        return None
+    import torch
+
+    if torch.cuda.is_initialized() and os.getpid() not in {p.pid for p in running}:
+        return None
+    ours = _ours()
+    return [p for p in running if p.pid not in ours]
 
 
 def _ours() -> set[int]:
@@ -157,7 +194,5 @@ def other_processes() -> list[tuple[int, int | None]] | None:
         NoNvmlError: with the reason.
     """
     with _device() as (nvml, handle):
-        running = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-        if running is None:
-            return None
-        return [(p.pid, getattr(p, "usedGpuMemory", None)) for p in running if p.pid != os.getpid()]
+        others = _others(nvml, handle)
+        return None if others is None else [(p.pid, getattr(p, "usedGpuMemory", None)) for p in others]

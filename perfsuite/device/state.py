@@ -74,12 +74,41 @@ def _legacy_tf32(read: Callable[[], Any]) -> Any:
         return _MIXED
 
 
+@dataclass(frozen=True)
+class Tf32:
+    """Whether float32 products may use TF32: settings of the process, that two pipelines side by side want
+    differently, and that compiled code is guarded by."""
+
+    matmul: Any
+    cudnn: Any
+
+    @classmethod
+    def take(cls) -> Tf32:
+        """As they are now."""
+        import torch
+
+        return cls(
+            _legacy_tf32(torch.get_float32_matmul_precision),
+            _legacy_tf32(lambda: torch.backends.cudnn.allow_tf32),
+        )
+
+    def put(self) -> None:
+        """Set them so; what torch had refused to tell is left alone."""
+        import torch
+
+        if self.matmul != _MIXED:
+            torch.set_float32_matmul_precision(self.matmul)
+        if self.cudnn != _MIXED:
+            torch.backends.cudnn.allow_tf32 = self.cudnn
+
+
 def _torch_settings() -> dict[str, Any]:
     import torch
 
+    tf32 = Tf32.take()
     return {
-        "torch.float32_matmul_precision": _legacy_tf32(torch.get_float32_matmul_precision),
-        "torch.cudnn.allow_tf32": _legacy_tf32(lambda: torch.backends.cudnn.allow_tf32),
+        "torch.float32_matmul_precision": tf32.matmul,
+        "torch.cudnn.allow_tf32": tf32.cudnn,
         **{name: holder.fp32_precision for name, holder in _fp32_precisions().items()},
         "torch.cudnn.benchmark": torch.backends.cudnn.benchmark,
         "torch.cudnn.deterministic": torch.backends.cudnn.deterministic,
@@ -98,10 +127,7 @@ def _torch_settings() -> dict[str, Any]:
 def _restore_torch(settings: dict[str, Any]) -> None:
     import torch
 
-    if settings["torch.float32_matmul_precision"] != _MIXED:
-        torch.set_float32_matmul_precision(settings["torch.float32_matmul_precision"])
-    if settings["torch.cudnn.allow_tf32"] != _MIXED:
-        torch.backends.cudnn.allow_tf32 = settings["torch.cudnn.allow_tf32"]
+    Tf32(settings["torch.float32_matmul_precision"], settings["torch.cudnn.allow_tf32"]).put()
     # After the legacy settings, which write these; only where they differ, so that what was inherited
     # stays inherited.
     for name, holder in _fp32_precisions().items():

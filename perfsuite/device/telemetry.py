@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from typing import Any
@@ -23,6 +24,12 @@ class Conditions:
         self._inside = False
         self._unread = ""
         """Why the GPU's state cannot be read."""
+        self._held = contextlib.ExitStack()
+        if kind == "cuda":
+            try:
+                self._held.enter_context(nvml.held())
+            except nvml.NoNvmlError as error:
+                self._unread = str(error)
         self._start = self._reading()
 
     def _reading(self) -> tuple[float, float, float]:
@@ -66,6 +73,7 @@ class Conditions:
         the greatest of each reading."""
         import torch
 
+        self._held.close()
         then, busy_then, own_then = self._start
         now, busy, own = self._reading()
         elapsed = max(now - then, 1e-9)

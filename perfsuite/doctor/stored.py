@@ -12,8 +12,9 @@ from perfsuite.device import versions
 from perfsuite.inventory import describe
 from perfsuite.models import WeightsError
 from perfsuite.quality.golden import golden_path, latents_path
+from perfsuite.quality.levels import levels_path
 from perfsuite.records import Finding, Health
-from perfsuite.store import SHAPE_FILE, Baselines, StoreError, load_shape, load_thresholds
+from perfsuite.store import SHAPE_FILE, Baselines, StoreError, load_shape, load_thresholds, thresholds_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,11 +140,13 @@ def golden(examination: Examination) -> Iterator[Finding]:
     names = [workload.name] if source.local else [workload.name, f"{workload.name}-random"]
     folders = [examination.baselines / "reference" / name for name in names]
     folder = next((f for f in folders if f.is_dir()), folders[0])
+    kind = examination.device.kind
+    measured = thresholds_path(folder, kind)
     wanted = [golden_path(folder, i) for i in range(len(workload.prompts))]
-    wanted += [latents_path(folder), folder / "levels.json"]
+    wanted += [latents_path(folder), levels_path(folder, kind)]
     missing = [path.name for path in wanted if not path.is_file()]
     try:
-        thresholds = load_thresholds(folder / "thresholds.json")
+        thresholds = load_thresholds(measured)
     except StoreError as error:
         yield Finding("golden references", Health.PROBLEM, f"damaged: {error}", "see there")
         return
@@ -155,7 +158,7 @@ def golden(examination: Examination) -> Iterator[Finding]:
     }
     command = f"perfsuite calibrate --golden --quality --workload {workload.name}{_where(examination)}"
     if missing or thresholds is None:
-        lacking = [*missing, *(["thresholds.json"] if thresholds is None else [])]
+        lacking = [*missing, *([measured.name] if thresholds is None else [])]
         found = f"{folder} lacks {', '.join(lacking)}: pictures are compared with this run's float32 alone"
         yield Finding("golden references", Health.WARNING, found, command, figures)
         return

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+WORK = {"cpu": (512, 8 << 20, 1), "cuda": (4096, 64 << 20, 4)}
+"""Rows of the matrices, floats of the copy, and how often."""
+
+
 def control_turn(kind: str) -> Callable[[], float]:
-    """Make the fixed work: one product of 512x512 float32 matrices and one copy of 32 MiB.
+    """Make the fixed work: on a CPU one product of 512x512 float32 matrices and one copy of 32 MiB; on a GPU,
+    where that would be a measurement of launching, four of 4096x4096 and of 256 MiB.
 
     Args:
         kind: ``cpu`` or ``cuda``.
@@ -22,13 +27,15 @@ def control_turn(kind: str) -> Callable[[], float]:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    matrix = torch.randn((512, 512), generator=generator).to(kind)
-    block = torch.zeros(8 << 20, dtype=torch.float32, device=kind)
+    size, count, times = WORK[kind]
+    matrix = torch.randn((size, size), generator=generator).to(kind)
+    block = torch.zeros(count, dtype=torch.float32, device=kind)
 
     def turn() -> float:
         start = now()
-        torch.mm(matrix, matrix)
-        block.clone()
+        for _ in range(times):
+            torch.mm(matrix, matrix)
+            block.clone()
         return now() - start
 
     return turn

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 def profile(prepared: Prepared) -> Profile | None:
-    """Profile one call, with torch's profiler; None on a CPU, which runs what the host runs.
+    """Profile one call, with torch's profiler; None on a CPU, which runs what the host runs, and where the
+    profiler saw no kernel (another one holds the GPU's counters).
 
-    The profiler slows the host, so the wall clock is that of a call without it, made before.
+    The profiler slows the host, so the wall clock is that of a call without it, made before. On a GPU it also
+    slows all that the process launches after (CUPTI stays attached, pytorch#144455): nothing is to be timed
+    in this process any more.
     """
     if prepared.context.device.kind != "cuda":
         return None
@@ -33,8 +36,10 @@ def profile(prepared: Prepared) -> Profile | None:
     spans = [
         (event.time_range.start / 1e6, event.time_range.end / 1e6)
         for event in recorded.events()
-        if event.device_type.name == "CUDA"
+        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
     ]
+    if not spans:
+        return None
     return Profile(kernels=len(spans), busy_s=min(covered(spans), wall_s), wall_s=wall_s)
 
 

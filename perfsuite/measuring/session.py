@@ -15,8 +15,8 @@ from perfsuite.device import Conditions, settings_apart, versions
 from perfsuite.measuring.clock import now
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
-from perfsuite.measuring.memory import PeakMemory
-from perfsuite.measuring.profiling import hot, profile
+from perfsuite.measuring.memory import PeakMemory, reserved_bytes
+from perfsuite.measuring.profiling import hot
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session
 
@@ -40,7 +40,7 @@ class Plan:
     steady_calls: int = 2
     steady_gain: float = 0.02
     hot: bool = False
-    """Profile a short call after the timed ones, by operator or kernel."""
+    """Profile a short call after the timed ones, by operator; on a CPU alone, see `profiling.profile`."""
 
 
 def is_steady(warmup_s: Sequence[float], plan: Plan) -> bool:
@@ -145,10 +145,12 @@ def measure(
         conditions.pause()
         latency_s, throttled_s = apart(measured, conditions.throttled())
     found, peak = conditions.finish(), memory.bytes()
+    reserved = reserved_bytes(context.device.kind)
+    if reserved is not None:
+        found["reserved_memory_bytes"] = float(reserved)
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)
-    profiled = profile(prepared)
     hottest = hot(prepared) if plan.hot else {}
     progress("limits")
     ceiling = limits(prepared)
@@ -168,7 +170,6 @@ def measure(
         conditions=found,
         wall_s=prepared.build_s + time.monotonic() - started,
         commit=commit(),
-        profile=profiled,
         limits=ceiling,
         compilation=context.compilation,
         settings=settings_apart(),

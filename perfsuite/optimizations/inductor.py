@@ -14,8 +14,15 @@ COMPILE_FLAGS = {
     "coordinate_descent_check_all_directions": True,
 }
 """Source: github.com/huggingface/diffusion-fast, and the diffusers tutorial made from it."""
+COMPILE_SETTINGS = (*(f"inductor.{flag}" for flag in COMPILE_FLAGS), "env.TRITON_*")
+"""What compiling changes in the process, as of `Optimization.settings`; Inductor itself tells Triton the folder
+of its cache, by the environment, when it times templates."""
 INT8_FLAGS = {"force_fuse_int_mm_with_mul": True, "use_mixed_mm": True}
-"""Additional flags of the same source for dynamic int8 quantization."""
+"""Additional flags of the same source for dynamic int8 quantization.
+
+torch 2.13 has both names and does nothing with either: what would read the first is called by nothing, the
+second says so itself.
+"""
 
 
 def set_flags(flags: dict[str, bool], context: Context) -> None:

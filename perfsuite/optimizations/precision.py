@@ -106,6 +106,11 @@ def _verify_fp32(pipe: Any, context: Context) -> str:
         raise NotEngagedError(
             f"float32 is not strict: matmul precision {found[0]!r}, cudnn.allow_tf32 {found[1]}"
         )
+    if context.device.kind == "cuda" and _drops_bits("cuda"):
+        raise NotEngagedError(
+            "float32 is not strict: a matrix product lost bits, whatever the settings say; "
+            "is NVIDIA_TF32_OVERRIDE set?"
+        )
     return _verify(pipe, context, torch.float32) + ", TF32 off"
 
 

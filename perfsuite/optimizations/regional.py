@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.optimizations.compilation import check_calls, check_settings, supports_compiling
 from perfsuite.optimizations.evidence import NotEngagedError, models, some
-from perfsuite.optimizations.inductor import COMPILE_FLAGS, set_flags
+from perfsuite.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.optimizations.layout import apply_channels_last
 from perfsuite.records import Optimization
 
@@ -106,5 +106,5 @@ COMPILE_REGIONAL = Optimization(
     phase=4,
     conflicts=("channels-last", "compile"),
     compiles=True,
-    settings=tuple(f"inductor.{flag}" for flag in COMPILE_FLAGS),
+    settings=COMPILE_SETTINGS,
 )

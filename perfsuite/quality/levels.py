@@ -31,9 +31,14 @@ Levels = dict[str, dict[str, float]]
 """By precision and group: root mean square of the honest pipeline's relative L2 errors."""
 
 
-def levels_path(folder: Path) -> Path:
-    """File below ``baselines/reference/<workload>``."""
-    return folder / "levels.json"
+def levels_path(folder: Path, device_kind: str = "cpu") -> Path:
+    """File below ``baselines/reference/<workload>``, of each kind of device its own: their kernels round in
+    other places."""
+    return folder / ("levels.json" if device_kind == "cpu" else f"levels-{device_kind}.json")
+
+
+def _path_for(folder: Path, reference: Reference) -> Path:
+    return levels_path(folder, reference.device.kind if reference.device is not None else "cpu")
 
 
 def levels_of(reference: Reference) -> Levels:
@@ -63,7 +68,7 @@ def write_levels(folder: Path, reference: Reference) -> Path:
         for name, level in groups.items():
             if not level < float("inf"):
                 raise GoldenError(f"honest {precision} gives NaN in {name}: no level is stored")
-    path = levels_path(folder)
+    path = _path_for(folder, reference)
     document = {"schema_version": SCHEMA_VERSION, "precisions": found}
     write_atomic(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
     return path
@@ -93,7 +98,7 @@ def _level(value: Any) -> float:
 
 def compare_levels(folder: Path, reference: Reference) -> Look:
     """The honest pipelines of this run against the stored levels; NEW where none are stored."""
-    name, path = "honest", levels_path(folder)
+    name, path = "honest", _path_for(folder, reference)
     if not path.exists():
         return Look(name, PictureStatus.NEW, detail=f"no levels {path}; record them: {RECORD}")
     stored, found = _read(path), levels_of(reference)

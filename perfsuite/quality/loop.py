@@ -102,8 +102,6 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
 
 def run_freely(pipe: Any, context: Context, traces: Sequence[Trace]) -> Drawn:
     """The real pictures and final latents, and the latents' relative L2 error after every step."""
-    import torch
-
     pictures: list[np.ndarray] = []
     last: list[Any] = []
     found: Errors = {}
@@ -122,5 +120,4 @@ def run_freely(pipe: Any, context: Context, traces: Sequence[Trace]) -> Drawn:
 
         pictures.append(context.generate(pipe, prompt, callback_on_step_end=after_step))
         last.append(final.detach().to("cpu", copy=True))
-        torch.compiler.cudagraph_mark_step_begin()
     return pictures, last, found

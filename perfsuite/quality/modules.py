@@ -7,8 +7,10 @@ outputs are kept in a folder, one safetensors file a module, so that only one mo
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.optimizations.evidence import eager
@@ -24,14 +26,14 @@ from perfsuite.quality.trace import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from perfsuite.pipelines import Context
     from perfsuite.quality.trace import Trace
 
-DISK_BYTES = 4 << 30
-"""Most bytes of recorded inputs and outputs; beyond it the innermost modules are left out."""
+DISK_BYTES = 6 << 30
+"""Most bytes of recorded inputs and outputs; beyond it modules are left out, see `_affordable`."""
 _SKIPPED = ("Dropout", "Identity")
 
 
@@ -140,8 +142,9 @@ def record_modules(
     for call in calls:
         model = getattr(pipe, call.component)
         run = partial(_run, pipe, context, traces, call)
-        kept = _affordable(_sizes(model, run), limit // len(calls))
-        kinds = {name: type(module).__name__ for name, module in model.named_modules() if name in kept}
+        classes = {name: type(module).__name__ for name, module in model.named_modules()}
+        kept = _affordable(_sizes(model, run), limit // len(calls), classes)
+        kinds = {name: kind for name, kind in classes.items() if name in kept}
         _hooked(model, partial(_store, call, kinds, folder, records), run)
     return records
 
@@ -157,13 +160,29 @@ def _sizes(model: Any, run: Callable[[], Any]) -> dict[str, int]:
     return sizes
 
 
-def _affordable(sizes: dict[str, int], limit: int) -> set[str]:
-    """Names whose sizes sum up to no more than the limit, outer modules first: they hold the inner ones."""
+def _affordable(sizes: Mapping[str, int], limit: int, classes: Mapping[str, str]) -> set[str]:
+    """Names whose sizes sum up to no more than the limit.
+
+    For three quarters of it outer modules first: they hold the inner ones. For the rest one of each class in
+    turn, small ones first: an inner module's fault may drown in what holds it.
+    """
     kept: set[str] = set()
-    for name in sorted(sizes, key=lambda n: n.count(".")):
-        if sizes[name] <= limit:
-            limit -= sizes[name]
-            kept.add(name)
+    left = limit
+
+    def take(names: Iterable[str], least: int) -> None:
+        nonlocal left
+        for name in names:
+            if name not in kept and sizes[name] <= left - least:
+                left -= sizes[name]
+                kept.add(name)
+
+    take(sorted(sizes, key=lambda n: n.count(".")), limit // 4)
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(sizes, key=lambda n: sizes[n]):
+        if name not in kept:
+            by_class[classes[name]].append(name)
+    for names in zip_longest(*by_class.values()):
+        take((name for name in names if name is not None), 0)
     return kept
 
 

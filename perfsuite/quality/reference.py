@@ -204,6 +204,7 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
             errors = {**look_deep(prepared.pipe, prepared.context, reference), "free": free}
         finally:
             release(prepared.pipe)
+            del prepared  # else it stays beside the next
         for look, found in errors.items():
             held = largest.setdefault(look, {})
             for place, error in found.items():

@@ -9,7 +9,7 @@ from perfsuite.quality.golden import GOLDEN_SSIM
 from perfsuite.quality.pictures import score, worst
 from perfsuite.quality.thresholds import for_variant
 from perfsuite.records import Quality
-from perfsuite.store import load_thresholds
+from perfsuite.store import load_thresholds, thresholds_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ def compare_sides(
     variant: Variant,
     reference_folder: Path,
     weights: str = "auto",
+    device_kind: str = "cpu",
 ) -> Quality | None:
     """Head's pictures against base's: no further apart than the variant may be from float32.
 
@@ -33,8 +34,9 @@ def compare_sides(
         files: ``base`` and ``head``: safetensors of float32 (height, width, 3), named by prompt number.
         workload: what was drawn.
         variant: how.
-        reference_folder: where ``thresholds.json`` may be.
+        reference_folder: where the thresholds may be.
         weights: what they were drawn with.
+        device_kind: ``cpu`` or ``cuda``.
 
     Returns:
         None where one side has drawn nothing.
@@ -48,7 +50,7 @@ def compare_sides(
     if files.keys() != {"base", "head"}:
         return None
     base, head = load_file(files["base"]), load_file(files["head"])
-    stored = load_thresholds(reference_folder / "thresholds.json")
+    stored = load_thresholds(thresholds_path(reference_folder, device_kind))
     allowed = for_variant(stored, variant) if stored is not None else {}
     if not allowed and "fp32" in variant:
         allowed = dict.fromkeys(workload.prompts, GOLDEN_SSIM)

@@ -17,7 +17,13 @@ from perfsuite.store.errors import StoreError
 from perfsuite.store.evidence import Evidence, Side, read_side
 from perfsuite.store.results import ResultsWriter, merge_results, read_results
 from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
-from perfsuite.store.thresholds import PromptThreshold, Thresholds, load_thresholds, write_thresholds
+from perfsuite.store.thresholds import (
+    PromptThreshold,
+    Thresholds,
+    load_thresholds,
+    thresholds_path,
+    write_thresholds,
+)
 
 __all__ = [
     "MAX_SESSIONS",
@@ -42,5 +48,6 @@ __all__ = [
     "parse_baselines",
     "read_results",
     "read_side",
+    "thresholds_path",
     "write_thresholds",
 ]

@@ -1,4 +1,5 @@
-"""How similar to float32 the pictures must be: ``baselines/reference/<workload>/thresholds.json``.
+"""How similar to float32 the pictures must be: ``baselines/reference/<workload>/thresholds.json``, those of
+a GPU in ``thresholds-cuda.json`` beside it.
 
 History of the format:
 
@@ -66,6 +67,12 @@ class _Document:
     measured_on: str
     versions: Mapping[str, str]
     variants: Mapping[str, _Prompts]
+
+
+def thresholds_path(folder: Path, device_kind: str) -> Path:
+    """File below ``baselines/reference/<workload>``: another kind of device rounds in other places, so what
+    was measured on one does not bind the other."""
+    return folder / ("thresholds.json" if device_kind == "cpu" else f"thresholds-{device_kind}.json")
 
 
 def load_thresholds(path: str | Path) -> Thresholds | None:

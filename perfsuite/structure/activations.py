@@ -165,8 +165,11 @@ class _Layouts:
         kind = type(self._flow.running[-1][1]).__name__ if self._flow.running else ""
         if kind == "Upsample2D":
             return bool(made.shape[0] >= LARGE_BATCH)
-        # CUDA's kernel for it knows the contiguous layout only; compiled code does without.
-        return kind in LAYOUT_CHANGERS or (self._cuda and name == "native_group_norm")
+        # CUDA's kernel for it knows the contiguous layout only, and torch copies for it beforehand; compiled
+        # code does without.
+        return kind in LAYOUT_CHANGERS or (
+            self._cuda and (kind == "GroupNorm" or name == "native_group_norm")
+        )
 
 
 def check_layout(prepared: Prepared) -> StructureCheck:

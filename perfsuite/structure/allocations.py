@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.structure.missing import needed
+from perfsuite.measuring.memory import graphs_bytes
+from perfsuite.structure.missing import NoCounterError, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +27,7 @@ def peak_bytes(pipe: Any, context: Context) -> dict[str, int]:
     CUDA: by torch's own peak. CPU: by the allocations that torch's profiler sees.
 
     Raises:
-        NoCounterError: this torch's profiler tells of no allocations.
+        NoCounterError: this torch's profiler tells of no allocations, or CUDA graphs run.
     """
     collecting = gc.isenabled()
     gc.disable()  # what lies in cycles would be freed at some moment of the call
@@ -62,6 +63,8 @@ def _generate(pipe: Any, context: Context, mark: Callable[[str], None]) -> None:
 def _on_cuda(pipe: Any, context: Context) -> dict[str, int]:
     import torch
 
+    if graphs_bytes():
+        raise NoCounterError("a CUDA graph has its memory beforehand, and allocates nothing in a call")
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.measuring.graphs import recording
+from perfsuite.optimizations.compilation import decoder_mode_for, mode_for
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:
@@ -112,14 +113,50 @@ def check_recompilations(prepared: Prepared) -> StructureCheck:
 
 
 def check_cudagraphs(prepared: Prepared) -> StructureCheck:
-    """No compiled graph was refused as a CUDA graph."""
+    """No compiled graph was refused as a CUDA graph; on CUDA also: each part that is compiled for it was
+    recorded as one."""
     found = _first_call(prepared)
     unknown = _unknown("cudagraphs", found, "cudagraph_skips")
     if unknown is not None:
         return unknown
     assert found.cudagraph_skips is not None
-    problems = tuple(f"runs without a CUDA graph: {reason}" for reason in found.cudagraph_skips)
-    return StructureCheck("cudagraphs", (f"{len(problems)} graphs were refused as CUDA graphs",), problems)
+    problems = [f"runs without a CUDA graph: {reason}" for reason in found.cudagraph_skips]
+    facts = [f"{len(problems)} graphs were refused as CUDA graphs"]
+    if prepared.context.device.kind == "cuda":
+        prepared.context.generate(prepared.pipe, steps=2)  # the first call warms up, the next records
+        recorded = cudagraphs_recorded()
+        wanted = graph_parts(prepared)
+        facts.append("recorded: not told by this torch" if recorded is None else f"{recorded} recorded")
+        if recorded is not None and recorded < len(wanted):
+            said = " and ".join(wanted)
+            problems.append(f"{recorded} CUDA graphs were recorded, wanted {len(wanted)}: {said}")
+    return StructureCheck("cudagraphs", tuple(facts), tuple(problems))
+
+
+def graph_parts(prepared: Prepared) -> list[str]:
+    """The compiled parts whose mode records CUDA graphs."""
+    pipe, device = prepared.pipe, prepared.context.device
+    modes = {"unet": mode_for(device), "vae": decoder_mode_for(pipe, device)}
+    return [part for part in compiled_parts(pipe) if modes[part] == "max-autotune"]
+
+
+def cudagraphs_recorded() -> int | None:
+    """Functions recorded as CUDA graphs on the current device; None where this torch does not tell."""
+    import torch
+
+    try:
+        from torch._inductor.cudagraph_trees import get_manager
+
+        manager = get_manager(torch.cuda.current_device(), create_if_none_exists=False)
+        found: set[object] = set()
+        waiting = [] if manager is None else [manager.roots]
+        while waiting:
+            for function, nodes in waiting.pop().items():
+                found.add(function)
+                waiting += [node.children for node in nodes]
+    except (ImportError, AttributeError):
+        return None
+    return len(found)
 
 
 def check_fallbacks(prepared: Prepared) -> StructureCheck:

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from perfsuite.optimizations.evidence import eager
 from perfsuite.records import StructureCheck
@@ -114,8 +115,21 @@ def _debugging(loop: _Loop) -> Iterator[None]:
         else:
             shown(message, *args, **options)
 
+    def noted(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            loop.note(name)
+            return own(*args, **options)
+
+        return call
+
     before = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as patches:
+        # Of a wait that is asked for by name it does not warn.
+        for owner, name in (
+            (torch.cuda, "synchronize"), (torch.cuda.Event, "synchronize"), (torch.cuda.Stream, "synchronize")
+        ):  # fmt: skip
+            asked = f"{owner.__name__}.{name}"
+            patches.enter_context(mock.patch.object(owner, name, noted(asked, getattr(owner, name))))
         warnings.filterwarnings("always", message=".*synchronizing CUDA operation")
         shown = warnings.showwarning
         warnings.showwarning = show

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 START_LIMIT_S = 180.0
 """Importing torch from a cold disk may take a minute."""
-REPLY_LIMIT_S = 1200.0
-"""A cold max-autotune of the full UNet takes many minutes."""
+REPLY_LIMIT_S = 3600.0
+"""A cold max-autotune of the full UNet takes many minutes, and how many has not been measured."""
 _TAIL = 2000
 
 
@@ -100,7 +100,7 @@ class Server:
         self._workers.append(worker)
         worker.hello = worker.ask("hello", limit_s=self._start_limit_s)
         if self._fork and worker.hello.get("spoilt"):
-            # Something asked the driver for devices while importing: for a slice (MIG) torch itself does.
+            # Something asked the driver for devices while importing: torchao does; for a slice (MIG) torch.
             self.close()
             self._fork = False
             return self.worker(reply_limit_s)

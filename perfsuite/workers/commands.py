@@ -80,6 +80,17 @@ class Commands:
         prepared = self._open[variant]
         return asdict(with_relative(measure(prepared, time_calls, Plan(**plan)), prepared, relative_s))
 
+    def do_profile(self, variant: str, hot: bool) -> dict[str, Any]:
+        """How many kernels a call launches and how long the GPU is busy; with `hot` also the time of each."""
+        from perfsuite.measuring import profiling
+
+        prepared = self._open[variant]
+        found = profiling.profile(prepared)
+        return {
+            "profile": found and asdict(found),
+            "hot": {name: asdict(each) for name, each in profiling.hot(prepared).items()} if hot else {},
+        }
+
     def do_warm(self, variant: str, calls: int) -> list[float]:
         """So many whole calls; seconds of each."""
         from perfsuite.measuring.session import time_calls
@@ -113,7 +124,8 @@ class Commands:
         return next(iter(self._open.values())).context.device.kind
 
     def do_free_memory(self) -> int:
-        """Bytes that another pipeline could take on the device."""
+        """Bytes that another process could take on the device."""
+        pipelines.free()
         return free_memory(self.do_device_kind())
 
     def do_release(self, variant: str) -> None:

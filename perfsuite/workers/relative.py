@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
-from perfsuite.device import errors
+from perfsuite.device import Tf32, errors
 from perfsuite.measuring.memory import free_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.records import Relative, Session
@@ -18,6 +18,9 @@ from perfsuite.variants import REFERENCE
 from perfsuite.workers.lockstep import take_turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perfsuite.measuring.pieces import Piece
     from perfsuite.pipelines import Prepared
 
 STEPS = 6
@@ -44,26 +47,40 @@ def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed:
             f"no memory for the reference beside it: {free / 2**30:.1f} GiB free, "
             f"{wanted / 2**30:.1f} GiB wanted"
         )
+    own = Tf32.take()
     reference = pipelines.prepare(context.workload, REFERENCE, context.device, prepared.weights)
+    settings = Tf32.take(), own
     short = replace(context.workload, steps=min(STEPS, context.workload.steps))
     sides = [Pieces(replace(p, context=replace(p.context, workload=short))) for p in (reference, prepared)]
+    base, head = (_under(tf32, side) for tf32, side in zip(settings, sides, strict=True))
     try:
         rng = random.Random(seed)
-        take_turns(sides[0].advance, sides[1].advance, sides[0].per_call, 0.0, rng, least_calls=1)
+        take_turns(base, head, sides[0].per_call, 0.0, rng, least_calls=1)
         until = time.monotonic() + budget_s
-        turns = take_turns(
-            sides[0].advance, sides[1].advance, sides[0].per_call, until, rng, least_calls=LEAST_CALLS
-        )
+        turns = take_turns(base, head, sides[0].per_call, until, rng, least_calls=LEAST_CALLS)
     finally:
         for side in sides:
             side.close()
         pipe = reference.pipe
-        del reference, sides
+        del reference, sides, base, head
         pipelines.release(pipe, forget=False)
+        # For fresh processes beside this one, which see what this one holds as taken.
+        del pipe
+        pipelines.free()
     pieces = {"text": 1, "step": context.workload.steps, "vae": 1}
     return Relative(
         REFERENCE.name, tuple(math.exp(pair_ratio(t, pieces).shift) for t in _calls(turns, short.steps + 2))
     )
+
+
+def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:
+    """The pieces of one side under its own settings; they are set outside the clock."""
+
+    def advance() -> Piece:
+        tf32.put()
+        return side.advance()
+
+    return advance
 
 
 def reference_bytes(pipe: Any, peak_bytes: int) -> int:

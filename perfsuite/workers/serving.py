@@ -3,7 +3,9 @@
 What it can do is a class, `COMMANDS` or the ``module:class`` after ``--commands=``. With ``--keep`` the
 process imports the heavy packages and then forks a child for each connection: a fresh process in
 milliseconds. Nothing is computed before the fork, so the child starts its own threads and its own CUDA
-context, as a started process does. Without it, one connection is served and the process ends.
+context, as a started process does. Where an import itself asks the driver for the GPU (torchao does, for its
+kernels), a fork could not use it: the child says so (`Commands.do_hello`), and the parent starts processes
+instead. Without ``--keep``, one connection is served and the process ends.
 """
 
 from __future__ import annotations
@@ -58,15 +60,12 @@ def _announce(path: str) -> None:
 def _preload() -> None:
     """Import what a pipeline needs; compute nothing."""
     import diffusers  # noqa: F401
-    import torch
     import transformers  # noqa: F401
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer  # noqa: F401
 
     import perfsuite.pipelines
     import perfsuite.workers.commands  # noqa: F401
-
-    assert not torch.cuda.is_initialized(), "CUDA must not be in use before a fork"
 
 
 class _Single(socketserver.UnixStreamServer):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perfsuite.records import Session
+from perfsuite.records import Hot, Profile, Session
 
 if TYPE_CHECKING:
     from perfsuite.workers.client import Worker
@@ -33,6 +34,29 @@ def measure_session(
         relative_s=time_budget_s if relative else 0.0,
     )
     return as_session(found)
+
+
+def with_profile(
+    session: Session,
+    worker: Worker,
+    workload: str,
+    variant: str,
+    device: str,
+    weights: str,
+    *,
+    hot: bool = False,
+) -> Session:
+    """The session with a call profiled in this worker: where a profiler was, nothing more can be timed.
+
+    Raises `WorkerError`.
+    """
+    worker.ask("prepare", workload=workload, variant=variant, device=device, weights=weights)
+    from pydantic import TypeAdapter
+
+    found = worker.ask("profile", variant=variant, hot=hot)
+    profiled = TypeAdapter(Profile | None).validate_python(found["profile"])
+    hottest = TypeAdapter(dict[str, Hot]).validate_python(found["hot"])
+    return replace(session, profile=profiled, hot=hottest or session.hot)
 
 
 def as_session(document: object) -> Session:

@@ -19,6 +19,18 @@ class NoPermission(NVMLError):
     pass
 
 
+class NotFound(NVMLError):
+    pass
+
+
+class Uninitialized(NVMLError):
+    pass
+
+
+class GpuIsLost(NVMLError):
+    pass
+
+
 def make(answers: dict[str, Any]) -> ModuleType:
     """A module whose queries give these answers: a value, an exception to raise, or a list to take from."""
     module = ModuleType("pynvml")
@@ -60,6 +72,9 @@ def make(answers: dict[str, Any]) -> ModuleType:
         "NVMLError": NVMLError,
         "NVMLError_NotSupported": NotSupported,
         "NVMLError_NoPermission": NoPermission,
+        "NVMLError_NotFound": NotFound,
+        "NVMLError_Uninitialized": Uninitialized,
+        "NVMLError_GpuIsLost": GpuIsLost,
         "NVML_CLOCK_SM": 1,
         "NVML_CLOCK_MEM": 2,
         "NVML_TEMPERATURE_GPU": 0,

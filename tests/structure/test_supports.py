@@ -100,5 +100,5 @@ def test_a_device_that_is_not_there_is_named():
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    with pytest.raises(NoDeviceError, match=r"a CPU build; .* or use the CPU \(cpu\)"):
+    with pytest.raises(NoDeviceError, match=r"no CUDA device .*use the CPU \(cpu\)"):
         fingerprint("cuda")

@@ -38,10 +38,10 @@ def test_kind(
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Process 11 is a trainer, any other is of another container."""
 
-    def process(pid: int) -> SimpleNamespace:
-        if pid != 11:
+    def process(pid: int | None = None) -> SimpleNamespace:
+        if pid not in (None, 11):
             raise psutil.NoSuchProcess(pid)
-        return SimpleNamespace(name=lambda: "trainer")
+        return SimpleNamespace(name=lambda: "trainer", parents=list)
 
     monkeypatch.setattr(psutil, "Process", process)
 

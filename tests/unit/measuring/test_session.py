@@ -126,7 +126,7 @@ def test_throttled_rounds_are_measured_again(
     watch = Watch(throttled)
     monkeypatch.setattr(session, "now", lambda: calls.time)
     monkeypatch.setattr(session, "Conditions", lambda kind: watch)
-    for name in ("measure_stages", "limits", "profile"):
+    for name in ("measure_stages", "limits"):
         monkeypatch.setattr(session, name, lambda prepared: None)
     monkeypatch.setattr(session, "settings_apart", dict)
     monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
