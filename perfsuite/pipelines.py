@@ -182,10 +182,11 @@ def prepare(
         # Also on Ctrl-C: what follows must not inherit half a variant.
         error.add_note(f"while {doing}")
         del pipe
-        if errors.sticky(error) is None:
-            _forget(snapshot)
-        else:
+        if errors.sticky(error) is not None:
             snapshot.restore()
+        else:
+            # Beside another pipeline, which goes on, its compiled code stays.
+            _forget(snapshot, compiled=not _OPEN)
         raise
     prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot, weights)
     _OPEN[id(pipe)] = prepared
@@ -210,16 +211,17 @@ def build(
     return prepare(workload, variant, device, weights).pipe
 
 
-def _forget(snapshot: Snapshot) -> dict[str, tuple[Any, Any]]:
-    """Drop compiled code and cached memory and put settings back, so that the next variant starts as the
-    first did."""
+def _forget(snapshot: Snapshot, *, compiled: bool = True) -> dict[str, tuple[Any, Any]]:
+    """Drop compiled code (if `compiled`) and cached memory and put settings back, so that the next variant
+    starts as the first did."""
     import torch
 
     try:
-        torch._dynamo.reset()
-        counters = getattr(torch._dynamo.utils, "counters", None)
-        if counters is not None:
-            counters.clear()
+        if compiled:
+            torch._dynamo.reset()
+            counters = getattr(torch._dynamo.utils, "counters", None)
+            if counters is not None:
+                counters.clear()
         free()
     finally:  # a device that is lost says so here
         changed = snapshot.restore()

@@ -15,8 +15,8 @@ COMPILE_FLAGS = {
 }
 """Source: github.com/huggingface/diffusion-fast, and the diffusers tutorial made from it."""
 COMPILE_SETTINGS = (*(f"inductor.{flag}" for flag in COMPILE_FLAGS), "env.TRITON_*")
-"""What compiling changes in the process, as of `Optimization.settings`; Inductor itself tells Triton the folder
-of its cache, by the environment, when it times templates."""
+"""What compiling changes in the process, as of `Optimization.settings`; Inductor itself tells Triton
+the folder of its cache, by the environment, when it times templates."""
 INT8_FLAGS = {"force_fuse_int_mm_with_mul": True, "use_mixed_mm": True}
 """Additional flags of the same source for dynamic int8 quantization.
 

@@ -305,7 +305,6 @@ def pytest_configure(config):
         "perfsuite.measuring.clock.time": CLOCK,
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.limits": lambda prepared: None,
-        "perfsuite.measuring.session.profile": lambda prepared: None,
         "perfsuite.measuring.session.hot": lambda prepared: hot(),
         "perfsuite.measuring.session.settings_apart": lambda: {"torch.num_threads": "2"},
         "perfsuite.structure.gate.count": count,

@@ -59,6 +59,8 @@ def cache(tmp_path_factory):
 )
 def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, loses, unet_calls, phase):
     """Sessions, pictures and looks, each taken in a fresh process and judged as in the first one."""
+    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)  # a planted loss is no news: nothing of it for a workflow's summary
     tests = ["test_ssim.py", "test_components.py"]  # in the order of a whole run
     if unet_calls == 0:
         tests.insert(0, "test_latency.py")

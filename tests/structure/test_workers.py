@@ -58,6 +58,16 @@ def test_session_is_a_valid_document(server):
     worker.close()
 
 
+def test_a_call_is_profiled_in_a_process_of_its_own(server):
+    """By operator; a CPU launches no kernels and is never idle for the host."""
+    worker = ready(server)
+    found = worker.ask("profile", variant="fp32", hot=True)
+    assert found["profile"] is None
+    assert found["hot"]["aten::convolution"]["calls"] > 10
+    assert worker.ask("profile", variant="fp32", hot=False) == {"profile": None, "hot": {}}
+    worker.close()
+
+
 def test_pieces_memory_and_release(server):
     """Turns go through call after call; a pipeline that was released is gone."""
     worker = ready(server)

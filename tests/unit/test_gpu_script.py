@@ -46,7 +46,7 @@ def test_parts_in_order_and_what_they_leave(tmp_path: Path) -> None:
         "== figures: exit 0",
     ]
     gates = (out / "gates.log").read_text()
-    assert "-m structure" in gates
+    assert "tests/structure/test_rungs.py tests/structure/test_counts.py" in gates
     assert (
         f"--perf-workload=sdxl-base --perf-device cuda --perf-weights auto --perf-results={out}/results"
         in gates
@@ -56,9 +56,8 @@ def test_parts_in_order_and_what_they_leave(tmp_path: Path) -> None:
     ladder, calibrate = (out / "ladder.log").read_text(), (out / "calibrate.log").read_text()
     assert "--perf-workload=sdxl-base --perf-device cuda --perf-weights auto" in ladder
     assert ladder.rstrip().endswith("--perf-variant=bf16-sdpa --perf-strict")
-    assert f"calibrate --sessions 3 --workload sdxl-base --device cuda --weights auto --baselines {out}" in (
-        calibrate
-    )
+    assert "calibrate --restart --sessions 3 --workload sdxl-base --device cuda --weights auto" in calibrate
+    assert f"--baselines {out}" in calibrate
     assert calibrate.rstrip().endswith("--variant bf16-sdpa")
     assert "torch==9" in (out / "environment.txt").read_text()
     stored = {p.name for p in (SCRIPT.parents[1] / "baselines").iterdir()}
@@ -81,6 +80,18 @@ def test_the_first_failure_is_the_exit_code_and_the_rest_still_runs(
 
     assert done.returncode == code
     assert len((tmp_path / "out put" / "parts.txt").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--perf-variant=fp32,bf16+sdpa"], ["--perf-variant", "fp32", "--perf-variant=bf16+sdpa"]],
+)
+def test_the_same_variants_are_calibrated(options: list[str], tmp_path: Path) -> None:
+    """However pytest is told of them."""
+    run(tmp_path, "", *options, "--perf-strict")
+
+    calibrate = (tmp_path / "out put" / "calibrate.log").read_text()
+    assert "--variant fp32 --variant bf16+sdpa\n" in calibrate
 
 
 def test_no_baseline_is_proposed_without_sessions(tmp_path: Path) -> None:

@@ -58,3 +58,20 @@ def test_a_device_that_is_lost_when_memory_is_given_back(
     with pytest.raises(RuntimeError, match=ILLEGAL):
         pipelines.prepare("shapes", "fp32", "cpu")
     assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_build_that_fails_beside_a_pipeline_leaves_its_compiled_code(
+    failing: Callable[[Exception], list[str]], beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The float32 reference may not fit beside a compiled rung, which is to be looked at after."""
+    import torch
+
+    failing(RuntimeError("no room"))
+    resets: list[int] = []
+    monkeypatch.setattr(torch._dynamo, "reset", lambda: resets.append(1))
+    monkeypatch.setattr(pipelines, "_OPEN", {1: object()} if beside else {})
+    with pytest.raises(RuntimeError, match="no room"):
+        pipelines.prepare("shapes", "fp32", "cpu")
+    assert len(resets) == (not beside)
+    assert not torch.backends.cudnn.benchmark

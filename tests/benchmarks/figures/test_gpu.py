@@ -15,6 +15,7 @@ import pytest
 
 from perfsuite import variants, workloads
 from perfsuite.measuring.clock import now
+from perfsuite.pipelines import free
 from perfsuite.store import read_results
 
 HERE = Path(__file__).parent
@@ -27,7 +28,7 @@ START_S = {"eager": 60.0, "artifact": 120.0}
 SPEEDUP = 3.03
 """Of the best rung over ``tf32``: what was published."""
 CALL_S, STEPS_PER_S = 1.2, 25.0
-LIMIT_S = 3000.0
+LIMIT_S = 7200.0
 """Of one run of the suite; a cold max-autotune takes many minutes."""
 EAGER, COMPILED = "bf16-sdpa", "bf16-sdpa-compile-qkv"
 
@@ -41,7 +42,7 @@ def gpu(request):
         pytest.skip("benchmarks are disabled")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    return torch.cuda.get_device_properties(0)
+    return torch.cuda.get_device_properties(torch.device(DEVICE))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +51,12 @@ def folder(tmp_path_factory, gpu):
     return tmp_path_factory.mktemp("gpu")
 
 
-def suite(folder, name, *options, first=None):
+def suite(folder, name, *options, first=None, passes=True):
     """One run of the latency tests in a fresh process, with an empty cache folder of torch's: its results by
-    variant."""
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(folder / f"inductor-{name}")}
+    variant. Without `passes` also those of a run in which some test fails."""
+    free()  # what a test before kept of the GPU
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder / f"inductor-{name}")
     command = [sys.executable, "-m", "pytest", "--benchmark-only", str(HERE.parent / "test_latency.py"),
                f"--perf-workload={WORKLOAD}", f"--perf-device={DEVICE}", "--perf-weights=random",
                f"--perf-baselines={folder / 'baselines'}", f"--perf-results={folder / name}.jsonl",
@@ -67,7 +70,7 @@ def suite(folder, name, *options, first=None):
         command, cwd=HERE.parents[2], env=environment, capture_output=True, text=True, timeout=LIMIT_S
     )
     print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in ((0,) if passes else (0, 1)), done.stdout + done.stderr
     return {result.variant: result for result in read_results(folder / f"{name}.jsonl").results}
 
 
@@ -85,7 +88,7 @@ def test_the_clock_agrees_with_cuda_events(benchmark):
 
     from perfsuite.pipelines import prepare, release
 
-    prepared = prepare(WORKLOAD, EAGER, "cuda", "random")
+    prepared = prepare(WORKLOAD, EAGER, DEVICE, "random")
     bare: list[float] = []
 
     def bare_call():
@@ -148,10 +151,17 @@ def test_start_to_first_timed_sample(benchmark, folder, gpu, kind):
 def rungs(folder):
     """Sessions of ``tf32`` and of all that may be fastest, from one run."""
     names = [variants.PUBLISHED_REFERENCE.name, *(v.name for v in variants.FASTEST)]
-    found = suite(
-        folder, "rungs", *(f"--perf-variant={n}" for n in names), "--perf-relative=no", "--perf-confirm=0"
-    )
-    return {name: result.session for name, result in found.items() if result.session is not None}
+    found = {}
+    for name in names:
+        # A run each: a rung that cannot be built here takes no other's time or result with it.
+        of_rung = suite(folder, f"rung-{name}", f"--perf-variant={name}", "--perf-relative=no",
+                        "--perf-confirm=0", passes=False)  # fmt: skip
+        found |= of_rung
+    sessions = {name: result.session for name, result in found.items() if result.session is not None}
+    assert variants.PUBLISHED_REFERENCE.name in sessions
+    assert len(sessions) > 1
+    print(f"without a session: {', '.join(n for n in names if n not in sessions) or 'none'}")
+    return sessions
 
 
 def fastest(rungs):

@@ -176,3 +176,55 @@ def test_readings_are_shown_by_their_range(gpu: Gpu) -> None:
 
     assert [found[f"power_w_{word}"] for word in ("min", "median", "max")] == [300.0, 400.0, 500.0]
     assert "temperature_c_min" not in found
+
+
+def test_a_slice_goes_by_its_own_name(gpu: Gpu) -> None:
+    """torch gives the number without a prefix, and a whole GPU has another."""
+    asked: list[str] = []
+
+    def handle(name: str) -> str:
+        asked.append(name)
+        if name.startswith("GPU-"):
+            raise fake_nvml.NotFound("no")
+        return "handle"
+
+    gpu(DeviceGetHandleByUUID=handle)
+
+    assert nvml.state()["sm_clock_mhz"] == 1755.0
+    assert asked == ["GPU-0000-0", "MIG-0000-0"]
+
+
+def test_one_question_that_is_refused_loses_one_answer(gpu: Gpu) -> None:
+    """A new driver has dropped some, an old one does not know some; a GPU that is lost answers none."""
+    gpu(DeviceGetCurrentClocksThrottleReasons=fake_nvml.NVMLError("deprecated"))
+    assert "throttle_reasons" not in nvml.state()
+    assert nvml.state()["power_w"] == 350.5
+    gpu(DeviceGetPowerUsage=fake_nvml.GpuIsLost("GPU is lost"))
+    with pytest.raises(nvml.NoNvmlError, match="GPU is lost"):
+        nvml.state()
+
+
+def test_in_a_container_whose_processes_have_other_numbers_nobody_is_counted(
+    gpu: Gpu, process: Callable[[int], SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process computes on the GPU and is not among those listed: the numbers are not ours."""
+    import torch
+
+    gpu(DeviceGetComputeRunningProcesses=lambda handle: [process(2**23)])
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+
+    assert "other_processes" not in nvml.state()
+    assert nvml.other_processes() is None
+
+
+def test_the_library_stays_open_while_conditions_are_watched(gpu: Gpu) -> None:
+    """So that no reading has to wake the GPUs; every opening is closed."""
+    opened: list[int] = []
+    gpu(Init=lambda: opened.append(1), Shutdown=lambda: opened.append(-1))
+
+    conditions = Conditions("cuda")
+    conditions.mark()
+    conditions.pause()
+    assert sum(opened) == 1
+    conditions.finish()
+    assert sum(opened) == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from perfsuite.device import Snapshot, settings_apart
+from perfsuite.device import Snapshot, Tf32, settings_apart
 from perfsuite.device.state import _ENVIRONMENT
 
 
@@ -266,3 +266,23 @@ def test_the_environment_is_among_those_apart_without_paths(monkeypatch: pytest.
     assert found["env.OMP_PROC_BIND"] == "close"
     assert "somebody" not in " ".join(found.values())
     assert "env.SECRET_TOKEN" not in found
+
+
+def test_tf32_of_two_sides_is_put_in_turns(before: Snapshot) -> None:
+    """Each finds what it had; a setting that torch refuses to tell is left alone."""
+    import torch
+
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    one = Tf32.take()
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    other = Tf32.take()
+    for side, wanted in ((one, ("high", True)), (other, ("highest", False)), (one, ("high", True))):
+        side.put()
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == wanted
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    unreadable = Tf32.take()
+    one.put()
+    unreadable.put()
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"

@@ -27,3 +27,16 @@ def test_random_numbers_of_others_stay_as_they_are() -> None:
     before = torch.get_rng_state()
     control_s("cpu")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_on_a_gpu_it_is_work_and_not_launching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its 550 GFLOP take milliseconds on any GPU; here its sizes alone are looked at, without data."""
+    import torch
+
+    products, copies = [], []
+    monkeypatch.setitem(control.WORK, "meta", control.WORK["cuda"])
+    monkeypatch.setattr(torch, "mm", lambda a, b: products.append(2 * a.shape[0] * a.shape[1] * b.shape[1]))
+    monkeypatch.setattr(torch.Tensor, "clone", lambda tensor: copies.append(tensor.nbytes))
+    assert control.control_turn("meta")() >= 0.0
+    assert sum(products) == pytest.approx(550e9, rel=0.01)
+    assert copies == [256 << 20] * 4

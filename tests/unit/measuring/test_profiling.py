@@ -45,3 +45,51 @@ def test_the_hottest_are_kept_and_all_others_are_one() -> None:
     ]
     assert hottest(found, most=4) == found
     assert hottest({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [
+        ([], None),
+        ([("CPU", 0.0, 9e6, False)], None),
+        ([("CUDA", 0.0, 4e5, False), ("CUDA", 0.0, 9e5, True), ("CPU", 0.0, 9e5, False)], (1, 0.4)),
+    ],
+)
+def test_only_kernels_count_and_none_at_all_is_no_answer(
+    events: list[tuple[str, float, float, bool]],
+    wanted: tuple[int, float] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ranges that the host marks are no work; a profiler that saw nothing has not seen an idle GPU."""
+    import torch.profiler
+
+    from perfsuite.measuring import profiling
+
+    class Recorded:
+        def __init__(self, activities: Any) -> None:
+            pass
+
+        def __enter__(self) -> "Recorded":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def events(self) -> list[SimpleNamespace]:
+            return [
+                SimpleNamespace(
+                    device_type=SimpleNamespace(name=kind),
+                    time_range=SimpleNamespace(start=start, end=end),
+                    is_user_annotation=marked,
+                )
+                for kind, start, end, marked in events
+            ]
+
+    clock = iter([0.0, 1.0, 2.0])
+    monkeypatch.setattr(torch.profiler, "profile", Recorded)
+    monkeypatch.setattr(profiling, "now", lambda: next(clock))
+    prepared: Any = SimpleNamespace(
+        context=SimpleNamespace(device=SimpleNamespace(kind="cuda")), generate=lambda: None
+    )
+    found = profile(prepared)
+    assert (None if found is None else (found.kernels, found.busy_s)) == wanted

@@ -7,7 +7,7 @@ import pytest
 from sessions import make_session
 
 from perfsuite import variants, workloads
-from perfsuite.device import Snapshot
+from perfsuite.device import Snapshot, Tf32
 from perfsuite.measuring.pieces import Piece
 from perfsuite.pipelines import Context, Prepared
 from perfsuite.records import Device, Relative, Session
@@ -119,6 +119,36 @@ def test_the_reference_is_built_alike_and_released(fakes: SimpleNamespace) -> No
     assert fakes.released == [("fp32", False)]
     assert [(p.variant, p.closed) for p in FakePieces.made] == [("fp32", True), ("bf16", True)]
     assert mine.context.workload is workloads.SHAPES
+
+
+def test_each_side_runs_under_its_own_settings(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference turns TF32 off, for itself alone."""
+    import torch
+
+    seen: dict[str, set[tuple[str, bool]]] = {"fp32": set(), "bf16": set()}
+    before, advance = Tf32.take(), FakePieces.advance
+    build = relative.pipelines.prepare
+
+    def prepare(*args: Any) -> Prepared:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        return build(*args)
+
+    def looking(self: FakePieces) -> Piece:
+        seen[self.variant].add((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return advance(self)
+
+    monkeypatch.setattr(relative.pipelines, "prepare", prepare)
+    monkeypatch.setattr(FakePieces, "advance", looking)
+    try:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        measure_relative(prepared("bf16"), 80, 0.5)
+    finally:
+        before.put()
+    assert seen == {"fp32": {("highest", False)}, "bf16": {("high", True)}}
 
 
 def test_it_is_released_after_an_error_too(fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
