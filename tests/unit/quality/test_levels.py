@@ -14,7 +14,7 @@ from perfsuite.quality.golden import GoldenError
 from perfsuite.quality.levels import LEVEL_FACTOR, compare_levels, levels_of, levels_path, write_levels
 from perfsuite.quality.modules import ModuleRecord
 from perfsuite.quality.reference import Reference, Yardstick
-from perfsuite.records import PictureStatus
+from perfsuite.records import Device, PictureStatus
 
 NORMS = [Place("unet", f"norm{i}", 0, 5) for i in range(KIND_LEAST)]
 LINEAR = Place("unet", "linear", 0, 5)
@@ -47,6 +47,18 @@ def test_stored_levels_equal_themselves(tmp_path: Path) -> None:
     assert (found.status, found.count, found.beyond) == (PictureStatus.OK, 3, 0)
     near = compare_levels(tmp_path, reference(unet=0.004 * LEVEL_FACTOR * 0.99))
     assert near.status is PictureStatus.OK
+
+
+def test_levels_of_a_cpu_do_not_bind_a_gpu(tmp_path: Path) -> None:
+    """Each kind of device has a file of its own, and what is stored for one stays."""
+    gpu = replace(reference(unet=0.04), device=Device("cuda", "Example GPU", "example-gpu", 1, 2**36))
+    write_levels(tmp_path, reference())
+    found = compare_levels(tmp_path, gpu)
+    assert found.status is PictureStatus.NEW
+    assert "levels-cuda.json" in found.detail
+    assert write_levels(tmp_path, gpu) == levels_path(tmp_path, "cuda")
+    assert compare_levels(tmp_path, gpu).status is PictureStatus.OK
+    assert compare_levels(tmp_path, reference()).status is PictureStatus.OK
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from perfsuite.store import PromptThreshold, StoreError, Thresholds, load_thresholds, write_thresholds
+from perfsuite.store import (
+    PromptThreshold,
+    StoreError,
+    Thresholds,
+    load_thresholds,
+    thresholds_path,
+    write_thresholds,
+)
 
 THRESHOLDS = Thresholds(
     workload="shapes",
@@ -28,6 +35,12 @@ THRESHOLDS = Thresholds(
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "reference" / "shapes" / "thresholds.json"
+
+
+def test_each_kind_of_device_has_a_file(path: Path) -> None:
+    """Those of a CPU, which came first, have the plain name."""
+    assert thresholds_path(path.parent, "cpu") == path
+    assert thresholds_path(path.parent, "cuda") == path.with_name("thresholds-cuda.json")
 
 
 def test_no_file_is_none(path: Path) -> None:
