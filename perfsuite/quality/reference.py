@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import models, variants, workloads
+from perfsuite import models, pipelines, variants, workloads
 from perfsuite.device import fingerprint, versions
 from perfsuite.optimizations.precision import NAMES
 from perfsuite.pipelines import prepare, prepared_of, release, unsupported
@@ -203,8 +203,10 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
             pictures, _, free = run_freely(prepared.pipe, prepared.context, reference.traces)
             errors = {**look_deep(prepared.pipe, prepared.context, reference), "free": free}
         finally:
-            release(prepared.pipe)
+            # Nothing of it is compiled; a pipeline that is being judged may be, and stays as it is.
+            release(prepared.pipe, forget=False)
             del prepared  # else it stays beside the next
+            pipelines.free()
         for look, found in errors.items():
             held = largest.setdefault(look, {})
             for place, error in found.items():

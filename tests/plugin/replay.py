@@ -152,7 +152,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
     return Prepared(pipe, ReplayContext(workload, variant, device), evidence, 0.5, Snapshot({}))
 
 
-def release(pipe):
+def release(pipe, *, forget=True):
     """In place of `perfsuite.pipelines.release`."""
     event(f"release {pipe.name}")
     return {}

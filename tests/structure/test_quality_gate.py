@@ -55,6 +55,15 @@ def test_fault_is_found(bench, name):
     assert any(place.startswith(FAULTS[name].component) for place in places(found)), places(found)
 
 
+def test_compiled_code_that_is_being_judged_stays(monkeypatch):
+    """The yardstick may be measured only then; its pipelines come and go without a reset of Dynamo."""
+    import torch
+
+    reference = quality.record_reference("shapes@64x64+2steps", "cpu")
+    monkeypatch.setattr(torch._dynamo, "reset", lambda: pytest.fail("compiled code is thrown away"))
+    assert reference.yardstick(here("bf16")).errors["components"]
+
+
 @pytest.mark.parametrize("name", IN_FLOAT32)
 def test_fault_is_found_in_float32(bench, name):
     """Where a wrong rounding is no part of any honest run."""

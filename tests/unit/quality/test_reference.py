@@ -297,7 +297,7 @@ def standing(monkeypatch: pytest.MonkeyPatch, **entries: Any) -> tuple[list[str]
         return SimpleNamespace(pipe=pipe, context=context, pictures=lambda: entries["pictures"])
 
     monkeypatch.setattr(under_test, "prepare", prepare)
-    monkeypatch.setattr(under_test, "release", lambda pipe: released.append(pipe.name))
+    monkeypatch.setattr(under_test, "release", lambda pipe, forget=True: released.append(pipe.name))
     return built, released
 
 
