@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from perfsuite.quality.loop import Drawn
     from perfsuite.records import Device, Exhibits, Session, Variant, Workload
     from perfsuite.settings import Settings
+    from perfsuite.workers.client import Worker
 
 TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[float]]
 
@@ -312,10 +313,8 @@ class Workbench:
 
     def _profiled(self, workload: Workload, variant: Variant, session: Session) -> Session:
         """The session with a call's profile, or with the condition that says why there is none."""
-        pipelines.free()
         try:
-            worker = self._server.worker()
-            try:
+            with self._fresh_process() as worker:
                 return with_profile(
                     session,
                     worker,
@@ -325,8 +324,6 @@ class Workbench:
                     models.resolve(workload.model, self.settings.weights).spec,
                     hot=self.settings.profile,
                 )
-            finally:
-                worker.close()
         except WorkerError as error:
             return replace(session, conditions={**session.conditions, "profile": str(error).splitlines()[0]})
 
@@ -374,9 +371,7 @@ class Workbench:
 
     def _fresh_session(self, workload: Workload, variant: Variant) -> Session:
         """One session in a process of its own."""
-        pipelines.free()
-        worker = self._server.worker()
-        try:
+        with self._fresh_process() as worker:
             return measure_session(
                 worker,
                 workload.name,
@@ -386,6 +381,14 @@ class Workbench:
                 time_budget_s=self.settings.time_budget_s,
                 relative=self.settings.relative,
             )
+
+    @contextlib.contextmanager
+    def _fresh_process(self) -> Iterator[Worker]:
+        """A worker, ended afterwards; what this process only keeps of the device's memory is its own."""
+        pipelines.free()
+        worker = self._server.worker()
+        try:
+            yield worker
         finally:
             worker.close()
 

@@ -10,6 +10,7 @@ from perfsuite import variants, workloads
 from perfsuite.records import Hot, Profile, Session
 from perfsuite.workbench import Workbench
 from perfsuite.workers import WorkerError, serving
+from perfsuite.workers.commands import Commands
 from perfsuite.workers.sessions import with_profile
 
 
@@ -49,6 +50,7 @@ def profiled(worker: Worker) -> Session:
         device=SimpleNamespace(place="cuda:0"),
         settings=SimpleNamespace(weights="auto", profile=False),
     )
+    bench._fresh_process = lambda: Workbench._fresh_process(bench)
     return Workbench._profiled(bench, workloads.SHAPES, variants.get("fp32"), make_session())
 
 
@@ -74,4 +76,6 @@ def test_an_import_that_starts_cuda_is_no_reason_not_to_serve(monkeypatch: pytes
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
     serving._preload()
+    assert Commands().do_hello()["spoilt"]
