@@ -54,8 +54,8 @@ def show(
     """Sessions, spread, age and versions of each entry, and the slowdown that a gate of one session finds."""
     from datetime import UTC, datetime
 
-    from perfsuite import variants, workloads
     from perfsuite.inventory import load_all
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
 
@@ -123,7 +123,7 @@ def _file(store: Baselines, name: str) -> Path:
     Raises:
         UnknownNameError: it looks like a slug, and there is no such device.
     """
-    from perfsuite.variants import UnknownNameError
+    from perfsuite.pipelines.variants import UnknownNameError
 
     # A path may be one that is only in a git ref.
     if "/" in name or name.endswith(".json") or Path(name).exists():

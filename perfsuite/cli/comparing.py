@@ -62,8 +62,8 @@ def ab(
     pictures; 2: inconclusive; 3: it could not be compared."""
     import tempfile
 
-    from perfsuite import models, variants, workloads
     from perfsuite.decision.paired import PairedSettings
+    from perfsuite.pipelines import models, variants, workloads
     from perfsuite.quality.sides import compare_sides
     from perfsuite.records import PictureStatus, Status
     from perfsuite.report import ab as show

@@ -15,7 +15,7 @@ def _beginning(incomplete: str, names: Names) -> Names:
 
 def workloads(incomplete: str) -> Names:
     """By name; a size behind ``@`` is free text."""
-    from perfsuite.workloads import WORKLOADS
+    from perfsuite.pipelines.workloads import WORKLOADS
 
     return _beginning(
         incomplete, [(w.name, f"{w.width}x{w.height}, {w.steps} steps") for w in WORKLOADS.values()]
@@ -24,8 +24,8 @@ def workloads(incomplete: str) -> Names:
 
 def variants(incomplete: str) -> Names:
     """Rungs, and after a ``+`` the optimizations that the sum does not name yet."""
-    from perfsuite.optimizations import OPTIMIZATIONS
-    from perfsuite.variants import VARIANTS
+    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines.variants import VARIANTS
 
     head, plus, begun = incomplete.rpartition("+")
     if plus:

@@ -73,7 +73,7 @@ def trace(
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
 ) -> None:
     """Record this machine's own timing noise: seconds by variant, fresh process and call."""
-    from perfsuite import variants, workloads
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.store import StoreError
     from perfsuite.store.traces import write
     from perfsuite.workers import Server, WorkerError, tracing

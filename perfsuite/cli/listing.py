@@ -29,7 +29,7 @@ def list_(
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
     stored baselines."""
-    from perfsuite.variants import UnknownNameError
+    from perfsuite.pipelines.variants import UnknownNameError
 
     if section is not None and section not in SECTIONS:
         raise fail(UnknownNameError("section", section, list(SECTIONS)))
@@ -57,20 +57,20 @@ def list_(
 
 
 def _workloads() -> dict[str, Any]:
-    from perfsuite.workloads import WORKLOADS
+    from perfsuite.pipelines.workloads import WORKLOADS
 
     return {"workloads": {w.name: w.protocol for w in WORKLOADS.values()}}
 
 
 def _variants() -> dict[str, Any]:
-    from perfsuite import variants
+    from perfsuite.pipelines import variants
 
     groups = {"variants": variants.LADDER, "beside": variants.BESIDE}
     return {key: {v.name: [o.name for o in v.optimizations] for v in group} for key, group in groups.items()}
 
 
 def _optimizations() -> dict[str, Any]:
-    from perfsuite.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 
     return {"optimizations": {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}}
 

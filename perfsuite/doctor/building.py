@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from perfsuite.device import NoDeviceError, nvml
-from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.records import Finding, Health
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfsuite import models
 from perfsuite.decision.looks import MINIMUM_SESSIONS
 from perfsuite.device import versions
 from perfsuite.inventory import describe
-from perfsuite.models import WeightsError
+from perfsuite.pipelines import models
+from perfsuite.pipelines.models import WeightsError
 from perfsuite.quality.golden import golden_path, latents_path
 from perfsuite.quality.levels import levels_path
 from perfsuite.records import Finding, Health

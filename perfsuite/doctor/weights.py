@@ -7,12 +7,12 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-from perfsuite import models
+from perfsuite.device.memory import free_bytes
 from perfsuite.doctor.compiling import folder_size
-from perfsuite.measuring.memory import free_bytes
-from perfsuite.models import SOURCES, WeightsError, checks, shapes
-from perfsuite.models.sources import PROBE_S
-from perfsuite.optimizations.precision import NAMES
+from perfsuite.pipelines import models
+from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.models import SOURCES, WeightsError, checks, shapes
+from perfsuite.pipelines.models.sources import PROBE_S
 from perfsuite.records import Finding, Health
 from perfsuite.report import format as show
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perfsuite.doctor.examination import Examination
-    from perfsuite.models.sources import Weights
+    from perfsuite.pipelines.models.sources import Weights
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GRACE_S = 3.0
@@ -55,7 +55,7 @@ class HubProbe:
         """What ``auto`` takes for the model; None if there was no answer in time.
 
         Raises:
-            WeightsError: what `perfsuite.models.resolve` raised.
+            WeightsError: what `perfsuite.pipelines.models.resolve` raised.
         """
         self._thread.join(PROBE_S + GRACE_S)
         found = self._answers.get(model)

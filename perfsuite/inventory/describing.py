@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from perfsuite.variants import UnknownNameError
+from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.workers.calibrating import spread
 
 if TYPE_CHECKING:

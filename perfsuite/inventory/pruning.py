@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perfsuite import variants, workloads
 from perfsuite.inventory.describing import age_days
-from perfsuite.records import ContradictionError
-from perfsuite.variants import UnknownNameError
-from perfsuite.workloads import SizeError
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.variants import UnknownNameError
+from perfsuite.pipelines.workloads import SizeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

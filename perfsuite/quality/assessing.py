@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import models, variants, workloads
 from perfsuite.device import fingerprint
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.quality import budgets
 from perfsuite.quality.looks import (
     changed_modules,
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.artifacts import Drift
     from perfsuite.quality.errors import Errors
     from perfsuite.quality.loop import Drawn
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Deviation, Device, Variant, Workload
+    from perfsuite.records import Deviation, Device, Workload
 
 
 @dataclass(frozen=True)

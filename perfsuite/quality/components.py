@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager, is_compiled
+from perfsuite.pipelines.optimizations.evidence import eager, is_compiled
 from perfsuite.quality.errors import Errors, Place, relative_l2
 from perfsuite.quality.trace import ENCODERS, call_encoder, call_unet, call_vae
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
     from perfsuite.quality.trace import Trace
 
 STEPS = 8

@@ -15,16 +15,15 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import models
-from perfsuite.optimizations.projections import dead_projections
-from perfsuite.optimizations.quantization import is_int8, wants_linear
-from perfsuite.variants import UnknownNameError
+from perfsuite.pipelines.optimizations.evidence import models
+from perfsuite.pipelines.optimizations.projections import dead_projections
+from perfsuite.pipelines.optimizations.quantization import is_int8, wants_linear
+from perfsuite.pipelines.variants import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfsuite.pipelines import Context
-    from perfsuite.records import Variant
+    from perfsuite.pipelines.technique import Context, Variant
 
     Plant = Callable[[Any, Context], None]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfsuite import models
+from perfsuite.pipelines import models
 from perfsuite.quality.errors import relative_l2
 from perfsuite.quality.metrics import WrongPictureError, broken
 from perfsuite.quality.pictures import score, worst

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.precision import dtype_of
+from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.quality.errors import Errors, Place, relative_l2
 from perfsuite.quality.taps import replaced
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
     from perfsuite.quality.trace import Trace
 
     Drawn = tuple[list[np.ndarray], list[Any], Errors]

@@ -13,8 +13,8 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager
-from perfsuite.optimizations.precision import dtype_of
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.quality.errors import Errors, Place, QualityError, relative_l2, tensors_in
 from perfsuite.quality.trace import (
     COMPONENTS,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
     from perfsuite.quality.trace import Trace
 
 DISK_BYTES = 6 << 30

@@ -6,9 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perfsuite import variants, workloads
 from perfsuite.device import fingerprint, versions
-from perfsuite.pipelines import prepare, release, unsupported
+from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
 from perfsuite.quality.metrics import broken, ssim
 from perfsuite.quality.reference import record_reference
 from perfsuite.quality.thresholds import MARGIN, threshold_of
@@ -17,7 +16,8 @@ from perfsuite.store import PromptThreshold, Thresholds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Workload
 
 SEED_STEP = 1000
 """Between the seeds that are tried: prompts take the seeds that follow a workload's own."""

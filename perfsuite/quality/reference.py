@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import models, pipelines, variants, workloads
+from perfsuite import pipelines
 from perfsuite.device import fingerprint, versions
-from perfsuite.optimizations.precision import NAMES
-from perfsuite.pipelines import prepare, prepared_of, release, unsupported
+from perfsuite.pipelines import models, prepare, prepared_of, release, unsupported, variants, workloads
+from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.errors import Errors, Place, QualityError
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines import Context
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Device, Workload
 
 FORMAT = 3
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")

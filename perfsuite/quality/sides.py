@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite import models
+from perfsuite.pipelines import models
 from perfsuite.quality.golden import GOLDEN_SSIM
 from perfsuite.quality.pictures import score, worst
 from perfsuite.quality.thresholds import for_variant
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from perfsuite.records import Variant, Workload
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Workload
 
 
 def compare_sides(

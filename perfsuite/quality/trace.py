@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.precision import dtype_of, is_upcast
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.quality.errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
     from perfsuite.records import Workload
 
 ENCODERS = ("text_encoder", "text_encoder_2")

@@ -16,7 +16,8 @@ from perfsuite.workers.sessions import measure_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Device, Session, Variant, Workload
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Session, Workload
     from perfsuite.store import Baselines, Entry
     from perfsuite.workers.client import Server
 

@@ -17,8 +17,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager
 from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.quality.assessing import inspect
 from perfsuite.quality.components import chosen_steps
 from perfsuite.quality.reference import record_reference

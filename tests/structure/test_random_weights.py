@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from perfsuite import models, workloads
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import models, prepare, release, workloads
 from perfsuite.quality.errors import relative_l2, tensors_in
 from perfsuite.quality.trace import COMPONENTS, call_encoder, call_unet, call_vae, record
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite import caching
-from perfsuite.caching import PARTS, CompileCache, made_for
-from perfsuite.measuring.compilation import Artifact
+from perfsuite.bench import caching
+from perfsuite.bench.caching import PARTS, CompileCache, made_for
+from perfsuite.pipelines.watching.caches import Artifact
 from perfsuite.records import Device
 from perfsuite.store.compiled import read_compiled, write_compiled
 

@@ -9,10 +9,10 @@ import pytest
 from sessions import make_session
 from typer.testing import CliRunner, Result
 
-from perfsuite import variants, workloads
 from perfsuite.cli import app
 from perfsuite.device import fingerprint
-from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.quality.faults import FAULTS
 from perfsuite.quality.reference import Reference
 from perfsuite.records import Device

@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app
 from perfsuite.decision.paired import PairedSettings
+from perfsuite.pipelines.workloads import SHAPES
 from perfsuite.records import Status, Verdict
 from perfsuite.store import PromptThreshold, Thresholds, write_thresholds
 from perfsuite.workers import WorkerError
 from perfsuite.workers.ab import Comparison, Plan
-from perfsuite.workloads import SHAPES
 
 RUN_AB = "perfsuite.workers.ab.run_ab"
 DEFAULT = "perfsuite.workers.ab.default_variant"

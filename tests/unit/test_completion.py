@@ -11,11 +11,11 @@ import pytest
 from sessions import make_session
 
 from perfsuite.cli import completing
+from perfsuite.pipelines.variants import VARIANTS
+from perfsuite.pipelines.workloads import WORKLOADS
 from perfsuite.quality.faults import FAULTS
 from perfsuite.records import Device, Result
 from perfsuite.store import Baselines
-from perfsuite.variants import VARIANTS
-from perfsuite.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """#!{python}

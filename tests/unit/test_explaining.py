@@ -8,7 +8,7 @@ import pytest
 from counted import make_counts
 from sessions import make_session
 
-from perfsuite.explaining import Explanation, Moved, NothingToExplainError, choose, explain
+from perfsuite.bench.explaining import Explanation, Moved, NothingToExplainError, choose, explain
 from perfsuite.records import Counts, Device, Hot, Session, Stages, Status
 from perfsuite.report.explain import text
 from perfsuite.store import Evidence, Side

@@ -35,7 +35,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         (COMMAND.format("list --json"), '"schema_version": 1'),
         (COMMAND.format("list faults"), "unet"),
         (COMMAND.format("--help"), "calibrate"),
-        ("import perfsuite.explaining, perfsuite.report.explain, perfsuite.structure.gate", ""),
+        ("import perfsuite.bench.explaining, perfsuite.report.explain, perfsuite.bench.counts", ""),
         (COMMAND.format("doctor --help"), "--no-self-test"),
         ("import perfsuite.doctor, perfsuite.inventory, perfsuite.report.doctor", ""),
         (PYTEST.format("'--help'"), "--perf-time-budget"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from perfsuite import models, pipelines
+from perfsuite import pipelines
+from perfsuite.pipelines import building, models
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
 
@@ -70,7 +71,7 @@ def test_a_build_that_fails_beside_a_pipeline_leaves_its_compiled_code(
     failing(RuntimeError("no room"))
     resets: list[int] = []
     monkeypatch.setattr(torch._dynamo, "reset", lambda: resets.append(1))
-    monkeypatch.setattr(pipelines, "_OPEN", {1: object()} if beside else {})
+    monkeypatch.setattr(building, "_OPEN", {1: object()} if beside else {})
     with pytest.raises(RuntimeError, match="no room"):
         pipelines.prepare("shapes", "fp32", "cpu")
     assert len(resets) == (not beside)

@@ -5,14 +5,8 @@ from typing import Any
 
 import pytest
 
-from perfsuite.records import (
-    ContradictionError,
-    Optimization,
-    PictureScore,
-    PictureStatus,
-    Quality,
-    Variant,
-)
+from perfsuite.pipelines.technique import ContradictionError, Optimization, Variant
+from perfsuite.records import PictureScore, PictureStatus, Quality
 
 
 def optimization(name: str, **values: Any) -> Optimization:

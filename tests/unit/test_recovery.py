@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite import recovery
+from perfsuite.bench import recovery
 from perfsuite.records import Device
 
 GPU = Device("cuda", "NVIDIA H100", "nvidia-h100", 1, 80 * 2**30, {"index": "0"})

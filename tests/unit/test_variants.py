@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from perfsuite.optimizations import OPTIMIZATIONS
-from perfsuite.records import ContradictionError, Device
-from perfsuite.variants import (
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.variants import (
     BESIDE,
     FASTEST,
     FLOAT32_LADDER,
@@ -18,6 +18,7 @@ from perfsuite.variants import (
     get,
     superseded,
 )
+from perfsuite.records import Device
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 OTHERS = tuple(name for name, o in OPTIMIZATIONS.items() if not o.hidden and name not in PRECISIONS)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from perfsuite.models.shapes import drawing
-from perfsuite.variants import UnknownNameError
-from perfsuite.workloads import SDXL_BASE, SHAPES, WORKLOADS, SizeError, get
+from perfsuite.pipelines.models.shapes import drawing
+from perfsuite.pipelines.variants import UnknownNameError
+from perfsuite.pipelines.workloads import SDXL_BASE, SHAPES, WORKLOADS, SizeError, get
 
 SCENES = {scene.caption: scene for scene in drawing.scenes()}
 

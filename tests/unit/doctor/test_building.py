@@ -9,9 +9,9 @@ import fake_nvml
 import pytest
 from examining import GPU, Examine, Only
 
-from perfsuite import variants
 from perfsuite.device import NoDeviceError
 from perfsuite.doctor import building
+from perfsuite.pipelines import variants
 from perfsuite.records import Device, Health
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from perfsuite.inventory import age_days, describe, find, load_all
+from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.records import Session
 from perfsuite.store import BaselineFile, Baselines
-from perfsuite.variants import UnknownNameError
 
 Write = Callable[..., BaselineFile]
 Make = Callable[..., Session]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from perfsuite.measuring import clock
+from perfsuite.device import clock
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from perfsuite import variants, workloads
-from perfsuite.measuring import compilation
-from perfsuite.measuring.compilation import Artifact, source_of, watching
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.technique import Context
+from perfsuite.pipelines.watching import caches as compilation
+from perfsuite.pipelines.watching.caches import Artifact, source_of, watching
 from perfsuite.records import CodeSource, Compilation, Device
 
 CPU = Device("cpu", "Example", "example", 2, 2**30)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from perfsuite.measuring import graphs
+from perfsuite.pipelines.watching import graphs
 
 HERE = Path(__file__)
 BREAK = f"""\

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite.measuring.memory import PeakMemory, free_bytes, graphs_bytes, reserved_bytes
+from perfsuite.device.memory import PeakMemory, free_bytes, graphs_bytes, reserved_bytes
 from perfsuite.structure.allocations import peak_bytes
 from perfsuite.structure.missing import NoCounterError
 

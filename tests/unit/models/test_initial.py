@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from perfsuite.models import initial, sdxl, shapes
+from perfsuite.pipelines.models import initial, sdxl, shapes
 
 ENCODERS = ("text_encoder", "text_encoder_2")
 

@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
-from perfsuite import models, workloads
-from perfsuite.models import checks, sources
-from perfsuite.models.checks import WeightsError
+from perfsuite.pipelines import models, workloads
+from perfsuite.pipelines.models import checks, sources
+from perfsuite.pipelines.models.checks import WeightsError
 
 SDXL = workloads.SDXL_BASE
 

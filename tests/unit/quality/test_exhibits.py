@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from perfsuite import variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.quality.assessing import Inspection
 from perfsuite.quality.errors import Place
 from perfsuite.quality.exhibits import MOST_PLACES, Keeper, map_png

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perfsuite import workloads
+from perfsuite.pipelines import workloads
 from perfsuite.quality.budgets import KIND_LEAST
 from perfsuite.quality.errors import Place
 from perfsuite.quality.golden import GoldenError

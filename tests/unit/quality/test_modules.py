@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from perfsuite import variants, workloads
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.quality import modules
 from perfsuite.quality.errors import Place, QualityError
 from perfsuite.quality.modules import ModuleRecord, measure_modules, read_record, record_modules

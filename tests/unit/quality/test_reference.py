@@ -14,9 +14,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from perfsuite import models, variants, workloads
 from perfsuite.device import versions
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.quality import reference as under_test
 from perfsuite.quality.errors import Errors, Place, QualityError
 from perfsuite.quality.metrics import ssim
@@ -537,7 +537,7 @@ def test_key_changes_with_weights(weights: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_key_of_large_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not read whole: their size and time of change tell."""
-    monkeypatch.setattr("perfsuite.models.sources.SMALL_BYTES", 10)
+    monkeypatch.setattr("perfsuite.pipelines.models.sources.SMALL_BYTES", 10)
     path = weights / "unet" / "model.safetensors"
     keys = [content_key(WORKLOAD, CPU, str(weights))]
     os.utime(path, (0, 0))
@@ -551,7 +551,7 @@ def test_key_of_large_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_key_of_weights_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the revision that is in the local cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("perfsuite.models.sources._unreachable", lambda hub: None)
+    monkeypatch.setattr("perfsuite.pipelines.models.sources._unreachable", lambda hub: None)
     models.resolve.cache_clear()
     keys = [content_key(workloads.SDXL_BASE, CPU, "hub")]
     refs = tmp_path / "models--stabilityai--stable-diffusion-xl-base-1.0" / "refs"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from counted import make_counts
 
+from perfsuite.bench.counts import CountGate
 from perfsuite.records import Counts, CountVerdict, Result, Status
-from perfsuite.structure.gate import CountGate
 
 
 def result(counts: Counts, protocol: str = "p", status: Status = Status.NEW) -> Result:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sessions import make_session
 
-from perfsuite import variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.records import Device, Relative, Session
 from perfsuite.store import Baselines, Entry
 from perfsuite.workers import WorkerError

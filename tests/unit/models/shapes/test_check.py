@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perfsuite.models.shapes import check, drawing
-from perfsuite.models.shapes.drawing import COLOURS, KINDS, POSITIONS, SIZES, TEXTURES, Scene
+from perfsuite.pipelines.models.shapes import check, drawing
+from perfsuite.pipelines.models.shapes.drawing import COLOURS, KINDS, POSITIONS, SIZES, TEXTURES, Scene
 
 SCENES = tuple(drawing.scenes())
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perfsuite.models.shapes import drawing
-from perfsuite.models.shapes.drawing import COLOURS, KINDS, POSITIONS, SIZE, TEXTURES, Scene
+from perfsuite.pipelines.models.shapes import drawing
+from perfsuite.pipelines.models.shapes.drawing import COLOURS, KINDS, POSITIONS, SIZE, TEXTURES, Scene
 
 SCENE = Scene("large", "red", "circle", "center", "blue", "plain")
 SCENES = tuple(drawing.scenes())

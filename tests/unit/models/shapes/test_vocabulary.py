@@ -4,7 +4,7 @@ import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 
-from perfsuite.models.shapes import drawing, vocabulary
+from perfsuite.pipelines.models.shapes import drawing, vocabulary
 
 
 def tokens_of(words: list[str], text: str) -> list[str]:
