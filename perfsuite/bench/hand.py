@@ -11,7 +11,7 @@ from perfsuite import pipelines
 from perfsuite.bench import recovery
 from perfsuite.bench.caching import CompileCache
 from perfsuite.bench.recovery import FreshProcesses, LostDeviceError
-from perfsuite.device import errors
+from perfsuite.device import failures as errors
 from perfsuite.workers import Server, WorkerError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, judging, measuring
+from perfsuite import decision, measuring
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
+from perfsuite.decision import basis as judging
 from perfsuite.pipelines import models
 from perfsuite.store import SHAPE_FILE, load_shape
 from perfsuite.workers import WorkerError, measure_session

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.counts import CountGate
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Workload
+    from perfsuite.records import Device, Entry, Workload
     from perfsuite.settings import Settings
-    from perfsuite.store import Entry
 
 
 class Ledger:

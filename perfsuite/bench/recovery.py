@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines, quality
-from perfsuite.device import errors
+from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
 from perfsuite.pipelines import models
 from perfsuite.pipelines.variants import REFERENCE

@@ -45,7 +45,7 @@ def calibrate(
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
     from perfsuite.quality.golden import GoldenError
-    from perfsuite.quality.noise import NoiseError
+    from perfsuite.quality.noise_floor import NoiseError
     from perfsuite.store import StoreError
     from perfsuite.workers import WorkerError
 
@@ -127,7 +127,7 @@ def _quality(
     from dataclasses import replace
 
     from perfsuite.device import fingerprint
-    from perfsuite.quality.noise import measure_noise
+    from perfsuite.quality.noise_floor import measure_noise
     from perfsuite.store import load_thresholds, thresholds_path, write_thresholds
 
     path = thresholds_path(folder, fingerprint(device).kind)

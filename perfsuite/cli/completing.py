@@ -7,6 +7,8 @@ from pathlib import Path
 import typer  # noqa: TC002 -- typer reads the annotations at run time
 
 Names = list[tuple[str, str]]
+SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
+"""What ``perfsuite list`` can list."""
 
 
 def _beginning(incomplete: str, names: Names) -> Names:
@@ -61,6 +63,4 @@ def places(incomplete: str) -> Names:
 
 def sections(incomplete: str) -> Names:
     """What ``perfsuite list`` can list."""
-    from perfsuite.cli.listing import SECTIONS
-
     return _beginning(incomplete, [(name, "") for name in SECTIONS])

@@ -26,8 +26,8 @@ def explain(
 
     Exit code 0: compared, whatever was found; 2: there is nothing to compare.
     """
-    from perfsuite.bench.explaining import NothingToExplainError, choose
-    from perfsuite.bench.explaining import explain as find
+    from perfsuite.bench.explanation import NothingToExplainError, choose
+    from perfsuite.bench.explanation import explain as find
     from perfsuite.pipelines import variants, workloads
     from perfsuite.report.explain import conclusion, text
     from perfsuite.store import StoreError, read_side

@@ -12,8 +12,6 @@ import typer
 from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, terminal
 
-SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
-
 
 @app.command("list")
 def list_(
@@ -31,8 +29,8 @@ def list_(
     stored baselines."""
     from perfsuite.pipelines.variants import UnknownNameError
 
-    if section is not None and section not in SECTIONS:
-        raise fail(UnknownNameError("section", section, list(SECTIONS)))
+    if section is not None and section not in completing.SECTIONS:
+        raise fail(UnknownNameError("section", section, list(completing.SECTIONS)))
     makers: dict[str, Callable[[], dict[str, Any]]] = {
         "workloads": _workloads,
         "variants": _variants,
@@ -41,7 +39,7 @@ def list_(
         "baselines": lambda: _baselines(baselines),
     }
     document: dict[str, Any] = {"schema_version": 1}
-    for name in [section] if section else SECTIONS:
+    for name in [section] if section else completing.SECTIONS:
         document |= makers[name]()
     damaged = [entry["error"] for entry in document.get("baselines", {}).values() if "error" in entry]
     if as_json:

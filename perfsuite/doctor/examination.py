@@ -14,7 +14,7 @@ from perfsuite.records import Finding, Health
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from perfsuite.doctor.weights import HubProbe
+    from perfsuite.doctor.hub import HubProbe
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Device, Workload
 
@@ -65,7 +65,7 @@ class Examination:
     @cached_property
     def hub(self) -> HubProbe:
         """Asks the hub, once it is told to begin, beside what else is done."""
-        from perfsuite.doctor.weights import HubProbe
+        from perfsuite.doctor.hub import HubProbe
 
         return HubProbe()
 

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.device import Snapshot, errors, fingerprint
+from perfsuite.device import Snapshot, fingerprint
+from perfsuite.device import failures as errors
 from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.technique import Context

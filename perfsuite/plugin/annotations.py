@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perfsuite.plugin.state import SAID
+from perfsuite.plugin.stash import SAID
 
 
 def say(request: pytest.FixtureRequest, level: str, title: str, message: str) -> None:

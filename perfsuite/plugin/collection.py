@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perfsuite.pipelines import variants, workloads
-from perfsuite.plugin.state import SETTINGS
+from perfsuite.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 
 from perfsuite.pipelines import workloads
 from perfsuite.plugin.collection import chosen_of, planned, unwanted
-from perfsuite.plugin.state import BENCH, SETTINGS, STATUS_LINE
+from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,12 +41,12 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         bench = Workbench(settings)
     except (NoDeviceError, StoreError, models.WeightsError) as error:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
-    config.stash[STATUS_LINE] = StatusLine(config)
+    line = config.stash[STATUS_LINE] = StatusLine(config)
     bench.plan(
         planned(request.session.items, bench),
         chosen_of(settings),
         deep=bool({"look_gate", "honest_gate"} & _wanted(request.session)),
-        progress=progress_of(request.session, bench),
+        progress=progress_of(request.session.items, bench, line),
     )
     config.stash[BENCH] = bench
     yield bench

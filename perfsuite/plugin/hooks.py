@@ -10,7 +10,7 @@ import pytest
 
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.options import repeated
-from perfsuite.plugin.state import BENCH, SETTINGS, STATUS_LINE
+from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import pytest
 
 from perfsuite.pipelines import variants, workloads
 from perfsuite.pipelines.technique import ContradictionError
-from perfsuite.plugin.state import SETTINGS
+from perfsuite.plugin.stash import SETTINGS
 from perfsuite.settings import OPTIONS, Option, SettingsError, read
 
 

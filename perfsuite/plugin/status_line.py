@@ -6,11 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.plugin.collection import pair_of, unwanted
-from perfsuite.plugin.state import STATUS_LINE
 from perfsuite.report.progress import LiveLine, Progress, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pytest
 
@@ -54,10 +53,11 @@ class StatusLine:
                 self._live.clear()
 
 
-def progress_of(session: pytest.Session, bench: Workbench) -> Progress:
-    pairs = dict.fromkeys(pair for item in session.items if (pair := pair_of(item)) is not None)
+def progress_of(items: Sequence[pytest.Item], bench: Workbench, line: StatusLine) -> Progress:
+    """Progress over what will be run of the items, shown on this line."""
+    pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
     keys = [f"{w.name} {v.name}" for w, v in pairs if unwanted(v, bench) is None]
     stored = bench.baselines.entries.values() if bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
     compiled = {f"{w.name} {v.name}": v.compiled for w, v in pairs}
-    return Progress(keys, session.config.stash[STATUS_LINE], last_time_s=last, kinds=compiled)
+    return Progress(keys, line, last_time_s=last, kinds=compiled)

@@ -11,8 +11,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from perfsuite.quality.components import COMPILED, GUIDED
-from perfsuite.quality.errors import Errors, Place
 from perfsuite.quality.loop import EXACT
+from perfsuite.quality.relative_errors import Errors, Place
 from perfsuite.records import Deviation, Look, PictureStatus
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.quality.errors import Errors
     from perfsuite.quality.reference import Reference
+    from perfsuite.quality.relative_errors import Errors
     from perfsuite.records import PictureScore, Workload
 
 

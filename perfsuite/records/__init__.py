@@ -7,6 +7,7 @@ name: seconds (``_s``), bytes (``_bytes``). No type of another room stands here.
 
 from perfsuite.records.counts import CountChange, Counts, CountVerdict, StructureCheck
 from perfsuite.records.device import Device
+from perfsuite.records.entry import Entry
 from perfsuite.records.finding import Finding, Health
 from perfsuite.records.quality import (
     Deviation,
@@ -37,6 +38,7 @@ __all__ = [
     "Deviation",
     "Device",
     "DriftCurve",
+    "Entry",
     "Exhibits",
     "Finding",
     "Health",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
-from perfsuite.device import Tf32, errors
+from perfsuite.device import Tf32
+from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.pipelines.variants import REFERENCE

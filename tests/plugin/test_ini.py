@@ -8,7 +8,7 @@ from perfsuite.settings import OPTIONS
 def _settings(suite, *arguments):
     suite.pytester.makepyfile(
         test_show="""
-        from perfsuite.plugin.state import SETTINGS
+        from perfsuite.plugin.stash import SETTINGS
 
         def test_show(request):
             print()

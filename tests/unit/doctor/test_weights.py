@@ -104,7 +104,7 @@ def test_the_hub_that_does_not_answer(examine: Examine, only: Only, monkeypatch:
     monkeypatch.setattr(examination.hub._thread, "join", waited.append)
     found = only(weights.chosen(examination))
     assert (found.status, "did not answer within 8 s" in found.found) == (Health.WARNING, True)
-    assert waited == [weights.PROBE_S + weights.GRACE_S]
+    assert waited == [weights.PATIENCE_S]
 
 
 def test_offline_is_respected(examine: Examine, only: Only, monkeypatch: pytest.MonkeyPatch) -> None:

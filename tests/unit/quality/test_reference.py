@@ -14,29 +14,34 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import perfsuite
 from perfsuite.device import versions
 from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.technique import Context
 from perfsuite.quality import reference as under_test
-from perfsuite.quality.errors import Errors, Place, QualityError
+from perfsuite.quality import reference_files
+from perfsuite.quality.belonging import check_belongs
+from perfsuite.quality.generation import PromptError, Trace, check_prompts
 from perfsuite.quality.metrics import ssim
 from perfsuite.quality.modules import ModuleRecord
 from perfsuite.quality.reference import (
-    FORMAT,
-    KEPT,
     STRUCTURE,
     Reference,
-    WrongReferenceError,
-    Yardstick,
-    check_belongs,
-    content_key,
     load_reference,
     precisions_of,
     record_reference,
     structure_of,
     twins,
 )
-from perfsuite.quality.trace import PromptError, Trace, check_prompts
+from perfsuite.quality.reference_files import (
+    FORMAT,
+    KEPT,
+    OWN_SOURCES,
+    WrongReferenceError,
+    Yardstick,
+    content_key,
+)
+from perfsuite.quality.relative_errors import Errors, Place, QualityError
 from perfsuite.records import Device, Workload
 
 Picture = NDArray[np.float32]
@@ -75,8 +80,8 @@ def stored(tmp_path: Path, traces: list[Trace]) -> Path:
     ]
     for entry in records:
         (folder / "modules" / entry.file).write_bytes(b"read when it is needed")
-    under_test._save(folder, WORKLOAD, traces, records, STRUCTURES)
-    under_test._write_yardstick(folder / "modules", "bf16", HONEST)
+    reference_files.save(folder, WORKLOAD, traces, records, STRUCTURES)
+    reference_files.write_yardstick(folder / "modules", "bf16", HONEST)
     return folder
 
 
@@ -107,7 +112,7 @@ def test_stored_reference_is_read_back(stored: Path, traces: list[Trace]) -> Non
 def test_infinite_honest_error_is_read_back(stored: Path) -> None:
     """Of a float16 VAE that overflows by itself."""
     overflowing = Yardstick({"components": {UNET: float("inf")}}, (-1.0, 0.5))
-    under_test._write_yardstick(stored / "modules", "fp16", overflowing)
+    reference_files.write_yardstick(stored / "modules", "fp16", overflowing)
     assert load_reference(stored, WORKLOAD, CPU).yardsticks == {"bf16": HONEST, "fp16": overflowing}
 
 
@@ -360,7 +365,7 @@ def test_another_process_was_faster(
     assert list(tmp_path.iterdir()) == [first.folder.parent]
 
 
-@pytest.mark.parametrize("step", ["record", "record_modules", "structure_of", "_save"])
+@pytest.mark.parametrize("step", ["record", "record_modules", "structure_of", "save"])
 @pytest.mark.parametrize("error", [RuntimeError("no memory"), KeyboardInterrupt()], ids=repr)
 def test_nothing_is_left_of_a_recording_that_failed(
     tmp_path: Path,
@@ -587,7 +592,7 @@ def test_key_changes_with_versions(weights: Path, monkeypatch: pytest.MonkeyPatc
     """Of any package."""
     before = content_key(WORKLOAD, CPU, str(weights))
     now = {**versions(), "torch": "99.0"}
-    monkeypatch.setattr(under_test, "versions", lambda: now)
+    monkeypatch.setattr(reference_files, "versions", lambda: now)
     assert content_key(WORKLOAD, CPU, str(weights)) != before
 
 
@@ -621,6 +626,12 @@ def test_key_changes_with_the_suites_own_code(
     assert keys[0] == keys[1] != keys[2]
 
 
+def test_every_part_of_the_suite_that_the_key_reads_is_there() -> None:
+    """One that was moved would be left out without a word."""
+    package = Path(str(perfsuite.__file__)).parent
+    assert [part for part in OWN_SOURCES if not (package / part).exists()] == []
+
+
 # -- the cache's size --------------------------------------------------------------------------------
 
 
@@ -632,7 +643,7 @@ def test_newest_are_kept(tmp_path: Path) -> None:
             (folder / "modules").mkdir(parents=True)
             os.utime(folder, (1000 + i, 1000 + i))
     (tmp_path / "shapes-notes").write_text("a file")
-    under_test._prune(tmp_path / "shapes-0")
+    reference_files.prune(tmp_path / "shapes-0")
     left = {path.name for path in tmp_path.iterdir()}
     newest = [f"shapes-{i}" for i in range(KEPT + 3)][-(KEPT - 1) :]
     assert {n for n in left if n.startswith("shapes-") and n[7:].isdigit()} == {"shapes-0", *newest}
@@ -644,7 +655,7 @@ def test_few_are_all_kept(tmp_path: Path) -> None:
     """Up to the number, nothing is deleted."""
     for i in range(KEPT):
         (tmp_path / f"shapes-{i}").mkdir()
-    under_test._prune(tmp_path / "shapes-0")
+    reference_files.prune(tmp_path / "shapes-0")
     assert len(list(tmp_path.iterdir())) == KEPT
 
 
