@@ -15,7 +15,7 @@ from perfsuite.quality.pictures import worst
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import counts as show_counts
 from perfsuite.report import junit, messages
-from perfsuite.structure.gates import GATES
+from perfsuite.structure import gates as structure_gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -184,7 +184,7 @@ def structure(test: Test, prepared: Prepared, name: str) -> Check:
     """See `perfsuite.plugin.fixtures.structure_gate`."""
     key = " ".join(_names(prepared))
     test.bench.progress(key, name)
-    found = GATES[name](prepared)
+    found = structure_gates.GATES[name](prepared)
     if found.skipped is not None:
         pytest.skip(found.skipped)
     test.property(name, "; ".join(found.problems or found.facts))
