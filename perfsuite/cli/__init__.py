@@ -5,7 +5,15 @@ Importing a module here registers its subcommands, in this order.
 
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
-from perfsuite.cli import listing, diagnosing, baselining, calibrating, planting, evaluating, comparing
+from perfsuite.cli import (
+    listing,
+    diagnosing,
+    baselining,
+    calibrating,
+    planting,
+    evaluating,
+    ab as comparing,
+)
 from perfsuite.cli import explaining, reporting, exporting
 
 __all__ = [

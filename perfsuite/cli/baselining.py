@@ -11,8 +11,8 @@ from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, terminal
 
 if TYPE_CHECKING:
-    from perfsuite.inventory import Pruned
     from perfsuite.store import Baselines
+    from perfsuite.store.inventory import Pruned
 
 baselines_app = typer.Typer(help="Show, compare and prune stored baselines.", no_args_is_help=True)
 app.add_typer(baselines_app, name="baselines")
@@ -54,10 +54,10 @@ def show(
     """Sessions, spread, age and versions of each entry, and the slowdown that a gate of one session finds."""
     from datetime import UTC, datetime
 
-    from perfsuite import variants, workloads
-    from perfsuite.inventory import load_all
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
+    from perfsuite.store.inventory import load_all
 
     store = Baselines(baselines)
     try:
@@ -88,10 +88,10 @@ def diff(
 ) -> None:
     """Compare two baseline files, or two versions of one, entry by entry. Exit code 0: nothing REGRESSED;
     1: something did; 2: they cannot be compared."""
-    from perfsuite.inventory import NothingToCompareError, differences, read_side
-    from perfsuite.inventory.differing import regressed
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
+    from perfsuite.store.inventory import NothingToCompareError, differences, read_side
+    from perfsuite.store.inventory.differing import regressed
 
     refs: list[str | None] = list(ref or ())
     try:
@@ -123,7 +123,7 @@ def _file(store: Baselines, name: str) -> Path:
     Raises:
         UnknownNameError: it looks like a slug, and there is no such device.
     """
-    from perfsuite.variants import UnknownNameError
+    from perfsuite.pipelines.variants import UnknownNameError
 
     # A path may be one that is only in a git ref.
     if "/" in name or name.endswith(".json") or Path(name).exists():
@@ -149,10 +149,10 @@ def prune(
     written without --yes; a damaged file is never touched."""
     from datetime import UTC, datetime
 
-    from perfsuite.inventory import Rule, find
-    from perfsuite.inventory import prune as take_out
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
+    from perfsuite.store.inventory import Rule, find
+    from perfsuite.store.inventory import prune as take_out
 
     store = Baselines(baselines)
     try:

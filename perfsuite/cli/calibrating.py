@@ -11,7 +11,8 @@ from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
 
 if TYPE_CHECKING:
-    from perfsuite.records import Variant, Workload
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Workload
 
 
 @app.command()
@@ -39,12 +40,12 @@ def calibrate(
     """Measure what the gates need to know beforehand, and store it below the baselines."""
     if not (quality or golden or sessions):
         raise fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
-    from perfsuite import models, variants, workloads
     from perfsuite.device import NoDeviceError
-    from perfsuite.models import WeightsError
+    from perfsuite.pipelines import models, variants, workloads
+    from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
     from perfsuite.quality.golden import GoldenError
-    from perfsuite.quality.noise import NoiseError
+    from perfsuite.quality.noise_floor import NoiseError
     from perfsuite.store import StoreError
     from perfsuite.workers import WorkerError
 
@@ -79,9 +80,8 @@ def _sessions(
     workload: Workload, names: list[str] | None, device: str, weights: str, folder: Path, sessions: int,
     *, time_budget_s: float, restart: bool,
 ) -> None:  # fmt: skip
-    from perfsuite import models, variants
     from perfsuite.device import fingerprint, versions
-    from perfsuite.pipelines import unsupported
+    from perfsuite.pipelines import models, unsupported, variants
     from perfsuite.report import calibration
     from perfsuite.store import Baselines
     from perfsuite.workers import Server
@@ -107,8 +107,8 @@ def _sessions(
 
 
 def _golden(workload: str, device: str, weights: str, folder: Path) -> None:
-    from perfsuite import variants
     from perfsuite.device import fingerprint
+    from perfsuite.pipelines import variants
     from perfsuite.quality import record_reference
     from perfsuite.quality.golden import write_golden
     from perfsuite.quality.levels import write_levels
@@ -127,7 +127,7 @@ def _quality(
     from dataclasses import replace
 
     from perfsuite.device import fingerprint
-    from perfsuite.quality.noise import measure_noise
+    from perfsuite.quality.noise_floor import measure_noise
     from perfsuite.store import load_thresholds, thresholds_path, write_thresholds
 
     path = thresholds_path(folder, fingerprint(device).kind)

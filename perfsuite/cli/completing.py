@@ -7,6 +7,8 @@ from pathlib import Path
 import typer  # noqa: TC002 -- typer reads the annotations at run time
 
 Names = list[tuple[str, str]]
+SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
+"""What ``perfsuite list`` can list."""
 
 
 def _beginning(incomplete: str, names: Names) -> Names:
@@ -15,7 +17,7 @@ def _beginning(incomplete: str, names: Names) -> Names:
 
 def workloads(incomplete: str) -> Names:
     """By name; a size behind ``@`` is free text."""
-    from perfsuite.workloads import WORKLOADS
+    from perfsuite.pipelines.workloads import WORKLOADS
 
     return _beginning(
         incomplete, [(w.name, f"{w.width}x{w.height}, {w.steps} steps") for w in WORKLOADS.values()]
@@ -24,8 +26,8 @@ def workloads(incomplete: str) -> Names:
 
 def variants(incomplete: str) -> Names:
     """Rungs, and after a ``+`` the optimizations that the sum does not name yet."""
-    from perfsuite.optimizations import OPTIMIZATIONS
-    from perfsuite.variants import VARIANTS
+    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines.variants import VARIANTS
 
     head, plus, begun = incomplete.rpartition("+")
     if plus:
@@ -61,6 +63,4 @@ def places(incomplete: str) -> Names:
 
 def sections(incomplete: str) -> Names:
     """What ``perfsuite list`` can list."""
-    from perfsuite.cli.listing import SECTIONS
-
     return _beginning(incomplete, [(name, "") for name in SECTIONS])

@@ -35,8 +35,9 @@ def doctor(
     """Look at torch, compiler, clocks, load, threads, weights and baselines, measure the machine's noise, and
     say what to do. Exit code 0: fit to measure, maybe with warnings; 1: measurements would fail or mislead;
     2: wrong options; 3: it cannot be told."""
-    from perfsuite import settings, variants, workloads
+    from perfsuite import settings
     from perfsuite.doctor import Examination, examine, exit_code
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.report import doctor as show
 
     given = {

@@ -32,7 +32,7 @@ def evaluate(
     plot: Annotated[Path | None, typer.Option(help="draw power and false alarms into this PNG")] = None,
 ) -> None:
     """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies."""
-    from perfsuite.decision.judging import evaluate
+    from perfsuite.decision.evaluation import evaluate
     from perfsuite.report import evaluation as show
     from perfsuite.store import StoreError
     from perfsuite.store.files import write_atomic
@@ -73,7 +73,7 @@ def trace(
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
 ) -> None:
     """Record this machine's own timing noise: seconds by variant, fresh process and call."""
-    from perfsuite import variants, workloads
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.store import StoreError
     from perfsuite.store.traces import write
     from perfsuite.workers import Server, WorkerError, tracing

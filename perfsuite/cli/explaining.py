@@ -26,9 +26,9 @@ def explain(
 
     Exit code 0: compared, whatever was found; 2: there is nothing to compare.
     """
-    from perfsuite import variants, workloads
-    from perfsuite.explaining import NothingToExplainError, choose
-    from perfsuite.explaining import explain as find
+    from perfsuite.bench.explanation import NothingToExplainError, choose
+    from perfsuite.bench.explanation import explain as find
+    from perfsuite.pipelines import variants, workloads
     from perfsuite.report.explain import conclusion, text
     from perfsuite.store import StoreError, read_side
 

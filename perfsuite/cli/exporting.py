@@ -50,9 +50,9 @@ def export(
 ) -> None:
     """Write results in another project's format: pytest-benchmark's JSON, github-action-benchmark's
     customSmallerIsBetter, records of PyTorch's benchmark database; or the table as SVG."""
+    from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.report import exports
     from perfsuite.store import StoreError
-    from perfsuite.variants import UnknownNameError
 
     try:
         if kind not in exports.KINDS:

@@ -12,8 +12,6 @@ import typer
 from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, terminal
 
-SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
-
 
 @app.command("list")
 def list_(
@@ -29,10 +27,10 @@ def list_(
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
     stored baselines."""
-    from perfsuite.variants import UnknownNameError
+    from perfsuite.pipelines.variants import UnknownNameError
 
-    if section is not None and section not in SECTIONS:
-        raise fail(UnknownNameError("section", section, list(SECTIONS)))
+    if section is not None and section not in completing.SECTIONS:
+        raise fail(UnknownNameError("section", section, list(completing.SECTIONS)))
     makers: dict[str, Callable[[], dict[str, Any]]] = {
         "workloads": _workloads,
         "variants": _variants,
@@ -41,7 +39,7 @@ def list_(
         "baselines": lambda: _baselines(baselines),
     }
     document: dict[str, Any] = {"schema_version": 1}
-    for name in [section] if section else SECTIONS:
+    for name in [section] if section else completing.SECTIONS:
         document |= makers[name]()
     damaged = [entry["error"] for entry in document.get("baselines", {}).values() if "error" in entry]
     if as_json:
@@ -57,20 +55,20 @@ def list_(
 
 
 def _workloads() -> dict[str, Any]:
-    from perfsuite.workloads import WORKLOADS
+    from perfsuite.pipelines.workloads import WORKLOADS
 
     return {"workloads": {w.name: w.protocol for w in WORKLOADS.values()}}
 
 
 def _variants() -> dict[str, Any]:
-    from perfsuite import variants
+    from perfsuite.pipelines import variants
 
     groups = {"variants": variants.LADDER, "beside": variants.BESIDE}
     return {key: {v.name: [o.name for o in v.optimizations] for v in group} for key, group in groups.items()}
 
 
 def _optimizations() -> dict[str, Any]:
-    from perfsuite.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 
     return {"optimizations": {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}}
 

@@ -34,16 +34,16 @@ def faults(
 ) -> None:
     """Plant numerical faults and show which gate finds them. Exit code 1 if one is missed, or for a
     false alarm."""
+    from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.quality.faults import FAULTS
     from perfsuite.report import trials as show
-    from perfsuite.variants import UnknownNameError
 
     if names:
         typer.echo("\n".join(f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()))
         return
-    from perfsuite import variants, workloads
     from perfsuite.device import NoDeviceError
-    from perfsuite.models import WeightsError
+    from perfsuite.pipelines import variants, workloads
+    from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
     from perfsuite.quality.trials import EAGER, Bench, run
     from perfsuite.store import StoreError

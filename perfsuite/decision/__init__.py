@@ -5,8 +5,8 @@ numpy and scipy are imported inside the functions, so that collecting tests does
 
 from perfsuite.decision import sequential
 from perfsuite.decision.ladder import shape
+from perfsuite.decision.parameters import DecisionSettings, prior_for
 from perfsuite.decision.sequential import wants_more
-from perfsuite.decision.settings import DecisionSettings, prior_for
 from perfsuite.decision.several import (
     CONFIRM_SESSIONS,
     Spending,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.settings import DecisionSettings
-from perfsuite.decision.statistics import Look, exp
+from perfsuite.decision.parameters import DecisionSettings
+from perfsuite.decision.statistics import Comparison, exp
 from perfsuite.decision.summaries import summarize
 from perfsuite.decision.verdicts import new
 from perfsuite.records import Cause, Status, Verdict
@@ -68,11 +68,11 @@ def shape(
     )
 
 
-def _speedup(rung_s: Sequence[float], reference_s: Sequence[float]) -> Look:
+def _speedup(rung_s: Sequence[float], reference_s: Sequence[float]) -> Comparison:
     rung, reference = summarize(rung_s, "rung"), summarize(reference_s, "reference")
     sampling = sum(math.pi / 2 * (s.spread or 0.0) ** 2 / s.samples for s in (rung, reference))
     error = math.sqrt(WITHIN_PROCESS_FLOOR**2 + sampling)
-    return Look(
+    return Comparison(
         differences=[reference.middle - rung.middle],
         error=error,
         margin=error,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.settings import DecisionSettings
+from perfsuite.decision.parameters import DecisionSettings
 from perfsuite.decision.verdicts import alarm_risk, judge
 from perfsuite.records import Status
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.settings import DecisionSettings
+from perfsuite.decision.parameters import DecisionSettings
 from perfsuite.decision.summaries import summarize
 from perfsuite.decision.verdicts import alarm_risk, compare, judge
 from perfsuite.records import Status
@@ -49,8 +49,9 @@ def confirm(
 ) -> Verdict:
     """Judge a suspect by fresh sessions alone.
 
-    Beyond the p-value, the fresh sessions must lie apart from the stored ones (`Look.apart`): that halves
-    the false alarms, which come from sides with an odd session or two, and costs no power worth the name.
+    Beyond the p-value, the fresh sessions must lie apart from the stored ones (`Comparison.apart`): that
+    halves the false alarms, which come from sides with an odd session or two, and costs no power worth the
+    name.
 
     Args:
         baseline: stored sessions, each the latencies of one process in seconds.

@@ -1,4 +1,4 @@
-"""Summaries to figures: one prediction interval a look at the sessions, in log time, where a slowdown is a
+"""Summaries to figures: one prediction interval a comparison, in log time, where a slowdown is a
 shift."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from perfsuite.decision.summaries import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.decision.settings import DecisionSettings
+    from perfsuite.decision.parameters import DecisionSettings
     from perfsuite.decision.summaries import Summary
 
 ENOUGH_DF = 6
@@ -28,7 +28,7 @@ _LARGEST_EXPONENT = 700.0  # math.exp overflows at 709.8
 
 
 @dataclass(frozen=True)
-class Look:
+class Comparison:
     """The shift of one statistic from baseline to candidate, in log time, and how well it is known."""
 
     differences: Sequence[float]
@@ -128,14 +128,14 @@ def between_variance(
     return max(variance, LEAST_SD**2), df, dof / df
 
 
-def look(
+def compare_statistic(
     baseline: Sequence[float],
     candidate: Sequence[float],
     settings: DecisionSettings,
     least_variance: float = 0.0,
     extra_variance: float = 0.0,
     trimmed: bool = True,
-) -> Look:
+) -> Comparison:
     """Compare one statistic of the sessions, in the log of seconds.
 
     A limit is ``t * sd * sqrt(1/k + 1/m)`` from the shift for k new sessions and m old ones, as of a
@@ -158,7 +158,7 @@ def look(
     variance, df, measured = between_variance([baseline, candidate], settings, trimmed)
     share = 1 / len(baseline) + 1 / len(candidate)
     added = 1 - measured / 2 if trimmed else 1.0
-    return Look(
+    return Comparison(
         # A list: single numbers of an array are slow to take.
         differences=np.sort(np.subtract.outer(candidate, baseline), axis=None).tolist(),
         error=math.sqrt(max(variance, least_variance) * share + extra_variance),

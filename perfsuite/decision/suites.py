@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perfsuite.decision.evaluation import CONFIDENCE, Design, Share, draw, inject
-from perfsuite.decision.peers import OWN, SETTINGS
+from perfsuite.decision.replaying import CONFIDENCE, Design, Share, draw, inject
+from perfsuite.decision.rules import OWN, SETTINGS
 from perfsuite.decision.several import SUITE_ALPHA
 from perfsuite.records import Status
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from perfsuite.decision.peers import Rule, Sessions
+    from perfsuite.decision.rules import Rule, Sessions
     from perfsuite.decision.traces import Traces
 
 SIZE = 50

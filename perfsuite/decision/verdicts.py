@@ -1,15 +1,15 @@
 """The gate: sessions to verdict.
 
-Three looks at the sessions are taken. The **low quantile** is the main one: it is the least disturbed.
-The **median** and the mean of the **slowest quarter** may raise the alarm too, each with a fifth of the
-risk; the latter only with `looks.TAIL_SAMPLES` a session and `looks.MINIMUM_SESSIONS` a side, else it
-merely withholds OK and IMPROVED.
+Three statistics of the sessions are compared. The **low quantile** is the main one: it is the least
+disturbed. The **median** and the mean of the **slowest quarter** may raise the alarm too, each with a fifth
+of the risk; the latter only with `comparisons.TAIL_SAMPLES` a session and `comparisons.MINIMUM_SESSIONS` a
+side, else it merely withholds OK and IMPROVED.
 
 The rule, with r the one-sided risk of the interval (0.025 at a confidence of 0.95):
 
 1. REGRESSED: the p-value is at most `ALARM_SHARE` of r, that is, the lower limit at that risk is above
    ``1 + MINIMUM_EFFECT``; and the interval is not wholly within the tolerance. The p-value is the least
-   of the looks', those of median and tail times five.
+   of the comparisons', those of median and tail times five.
 2. IMPROVED: the upper limits at the risk of an alarm are below ``1 - MINIMUM_EFFECT``.
 3. OK: the upper limits at r lie within the tolerance, and there are three baseline sessions or more.
    A change that is certainly slower, but certainly by less than the tolerance, is OK: that much is
@@ -30,10 +30,10 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.looks import MINIMUM_EFFECT, MINIMUM_SESSIONS, Looks, take
+from perfsuite.decision.comparisons import MINIMUM_EFFECT, MINIMUM_SESSIONS, Comparisons, take
 from perfsuite.decision.modes import modes
-from perfsuite.decision.settings import DecisionSettings
-from perfsuite.decision.statistics import Look, exp, tail_quantile
+from perfsuite.decision.parameters import DecisionSettings
+from perfsuite.decision.statistics import Comparison, exp, tail_quantile
 from perfsuite.decision.summaries import Summary, summarize_side
 from perfsuite.decision.wording import change, comparison, in_modes, percent
 from perfsuite.records import Cause, Status, Verdict
@@ -63,7 +63,7 @@ def compare(
         settings: tolerance, confidence and prior; `DecisionSettings.for_device` fits a device class.
 
     Returns:
-        The verdict, with ratio and interval of the look that decided (see the module), never NaN.
+        The verdict, with ratio and interval of the comparison that decided (see the module), never NaN.
 
     Raises:
         ValueError: an empty side or session, or a sample that is not positive and finite.
@@ -92,8 +92,8 @@ def judge(
         candidate: as there.
         settings: as there.
         alarm: the greatest p-value.
-        apart: a look raises an alarm only if its sessions do not overlap (`Look.apart`); else its p-value
-            is 1.
+        apart: a comparison raises an alarm only if its sessions do not overlap (`Comparison.apart`); else
+            its p-value is 1.
     """
     old, fresh = summarize_side(baseline, "baseline"), summarize_side(candidate, "candidate")
     found = {
@@ -101,26 +101,26 @@ def judge(
         for name, side in (("baseline", old), ("candidate", fresh))
         if len(split := modes([s.low for s in side])) > 1
     }
-    looks = take(old, fresh, settings, trimmed=not found, apart=apart)
-    status, by, reason = _decide(looks, len(old), settings, alarm)
+    compared = take(old, fresh, settings, trimmed=not found, apart=apart)
+    status, by, reason = _decide(compared, len(old), settings, alarm)
     risk = _risk(settings)
     causes = _causes(status, old, fresh, settings)
     if found:
         causes = (*causes, Cause.MULTIMODAL)
-    if status is Status.REGRESSED and by is looks.slow:
+    if status is Status.REGRESSED and by is compared.slow:
         causes = (*causes, Cause.SLOW_TAIL)
     verdict = Verdict(
         status=status,
         ratio=exp(by.shift),
         interval=(exp(by.lower(risk)), exp(by.upper(risk))),
         confidence=settings.confidence,
-        minimum_detectable_effect=_minimum_detectable_effect(looks.low, settings, alarm),
+        minimum_detectable_effect=_minimum_detectable_effect(compared.low, settings, alarm),
         tolerance=settings.tolerance,
         baseline_sessions=len(old),
         candidate_sessions=len(fresh),
         baseline_s=exp(fmean(s.middle for s in old)),
         causes=causes,
-        p_value=min(1.0, *looks.p_values()),
+        p_value=min(1.0, *compared.p_values()),
     )
     reasons = [reason] if reason else []
     reasons += [in_modes(name, split) for name, split in found.items()]
@@ -147,10 +147,10 @@ def _risk(settings: DecisionSettings) -> float:
 
 
 def _decide(
-    looks: Looks, baseline_sessions: int, settings: DecisionSettings, alarm: float
-) -> tuple[Status, Look, str]:
-    """Apply the rule of the module; return also the look that decided, and a reason."""
-    low, middle, slow, *_ = looks
+    compared: Comparisons, baseline_sessions: int, settings: DecisionSettings, alarm: float
+) -> tuple[Status, Comparison, str]:
+    """Apply the rule of the module; return also the comparison that decided, and a reason."""
+    low, middle, slow, *_ = compared
     risk = _risk(settings)
     accepted = math.log1p(settings.tolerance)
     reasons = (
@@ -158,7 +158,7 @@ def _decide(
         "the median slowed down, the fastest calls less",
         "the slowest quarter of the calls slowed down",
     )
-    for of, p_value, why in zip((low, middle, slow), looks.p_values(), reasons, strict=True):
+    for of, p_value, why in zip((low, middle, slow), compared.p_values(), reasons, strict=True):
         if p_value <= alarm and of.upper(risk) > accepted:
             return Status.REGRESSED, of, why
     slower = max(low, middle, key=lambda each: each.upper(risk))
@@ -178,7 +178,7 @@ def _decide(
     return Status.OK, slower, f"within the tolerance of {percent(settings.tolerance)}"
 
 
-def _why_inconclusive(of: Look, baseline_sessions: int, settings: DecisionSettings) -> str:
+def _why_inconclusive(of: Comparison, baseline_sessions: int, settings: DecisionSettings) -> str:
     if baseline_sessions < MINIMUM_SESSIONS:
         return f"fewer than {MINIMUM_SESSIONS} baseline sessions show only gross changes: record more"
     if of.lower(_risk(settings)) > 0:
@@ -186,7 +186,7 @@ def _why_inconclusive(of: Look, baseline_sessions: int, settings: DecisionSettin
     return f"too noisy to rule out a slowdown of {percent(settings.tolerance)}"
 
 
-def _minimum_detectable_effect(of: Look, settings: DecisionSettings, alarm: float) -> float:
+def _minimum_detectable_effect(of: Comparison, settings: DecisionSettings, alarm: float) -> float:
     """Return the slowdown, as a fraction, that would be REGRESSED with 80 % power.
 
     The alarm sounds once the shift is as far above ``log(1 + MINIMUM_EFFECT)`` as it now is above its

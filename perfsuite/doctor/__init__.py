@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite.doctor import (
-    building,
+    capabilities as building,
+)
+from perfsuite.doctor import (
     clocks,
     compiling,
     machine,

@@ -150,7 +150,7 @@ def artifact(examination: Examination) -> Iterator[Finding]:
     path = examination.compile_cache
     if path is None:
         return
-    from perfsuite.caching import made_for
+    from perfsuite.bench.caching import made_for
     from perfsuite.store import StoreError
     from perfsuite.store.compiled import read_compiled
 

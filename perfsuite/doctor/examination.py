@@ -7,15 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfsuite import variants
 from perfsuite.device import NoDeviceError, fingerprint
+from perfsuite.pipelines import variants
 from perfsuite.records import Finding, Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from perfsuite.doctor.weights import HubProbe
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.doctor.hub import HubProbe
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Workload
 
     Check = Callable[["Examination"], Iterable[Finding]]
 
@@ -64,7 +65,7 @@ class Examination:
     @cached_property
     def hub(self) -> HubProbe:
         """Asks the hub, once it is told to begin, beside what else is done."""
-        from perfsuite.doctor.weights import HubProbe
+        from perfsuite.doctor.hub import HubProbe
 
         return HubProbe()
 

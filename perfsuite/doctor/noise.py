@@ -1,7 +1,7 @@
 """Noise of a self-test: fixed work in turns with itself, and what a gate would find in such noise.
 
 One process sees how its own calls scatter and how the machine drifts meanwhile. It cannot see what differs
-between processes; for that the prior of the device class stands in (`perfsuite.decision.settings`).
+between processes; for that the prior of the device class stands in (`perfsuite.decision.parameters`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from math import log
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
+from perfsuite.decision.basis import BUSY_CORES
 from perfsuite.decision.paired import Turns, compare_turns, in_blocks
-from perfsuite.decision.settings import TOLERANCE
+from perfsuite.decision.parameters import TOLERANCE
 from perfsuite.doctor.watch import Seen, Watch
-from perfsuite.judging import BUSY_CORES
 from perfsuite.measuring.control import control_s, control_turn
 from perfsuite.measuring.pieces import Piece
 from perfsuite.records import Cause, Finding, Health

@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfsuite import models
-from perfsuite.decision.looks import MINIMUM_SESSIONS
+from perfsuite.decision.comparisons import MINIMUM_SESSIONS
 from perfsuite.device import versions
-from perfsuite.inventory import describe
-from perfsuite.models import WeightsError
+from perfsuite.pipelines import models
+from perfsuite.pipelines.models import WeightsError
 from perfsuite.quality.golden import golden_path, latents_path
 from perfsuite.quality.levels import levels_path
 from perfsuite.records import Finding, Health
 from perfsuite.store import SHAPE_FILE, Baselines, StoreError, load_shape, load_thresholds, thresholds_path
+from perfsuite.store.inventory import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from perfsuite.doctor.examination import Examination
-    from perfsuite.inventory import Described
+    from perfsuite.store.inventory import Described
 
 OLD_DAYS = 90
 """From here on so much has moved on a machine that its baseline should be recorded anew."""

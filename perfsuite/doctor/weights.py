@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-from perfsuite import models
+from perfsuite.device.memory import free_bytes
 from perfsuite.doctor.compiling import folder_size
-from perfsuite.measuring.memory import free_bytes
-from perfsuite.models import SOURCES, WeightsError, checks, shapes
-from perfsuite.models.sources import PROBE_S
-from perfsuite.optimizations.precision import NAMES
+from perfsuite.doctor.hub import PATIENCE_S
+from perfsuite.pipelines import models
+from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.models import SOURCES, WeightsError, checks, shapes
 from perfsuite.records import Finding, Health
 from perfsuite.report import format as show
 
@@ -21,47 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perfsuite.doctor.examination import Examination
-    from perfsuite.models.sources import Weights
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-GRACE_S = 3.0
-"""Beyond the hub's own limit, for names that are slow to resolve."""
-
-
-class HubProbe:
-    """Asks the hub what ``auto`` would take, beside the other checks: it may take seconds to answer."""
-
-    def __init__(self) -> None:
-        # Here, not in the thread: two imports at a time wait for each other.
-        from huggingface_hub import get_hf_file_metadata  # noqa: F401
-
-        self._answers: dict[str, Weights | WeightsError] = {}
-        # A daemon: a name that does not resolve must not hold up the end of the program.
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-
-    def begin(self) -> None:
-        """Start asking; once."""
-        self._thread.start()
-
-    def _ask(self) -> None:
-        for model, source in SOURCES.items():
-            if source.hub is not None:
-                try:
-                    self._answers[model] = models.resolve(model, "auto")
-                except WeightsError as error:
-                    self._answers[model] = error
-
-    def answer(self, model: str) -> Weights | None:
-        """What ``auto`` takes for the model; None if there was no answer in time.
-
-        Raises:
-            WeightsError: what `perfsuite.models.resolve` raised.
-        """
-        self._thread.join(PROBE_S + GRACE_S)
-        found = self._answers.get(model)
-        if isinstance(found, WeightsError):
-            raise found
-        return found
 
 
 def ask(examination: Examination) -> Iterator[Finding]:
@@ -77,7 +37,7 @@ def shipped(examination: Examination) -> Iterator[Finding]:
     wrong = [f"{name} {reason}" for wanted, name in sums if (reason := _damage(shapes.WEIGHTS, name, wanted))]
     if wrong:
         found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
-        remedy = "install perfsuite again, or git checkout -- perfsuite/models/shapes/weights"
+        remedy = "install perfsuite again, or git checkout -- perfsuite/pipelines/models/shapes/weights"
         yield Finding(
             "shipped model", Health.PROBLEM, found, remedy, {"files": len(sums), "wrong": len(wrong)}
         )
@@ -105,7 +65,7 @@ def chosen(examination: Examination) -> Iterator[Finding]:
         yield Finding("weights", Health.PROBLEM, str(error), "give --weights another place")
         return
     if taken is None:
-        found = f"{model}: the hub did not answer within {PROBE_S + GRACE_S:g} s"
+        found = f"{model}: the hub did not answer within {PATIENCE_S:g} s"
         yield Finding("weights", Health.WARNING, found, "export HF_HUB_OFFLINE=1, or give --weights FOLDER")
         return
     found, figures = f"{model}: {taken.said}", {"kind": taken.kind, "spec": taken.spec}
@@ -123,7 +83,7 @@ def hub(examination: Examination) -> Iterator[Finding]:
             continue
         taken = examination.hub.answer(model)
         if taken is None:
-            found = f"{model}: the hub did not answer within {PROBE_S + GRACE_S:g} s"
+            found = f"{model}: the hub did not answer within {PATIENCE_S:g} s"
             yield Finding("hub", Health.OK, found, "export HF_HUB_OFFLINE=1, if there is no network")
             continue
         cached = "in the hub's cache" if taken.cached else "not in the hub's cache"

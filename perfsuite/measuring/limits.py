@@ -10,10 +10,10 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.measuring.clock import now
-from perfsuite.measuring.memory import free_bytes
-from perfsuite.optimizations.evidence import models
-from perfsuite.optimizations.precision import dtype_of
+from perfsuite.device.clock import now
+from perfsuite.device.memory import free_bytes
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.evidence import models
 from perfsuite.records import Limits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable

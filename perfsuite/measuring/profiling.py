@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 from perfsuite.records import Hot, Profile
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from perfsuite.device import Conditions, settings_apart, versions
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
+from perfsuite.device.memory import PeakMemory, reserved_bytes
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
-from perfsuite.measuring.memory import PeakMemory, reserved_bytes
 from perfsuite.measuring.profiling import hot
 from perfsuite.measuring.stages import measure_stages
 from perfsuite.records import Session

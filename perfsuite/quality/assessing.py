@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import models, variants, workloads
 from perfsuite.device import fingerprint
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.quality import budgets
+from perfsuite.quality.belonging import check_belongs
 from perfsuite.quality.looks import (
     changed_modules,
     gravest,
@@ -19,7 +20,7 @@ from perfsuite.quality.looks import (
 )
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge
-from perfsuite.quality.reference import check_belongs, look_deep
+from perfsuite.quality.reference import look_deep
 from perfsuite.records import PictureStatus, Quality
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.artifacts import Drift
-    from perfsuite.quality.errors import Errors
     from perfsuite.quality.loop import Drawn
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Deviation, Device, Variant, Workload
+    from perfsuite.quality.relative_errors import Errors
+    from perfsuite.records import Deviation, Device, Workload
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Inspection:
     quality: Quality
     pictures: tuple[np.ndarray, ...]
     errors: Mapping[str, Errors]
-    """By look, as in `perfsuite.quality.reference.Yardstick`."""
+    """By look, as in `perfsuite.quality.reference_files.Yardstick`."""
     latents: tuple[Any, ...] = ()
     """Final latents of each prompt, in the variant's precision."""
     artifacts: tuple[Path, ...] = ()

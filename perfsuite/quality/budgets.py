@@ -11,14 +11,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from perfsuite.quality.components import COMPILED, GUIDED
-from perfsuite.quality.errors import Errors, Place
 from perfsuite.quality.loop import EXACT
+from perfsuite.quality.relative_errors import Errors, Place
 from perfsuite.records import Deviation, Look, PictureStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.records import Variant
+    from perfsuite.pipelines.technique import Variant
 
 FLOORS = {"fp32": 5e-5, "tf32": 1.5e-4, "bf16": 1e-3, "fp16": 1.5e-4}
 """Errors up to this are rounding, whatever the yardstick shows (a copy has none).

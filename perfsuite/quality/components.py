@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager, is_compiled
-from perfsuite.quality.errors import Errors, Place, relative_l2
-from perfsuite.quality.trace import ENCODERS, call_encoder, call_unet, call_vae
+from perfsuite.pipelines.optimizations.evidence import eager, is_compiled
+from perfsuite.quality.generation import ENCODERS, call_encoder, call_unet, call_vae
+from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.pipelines import Context
-    from perfsuite.quality.trace import Trace
+    from perfsuite.pipelines.technique import Context
+    from perfsuite.quality.generation import Trace
 
 STEPS = 8
 """UNet calls a prompt; the prompts take different steps, so that together they cover the schedule."""

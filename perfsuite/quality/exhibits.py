@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.artifacts import Drift
     from perfsuite.quality.assessing import Inspection
     from perfsuite.quality.metrics import Picture
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Deviation, Variant
+    from perfsuite.records import Deviation
 
 MOST_PLACES = 60
 """Errors kept of the single modules, those nearest to their budget; there are hundreds, all but equal."""

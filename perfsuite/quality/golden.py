@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perfsuite import models
-from perfsuite.quality.errors import relative_l2
+from perfsuite.pipelines import models
 from perfsuite.quality.metrics import WrongPictureError, broken
 from perfsuite.quality.pictures import score, worst
+from perfsuite.quality.relative_errors import relative_l2
 from perfsuite.records import PictureScore, PictureStatus, Quality
 from perfsuite.store.files import write_atomic
 

@@ -19,8 +19,9 @@ from perfsuite.store.files import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from perfsuite.quality.errors import Place
-    from perfsuite.quality.reference import Reference, Yardstick
+    from perfsuite.quality.reference import Reference
+    from perfsuite.quality.reference_files import Yardstick
+    from perfsuite.quality.relative_errors import Place
 
 SCHEMA_VERSION = 1
 LEVEL_FACTOR = 1.5

@@ -13,9 +13,10 @@ from perfsuite.records import Look, PictureStatus, Quality
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.quality.errors import Errors
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import PictureScore, Variant, Workload
+    from perfsuite.quality.relative_errors import Errors
+    from perfsuite.records import PictureScore, Workload
 
 
 def picture_look(scores: Sequence[Any]) -> Look:

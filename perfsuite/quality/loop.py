@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.precision import dtype_of
-from perfsuite.quality.errors import Errors, Place, relative_l2
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 from perfsuite.quality.taps import replaced
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines import Context
-    from perfsuite.quality.trace import Trace
+    from perfsuite.pipelines.technique import Context
+    from perfsuite.quality.generation import Trace
 
     Drawn = tuple[list[np.ndarray], list[Any], Errors]
 

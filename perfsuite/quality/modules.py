@@ -13,24 +13,17 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager
-from perfsuite.optimizations.precision import dtype_of
-from perfsuite.quality.errors import Errors, Place, QualityError, relative_l2, tensors_in
-from perfsuite.quality.trace import (
-    COMPONENTS,
-    ENCODERS,
-    call_encoder,
-    call_unet,
-    call_vae,
-    decoding,
-)
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.evidence import eager
+from perfsuite.quality.generation import COMPONENTS, ENCODERS, call_encoder, call_unet, call_vae, decoding
+from perfsuite.quality.relative_errors import Errors, Place, QualityError, relative_l2, tensors_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from perfsuite.pipelines import Context
-    from perfsuite.quality.trace import Trace
+    from perfsuite.pipelines.technique import Context
+    from perfsuite.quality.generation import Trace
 
 DISK_BYTES = 6 << 30
 """Most bytes of recorded inputs and outputs; beyond it modules are left out, see `_affordable`."""

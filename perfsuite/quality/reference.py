@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-import time
 import weakref
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import models, pipelines, variants, workloads
-from perfsuite.device import fingerprint, versions
-from perfsuite.optimizations.precision import NAMES
-from perfsuite.pipelines import prepare, prepared_of, release, unsupported
+from perfsuite import pipelines
+from perfsuite.device import fingerprint
+from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
+from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.quality.components import measure_components
-from perfsuite.quality.errors import Errors, Place, QualityError
+from perfsuite.quality.generation import Trace, check_prompts, record
 from perfsuite.quality.loop import measure_loop, run_freely
 from perfsuite.quality.metrics import broken, ssim
 from perfsuite.quality.modules import ModuleRecord, measure_modules, record_modules
-from perfsuite.quality.trace import Trace, check_prompts, record
+from perfsuite.quality.reference_files import (
+    ASIDE,
+    Yardstick,
+    content_key,
+    prune,
+    read,
+    save,
+    write_yardstick,
+)
+from perfsuite.quality.relative_errors import Errors, QualityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
 
-    from perfsuite.pipelines import Context
-    from perfsuite.records import Device, Variant, Workload
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Device, Workload
 
-FORMAT = 3
-ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
-"""Variables with these beginnings may change float32 results."""
 STRUCTURE = {
     "unet": (
         "in_channels", "out_channels", "block_out_channels", "layers_per_block", "down_block_types",
@@ -45,20 +49,6 @@ STRUCTURE = {
     "text_encoder_2": ("hidden_size", "num_hidden_layers", "vocab_size", "projection_dim"),
 }  # fmt: skip
 """Config entries that make an architecture."""
-
-
-class WrongReferenceError(QualityError):
-    """A reference that does not belong to the pipeline, or cannot be read."""
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """What honest eager pipelines of one precision deviate from float32, look by look."""
-
-    errors: dict[str, Errors]
-    """By look: ``components``, ``modules``, ``loop``, ``free`` (the real run's latents)."""
-    ssim: tuple[float, ...]
-    """SSIM of each prompt's picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +81,7 @@ class Reference:
                 raise QualityError("this reference holds pictures only; record it with deep=True")
             self.yardsticks[precision] = _measure_yardstick(self, precision)
             if self.folder is not None and (self.folder.parent / "reference.json").exists():
-                _write_yardstick(self.folder, precision, self.yardsticks[precision])
+                write_yardstick(self.folder, precision, self.yardsticks[precision])
         return self.yardsticks[precision]
 
 
@@ -151,7 +141,7 @@ def _record(
 ) -> Reference:
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder and folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder and folder.parent))
     try:
         prepared = prepare(workload, variants.REFERENCE, device, weights)
         try:
@@ -170,14 +160,14 @@ def _record(
         finally:
             release(prepared.pipe)
         if folder is not None:
-            _save(aside, workload, traces, records, structure)
+            save(aside, workload, traces, records, structure)
             try:
                 os.replace(aside, folder)
             except OSError:
                 if not folder.exists():  # else another process stored the same meanwhile
                     raise
                 shutil.rmtree(aside)
-            _prune(folder)
+            prune(folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -232,9 +222,6 @@ def precisions_of(chosen: Sequence[Variant], device: Device) -> list[str]:
     return [name for name in NAMES if name in found]
 
 
-# -- the pipeline belongs to the reference -----------------------------------------------------------
-
-
 def structure_of(pipe: Any) -> dict[str, dict[str, Any]]:
     """What makes the architecture of each component, as plain values."""
     found: dict[str, dict[str, Any]] = {}
@@ -247,115 +234,6 @@ def structure_of(pipe: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-def check_belongs(pipe: Any, reference: Reference, workload: Workload | None) -> None:
-    """Raise `WrongReferenceError` if the pipeline is of another architecture or workload."""
-    if workload is not None:
-        ours = asdict(reference.workload)
-        for name, value in asdict(workload).items():
-            if name != "name" and value != ours[name]:
-                raise WrongReferenceError(
-                    f"the pipeline was built for {name} {value!r}, the reference recorded with "
-                    f"{ours[name]!r}; record the reference of this workload"
-                )
-    prepared = prepared_of(pipe)
-    if prepared is not None and prepared.weights != reference.weights:
-        digests = {models.digest(reference.workload, w) for w in (reference.weights, prepared.weights)}
-        if len(digests) > 1:
-            raise WrongReferenceError(
-                f"the pipeline's weights are those of {prepared.weights!r}, the reference's those of "
-                f"{reference.weights!r}; record the reference of the same weights"
-            )
-    missing = [name for name in STRUCTURE if getattr(pipe, name, None) is None]
-    if missing:
-        raise WrongReferenceError(
-            f"the pipeline has no {', '.join(missing)}; give a whole StableDiffusionXLPipeline"
-        )
-    found = structure_of(pipe)
-    for component, wanted in reference.structure.items():
-        for name, value in wanted.items():
-            other = found.get(component, {}).get(name)
-            if other != value:
-                raise WrongReferenceError(
-                    f"the pipeline is of another architecture: {component}.config.{name} is {other!r}, "
-                    f"in the reference {value!r}; record a reference of this model"
-                )
-
-
-# -- on disk -----------------------------------------------------------------------------------------
-
-
-def content_key(workload: Workload, device: Device, weights: str) -> str:
-    """Hash of all that float32 results depend on."""
-    import torch
-
-    held = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
-    parts = {
-        "format": FORMAT,
-        "workload": asdict(workload),
-        "weights": models.digest(workload, weights),
-        "device": [device.kind, device.name, device.count, dict(device.details)],
-        "versions": versions(),
-        "torch": [torch.version.git_version, torch.__config__.show()],
-        "sources": _sources_stamp(),
-        "environment": held,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _sources_stamp() -> str:
-    """Changes when a source file of what computes the pictures does: versions stay while one edits."""
-    import diffusers
-    import transformers
-
-    import perfsuite
-
-    stamp = hashlib.sha256()
-    roots = {
-        diffusers: ("models", "pipelines/stable_diffusion_xl", "schedulers", "image_processor.py"),
-        transformers: ("models/clip", "modeling_utils.py", "masking_utils.py"),
-        perfsuite: ("optimizations", "pipelines.py", "quality", "models/sources.py", "models/initial.py"),
-    }
-    for package, parts in roots.items():
-        root = Path(str(package.__file__)).parent
-        for part in parts:
-            top = root / part
-            for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
-                status = path.stat()
-                stamp.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return stamp.hexdigest()
-
-
-def _save(
-    folder: Path, workload: Workload, traces: Sequence[Trace], records: Sequence[ModuleRecord], structure: Any
-) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    for number, trace in enumerate(traces):
-        tensors = {**trace.tensors, "picture": torch.from_numpy(trace.picture)}
-        save_file({k: t.contiguous() for k, t in tensors.items()}, folder / f"trace-{number}.safetensors")
-    document = {
-        "format": FORMAT,
-        "workload": asdict(workload),
-        "structure": structure,
-        "modules": [[r.place.key, r.file, r.kind] for r in records],
-    }
-    (folder / "reference.json").write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _write_yardstick(modules: Path, precision: str, yardstick: Yardstick) -> None:
-    document = {
-        "errors": {
-            look: [[p.key, e] for p, e in errors.items()] for look, errors in yardstick.errors.items()
-        },
-        "ssim": yardstick.ssim,
-    }
-    path = modules.parent / f"yardstick-{precision}.json"
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(document) + "\n")
-    os.replace(temporary, path)
-
-
 def keep(reference: Reference) -> Path:
     """The folder from which another process can read this reference; it is as long there as this one.
 
@@ -365,9 +243,9 @@ def keep(reference: Reference) -> Path:
         raise QualityError("this reference holds pictures only; record it with deep=True")
     folder = reference.folder.parent
     if not (folder / "reference.json").exists():
-        _save(folder, reference.workload, reference.traces, reference.modules, reference.structure)
+        save(folder, reference.workload, reference.traces, reference.modules, reference.structure)
         for precision, yardstick in reference.yardsticks.items():
-            _write_yardstick(reference.folder, precision, yardstick)
+            write_yardstick(reference.folder, precision, yardstick)
     return folder
 
 
@@ -376,72 +254,8 @@ def load_reference(folder: Path, workload: Workload, device: Device, weights: st
 
     Raises `WrongReferenceError` if a file is missing or damaged, or belongs to another workload.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = folder / "reference.json"
-    try:
-        document = json.loads(path.read_text())
-        if document["format"] != FORMAT:
-            raise WrongReferenceError(
-                f"{path}: format {document['format']!r}, wanted {FORMAT}; delete {folder}"
-            )
-        stored = document["workload"]
-        for name, value in json.loads(json.dumps(asdict(workload))).items():
-            if stored[name] != value:
-                raise WrongReferenceError(
-                    f"{path}: recorded with {name} {stored[name]!r}, wanted {value!r}; delete {folder}"
-                )
-        traces = []
-        for number in range(len(workload.prompts)):
-            path = folder / f"trace-{number}.safetensors"
-            tensors = load_file(path)
-            picture = tensors.pop("picture").numpy()
-            if len(tensors["timesteps"]) != len(tensors["latents"]):
-                raise ValueError("steps and latents differ in number")
-            traces.append(Trace(tensors, picture))
-        path = folder / "reference.json"
-        structure = document["structure"]
-        records = tuple(ModuleRecord(Place.from_key(k), f, kind) for k, f, kind in document["modules"])
-        for entry in records:
-            if not (folder / "modules" / entry.file).is_file():
-                raise ValueError(f"modules/{entry.file} is missing")
-        yardsticks = {}
-        for precision in NAMES:
-            path = folder / f"yardstick-{precision}.json"
-            if path.exists():
-                yardsticks[precision] = _read_yardstick(path)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrongReferenceError(
-            f"{path}: the stored reference is damaged ({type(error).__name__}: {error}); "
-            f"delete the folder {folder} and run again"
-        ) from error
+    found = read(folder, workload)
     return Reference(
-        workload, tuple(t.picture for t in traces), tuple(traces), records, folder / "modules",
-        structure, device, weights, yardsticks,
+        workload, tuple(t.picture for t in found.traces), found.traces, found.modules, folder / "modules",
+        found.structure, device, weights, found.yardsticks,
     )  # fmt: skip
-
-
-def _read_yardstick(path: Path) -> Yardstick:
-    document = json.loads(path.read_text())
-    errors = {
-        look: {Place.from_key(key): float(error) for key, error in entries}
-        for look, entries in document["errors"].items()
-    }
-    return Yardstick(errors, tuple(document["ssim"]))
-
-
-_ASIDE = ".perfsuite-reference-"
-KEPT = 4
-"""Stored references of a workload; the oldest beyond it are deleted."""
-
-
-def _prune(folder: Path) -> None:
-    name = folder.name.rpartition("-")[0]
-    for left in folder.parent.glob(f"{_ASIDE}*"):  # by a recording that was killed
-        if time.time() - left.stat().st_mtime > 86400.0:
-            shutil.rmtree(left, ignore_errors=True)
-    beside = (p for p in folder.parent.iterdir() if p.is_dir() and p != folder)
-    stored = [p for p in beside if p.name.rpartition("-")[0] == name]
-    for path in sorted(stored, key=lambda p: p.stat().st_mtime)[: max(0, len(stored) - KEPT + 1)]:
-        shutil.rmtree(path, ignore_errors=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite import variants
+from perfsuite.pipelines import variants
 
 if TYPE_CHECKING:
-    from perfsuite.records import Variant
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.store import Thresholds
 
 MARGIN = 3.0

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import variants, workloads
 from perfsuite.device import fingerprint
-from perfsuite.pipelines import prepare, release, unsupported
+from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
 from perfsuite.quality.assessing import inspect
 from perfsuite.quality.faults import FAULTS, plant
 from perfsuite.quality.peers import PEERS, Case
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.reference import Reference
-    from perfsuite.records import Device, Quality, Variant, Workload
+    from perfsuite.records import Device, Quality, Workload
 
 LOOKS = ("pictures", "components", "modules", "loop")
 EAGER = ("fp32", "bf16", "bf16+sdpa", "bf16+sdpa+qkv", "bf16+sdpa+qkv+int8")

@@ -18,7 +18,7 @@ from perfsuite.report.columns import fitted, wrapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.inventory import Described, DeviceBaselines, Difference, Pruned
+    from perfsuite.store.inventory import Described, DeviceBaselines, Difference, Pruned
 
 SCHEMA_VERSION = 1
 SPREADS = ("variant", "n", "median", "between", "within", "finds", "relative")

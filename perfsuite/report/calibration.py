@@ -9,7 +9,7 @@ from perfsuite.report import format as show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.workers.calibrating import Spread
+    from perfsuite.decision.spread import Spread
 
 HEADER = ("variant", "sessions", "median", "between", "within", "finds", "relative finds", "modes")
 

@@ -7,14 +7,14 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.evaluation import EFFECTS, SHAPES
+from perfsuite.decision.replaying import EFFECTS, SHAPES
 from perfsuite.device import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.decision.evaluation import Share
-    from perfsuite.decision.judging import Evaluation
+    from perfsuite.decision.evaluation import Evaluation
+    from perfsuite.decision.replaying import Share
     from perfsuite.decision.suites import SuiteCell
 
 Table = tuple[str, list[list[str]]]

@@ -11,7 +11,7 @@ from perfsuite.report import format as show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.explaining import Explanation, Share
+    from perfsuite.bench.explanation import Explanation, Share
 
 MOST_KERNELS = 10
 _HOW = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from perfsuite import variants
-from perfsuite.records import ContradictionError, PictureStatus, Status
+from perfsuite.pipelines import variants
+from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
 
 if TYPE_CHECKING:

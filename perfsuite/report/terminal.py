@@ -7,7 +7,7 @@ import textwrap
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from perfsuite import variants
+from perfsuite.pipelines import variants
 from perfsuite.records import Status
 from perfsuite.report import figures, messages
 from perfsuite.report import format as show

@@ -3,20 +3,12 @@
 Importing this costs nothing: pydantic and filelock are imported by the functions that need them.
 """
 
-from perfsuite.store.baselines import (
-    MAX_SESSIONS,
-    BaselineFile,
-    Baselines,
-    Change,
-    Entry,
-    Mode,
-    parse_baselines,
-)
+from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Change, Mode, parse_baselines
 from perfsuite.store.counts import CountsEntry, CountsStore
 from perfsuite.store.errors import StoreError
-from perfsuite.store.evidence import Evidence, Side, read_side
 from perfsuite.store.results import ResultsWriter, merge_results, read_results
 from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
+from perfsuite.store.sides import Evidence, Side, read_side
 from perfsuite.store.thresholds import (
     PromptThreshold,
     Thresholds,
@@ -33,7 +25,6 @@ __all__ = [
     "Change",
     "CountsEntry",
     "CountsStore",
-    "Entry",
     "Evidence",
     "Mode",
     "PromptThreshold",

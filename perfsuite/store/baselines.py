@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 
-from perfsuite.records import Device, Result, Session
+from perfsuite.records import Device, Entry, Result
 from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place
 from perfsuite.store.files import locked, read_bytes, remove, write_atomic
@@ -25,23 +25,6 @@ MAX_SESSIONS = 20
 
 Mode = Literal["never", "new", "append", "reset"]
 Action = Literal["recorded", "appended", "reset", "kept"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is stored of one variant of one workload on one device."""
-
-    workload: str
-    variant: str
-    protocol: str
-    """As `Workload.protocol`; latencies of another protocol are not comparable."""
-    sessions: Annotated[tuple[Session, ...], MinLen(1)]
-    """Oldest first."""
-
-    @property
-    def key(self) -> str:
-        """``<workload>/<variant>``, the entry's name in the file."""
-        return f"{self.workload}/{self.variant}"
 
 
 @dataclass(frozen=True)

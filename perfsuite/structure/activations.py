@@ -6,8 +6,9 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager, some
-from perfsuite.optimizations.precision import COMPONENTS, dtype_of, is_upcast
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.evidence import eager, some
+from perfsuite.pipelines.optimizations.precision import COMPONENTS, is_upcast
 from perfsuite.records import StructureCheck
 from perfsuite.structure.stacks import caller
 
@@ -103,7 +104,7 @@ def _names(dtypes: Any) -> str:
 
 
 def _weights(pipe: Any, context: Any, upcast: bool) -> list[str]:
-    from perfsuite.optimizations.precision import wrong_parameters
+    from perfsuite.pipelines.optimizations.precision import wrong_parameters
 
     wrong = wrong_parameters(pipe, dtype_of(context.variant))
     return [f"{len(wrong)} weights of another dtype: {some(wrong)}"] if wrong else []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.measuring.memory import graphs_bytes
+from perfsuite.device.memory import graphs_bytes
 from perfsuite.structure.missing import NoCounterError, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
 
 STAGES = ("text encoders", "denoising", "VAE")
 _MARK = "perfsuite stage: "

@@ -15,7 +15,8 @@ from perfsuite.structure.weights import weights_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfsuite.pipelines import Context, Prepared
+    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Context
 
 _AUTOTUNED = "autotuning picks other code in each cold start"
 _NO_CODE = "Inductor handed out no code for what the first call compiled"

@@ -6,9 +6,9 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations import NotEngagedError, float8, quantization, weight_only
-from perfsuite.optimizations.evidence import attention_modules, models, observe, some
-from perfsuite.optimizations.projections import fused_name
+from perfsuite.pipelines.optimizations import NotEngagedError, float8, quantization, weight_only
+from perfsuite.pipelines.optimizations.evidence import attention_modules, models, observe, some
+from perfsuite.pipelines.optimizations.projections import fused_name
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:

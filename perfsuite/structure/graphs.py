@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.measuring.graphs import recording
-from perfsuite.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfsuite.measuring.graphs import Graphs
     from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.watching.graphs import Graphs
 
 LIBRARY_CALLS = re.compile(
     r"""

@@ -9,13 +9,13 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager, models
+from perfsuite.pipelines.optimizations.evidence import eager, models
 from perfsuite.structure.missing import NoCounterError, needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
 
 OUTSIDE = "the pipeline"
 """Owner of what runs in no module: guidance, scheduler, latents."""

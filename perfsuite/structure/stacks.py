@@ -6,7 +6,7 @@ import contextlib
 import traceback
 from pathlib import Path
 
-from perfsuite.measuring.graphs import place
+from perfsuite.pipelines.watching.graphs import place
 
 
 def caller(depth: int = 2) -> str:

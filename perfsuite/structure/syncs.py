@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from perfsuite.optimizations.evidence import eager
+from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.records import StructureCheck
 from perfsuite.structure.places import Places
 from perfsuite.structure.stacks import caller

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import decision, workloads
+from perfsuite import decision
 from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
+from perfsuite.pipelines import workloads
 from perfsuite.records import Cause, Status, Verdict
 from perfsuite.workers.client import Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns

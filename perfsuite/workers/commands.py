@@ -7,13 +7,14 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite import pipelines, workloads
+from perfsuite import pipelines
 from perfsuite.device import NoDeviceError
-from perfsuite.measuring.memory import peak_bytes
+from perfsuite.device.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
-from perfsuite.models import WeightsError
-from perfsuite.records import ContradictionError
-from perfsuite.variants import UnknownNameError
+from perfsuite.pipelines import workloads
+from perfsuite.pipelines.models import WeightsError
+from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
-from perfsuite.device import Tf32, errors
-from perfsuite.measuring.memory import free_bytes
+from perfsuite.device import Tf32
+from perfsuite.device import failures as errors
+from perfsuite.device.memory import free_bytes
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import Relative, Session
-from perfsuite.variants import REFERENCE
 from perfsuite.workers.lockstep import take_turns
 
 if TYPE_CHECKING:

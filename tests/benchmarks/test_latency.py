@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 
 
 @pytest.mark.benchmark(group="latency", timer=now, disable_gc=True)

@@ -9,7 +9,7 @@ import pytest
 def why_no_bfloat16():
     """Why this CPU should not compute in bfloat16, None where it does so natively."""
     from perfsuite.device import fingerprint
-    from perfsuite.optimizations.precision import BF16
+    from perfsuite.pipelines.optimizations.precision import BF16
 
     return BF16.supports(fingerprint("cpu"))
 

@@ -17,12 +17,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.optimizations.evidence import eager
 from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.quality.assessing import inspect
 from perfsuite.quality.components import chosen_steps
+from perfsuite.quality.generation import call_unet
 from perfsuite.quality.reference import record_reference
-from perfsuite.quality.trace import call_unet
 from perfsuite.records import PictureStatus
 
 if TYPE_CHECKING:

@@ -45,8 +45,8 @@ def _built(context, snapshot):
     """A pipeline with its optimizations applied and nothing planted."""
     import torch
 
-    from perfsuite import models
-    from perfsuite.pipelines import Context, Prepared
+    from perfsuite.pipelines import Prepared, models
+    from perfsuite.pipelines.technique import Context
 
     context = Context(context.workload, context.variant, context.device)
     pipe = models.load(context.workload, context.device, torch.float32)
@@ -168,10 +168,10 @@ def _compiled():
     """Time each defect of compiled blocks, and two honest pipelines."""
     import torch
 
-    from perfsuite import variants, workloads
     from perfsuite.device import Snapshot, fingerprint
-    from perfsuite.optimizations.regional import repeated_blocks
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines import variants, workloads
+    from perfsuite.pipelines.optimizations.regional import repeated_blocks
+    from perfsuite.pipelines.technique import Context
 
     device, snapshot = fingerprint("cpu"), Snapshot.take()
     torch.set_num_threads(device.count)

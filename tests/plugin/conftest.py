@@ -44,11 +44,13 @@ def heavy_imports() -> Iterator[None]:
     import scipy.special  # noqa: F401
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: F401
 
-    from perfsuite import workbench
+    import perfsuite.bench.workbench
+    import perfsuite.plugin.gates  # noqa: F401
+    from perfsuite import store
     from perfsuite.report import counts, github, junit, markdown, messages, progress, terminal  # noqa: F401
 
     # pydantic, filelock, psutil and the store's adapters come with the first use.
-    workbench.Baselines(HERE).load("none")
+    store.Baselines(HERE).load("none")
     import filelock  # noqa: F401
     import psutil  # noqa: F401
     import pydantic  # noqa: F401
@@ -101,8 +103,8 @@ class Suite:
 
     def thresholds(self, least_ssim: float, *variants: str) -> None:
         """Store thresholds of the pictures of these variants."""
+        from perfsuite.pipelines.workloads import SHAPES
         from perfsuite.store import PromptThreshold, Thresholds, write_thresholds
-        from perfsuite.workloads import SHAPES
 
         prompts = {prompt: PromptThreshold(1.0, 1, least_ssim) for prompt in SHAPES.prompts}
         self.reference_folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +115,9 @@ class Suite:
 
     def golden(self, noise: float = 0.0) -> None:
         """Store golden pictures that differ by noise from those of the replay."""
+        from perfsuite.pipelines.workloads import SHAPES
         from perfsuite.quality import Reference
         from perfsuite.quality.golden import write_golden
-        from perfsuite.workloads import SHAPES
 
         pictures = tuple(self._draw(prompt, noise) for prompt in SHAPES.prompts)
         write_golden(self.reference_folder, Reference(SHAPES, pictures))

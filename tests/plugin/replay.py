@@ -137,7 +137,8 @@ def block():
 def prepare(workload, variant, device="auto", weights="auto"):
     """In place of `perfsuite.pipelines.prepare`."""
     from perfsuite.device import Snapshot
-    from perfsuite.pipelines import Context, Prepared
+    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Context
 
     class ReplayContext(Context):
         def latents(self, pipe, prompt=0):
@@ -217,7 +218,7 @@ FRESH = {}
 
 
 def fresh_session(bench, workload, variant):
-    """In place of `Workbench._fresh_session`: no process is started, only written down."""
+    """In place of `Latency._fresh_session`: no process is started, only written down."""
     from perfsuite.records import Session
     from perfsuite.workers import WorkerError
 
@@ -274,7 +275,7 @@ class Worker:
     def do_pictures(self, workload, variant, file, count):
         from safetensors.numpy import save_file
 
-        from perfsuite import workloads
+        from perfsuite.pipelines import workloads
 
         prompts = workloads.get(workload).prompts[:count]
         noise = self.script.get("worker_noise", 0.0)
@@ -296,18 +297,18 @@ def pytest_configure(config):
         "perfsuite.pipelines.prepare": prepare,
         "perfsuite.pipelines.release": release,
         "perfsuite.pipelines.abandon": abandon,
-        "perfsuite.workbench.Server": Server,
+        "perfsuite.bench.hand.Server": Server,
         "perfsuite.quality.reference.prepare": prepare,
         "perfsuite.quality.reference.release": release,
-        "perfsuite.workbench.fingerprint": fingerprint,
-        "perfsuite.workbench.Workbench._fresh_session": fresh_session,
+        "perfsuite.bench.workbench.fingerprint": fingerprint,
+        "perfsuite.bench.latency.Latency._fresh_session": fresh_session,
         "perfsuite.measuring.session.Conditions": Conditions,
-        "perfsuite.measuring.clock.time": CLOCK,
+        "perfsuite.device.clock.time": CLOCK,
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.limits": lambda prepared: None,
         "perfsuite.measuring.session.hot": lambda prepared: hot(),
         "perfsuite.measuring.session.settings_apart": lambda: {"torch.num_threads": "2"},
-        "perfsuite.structure.gate.count": count,
+        "perfsuite.bench.counts.count": count,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,
     }.items():

@@ -15,8 +15,8 @@ MADE_FOR = {"torch": "replayed"}
 @pytest.fixture
 def compiled(monkeypatch):
     """Stands in for what torch compiled in this process."""
-    from perfsuite import caching
-    from perfsuite.measuring.compilation import Artifact
+    from perfsuite.bench import caching
+    from perfsuite.pipelines.watching.caches import Artifact
 
     class Loading(Artifact):
         def load(self, parts, size_bytes):

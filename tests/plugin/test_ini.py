@@ -8,11 +8,11 @@ from perfsuite.settings import OPTIONS
 def _settings(suite, *arguments):
     suite.pytester.makepyfile(
         test_show="""
-        from perfsuite.plugin import _SETTINGS
+        from perfsuite.plugin.stash import SETTINGS
 
         def test_show(request):
             print()
-            for name, value in vars(request.config.stash[_SETTINGS]).items():
+            for name, value in vars(request.config.stash[SETTINGS]).items():
                 print(f"{name}={value}")
         """
     )

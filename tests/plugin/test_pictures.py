@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite.workloads import SHAPES
+from perfsuite.pipelines.workloads import SHAPES
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 
 
 @pytest.mark.benchmark(group="pictures (one for each prompt)", timer=now, disable_gc=True)

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from perfsuite import models, variants, workloads
+from perfsuite.pipelines import models, variants, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 EQUAL_BLOCKS = "unet.up_blocks.1.attentions."
@@ -31,7 +31,7 @@ def bench():
     import torch
 
     from perfsuite.device import Snapshot, fingerprint
-    from perfsuite.pipelines import Context
+    from perfsuite.pipelines.technique import Context
 
     snapshot = Snapshot.take()
     device = fingerprint("cpu")
@@ -71,7 +71,7 @@ def traced(rung):
     graph breaks are the real ones, what runs is eager code, and nothing is generated."""
     import torch
 
-    from perfsuite.optimizations.regional import repeated_blocks
+    from perfsuite.pipelines.optimizations.regional import repeated_blocks
 
     prepared = rung("fp32+sdpa+compile-regional")
     torch._dynamo.reset()

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from perfsuite.device import fingerprint
-from perfsuite.optimizations.compilation import supports_compiling
+from perfsuite.pipelines.optimizations.compilation import supports_compiling
 
 SCRIPT = """
 import json, sys
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 import torch._inductor.config
 
-from perfsuite.caching import CompileCache
-from perfsuite.measuring.compilation import watching
+from perfsuite.bench.caching import CompileCache
+from perfsuite.pipelines.watching.caches import watching
 from perfsuite.records import Device
 
 torch._inductor.config.cpp_cache_precompile_headers = False  # they take longer than this module

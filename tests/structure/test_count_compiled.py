@@ -2,8 +2,8 @@
 
 import pytest
 
-from perfsuite.measuring.compilation import watching
-from perfsuite.measuring.graphs import recording
+from perfsuite.pipelines.watching.caches import watching
+from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.structure.kernels import kernels_in
 
 pytestmark = pytest.mark.structure
@@ -15,7 +15,7 @@ def compiled(tmp_path, monkeypatch):
     import torch
 
     from perfsuite.device import fingerprint
-    from perfsuite.optimizations.compilation import supports_compiling
+    from perfsuite.pipelines.optimizations.compilation import supports_compiling
 
     reason = supports_compiling(fingerprint("cpu"))
     if reason is not None:

@@ -8,8 +8,7 @@ from collections import Counter
 
 import pytest
 
-from perfsuite import workloads
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import prepare, release, workloads
 from perfsuite.records import Status
 from perfsuite.structure import allocations, operators
 from perfsuite.structure.comparing import compare

@@ -3,7 +3,7 @@
 import pytest
 from machine import here
 
-from perfsuite.optimizations import OPTIMIZATIONS, NotEngagedError
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS, NotEngagedError
 
 
 def _apply(pipe, context, *names):
@@ -117,7 +117,7 @@ def test_missing_quantization_is_found(bench):
     """Convolutions are swapped, but no layer is quantized."""
     from torchao.quantization import swap_conv2d_1x1_to_linear
 
-    from perfsuite.optimizations.quantization import wants_convolution
+    from perfsuite.pipelines.optimizations.quantization import wants_convolution
 
     pipe, make = bench
     context = make(here("bf16+sdpa+qkv+int8"))

@@ -6,10 +6,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from perfsuite import measuring, workloads
+from perfsuite import measuring
 from perfsuite.cli import app
 from perfsuite.measuring.session import time_calls
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import prepare, release, workloads
 from perfsuite.records import Result
 from perfsuite.store import ResultsWriter
 from perfsuite.structure.counting import count

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from machine import here, needs_bfloat16
 
-from perfsuite import variants, workloads
-from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.quality.faults import FAULTS, NotApplicableError, plant
 
 STEPS = 3
@@ -348,7 +348,7 @@ def test_a_lost_step_is_the_last():
 
 def test_no_more_than_int4():
     """At most 15 values a layer, in every layer that int8 would take."""
-    from perfsuite.optimizations.quantization import wants_linear
+    from perfsuite.pipelines.optimizations.quantization import wants_linear
 
     for model in (faulty("int4-weights").unet, faulty("int4-weights").vae.decoder):
         layers = [m for m in model.modules() if wants_linear(m)]
@@ -361,7 +361,7 @@ def test_any_layout_of_the_unet_will_do():
     import torch
     from diffusers import UNet2DConditionModel
 
-    from perfsuite.models.shapes import architecture
+    from perfsuite.pipelines.models.shapes import architecture
 
     variant = "bf16+sdpa+qkv"
     pipe, context = built(variant)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from machine import here
 
-from perfsuite import workloads
 from perfsuite.device import Snapshot
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import prepare, release, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 
@@ -51,8 +50,8 @@ def test_a_build_that_fails_leaves_no_trace(snapshot, monkeypatch):
     def fail(pipe, context):
         raise RuntimeError("out of memory")
 
-    from perfsuite import variants
-    from perfsuite.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines import variants
+    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 
     step = dataclasses.replace(OPTIMIZATIONS["qkv"], apply=fail)
     variant = variants.get(here("bf16+sdpa+qkv"))

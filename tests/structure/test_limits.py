@@ -4,9 +4,8 @@ import dataclasses
 
 from machine import here
 
-from perfsuite import workloads
 from perfsuite.measuring import limits
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import prepare, release, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from machine import here
 
-from perfsuite import workloads
 from perfsuite.measuring.pieces import Pieces
-from perfsuite.pipelines import prepare, release
+from perfsuite.pipelines import prepare, release, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 

@@ -88,7 +88,7 @@ def test_a_quantized_layer_that_was_replaced(rung):
 
 def test_a_convolution_that_was_not_swapped(rung):
     """The 1x1 convolution is back in its place."""
-    from perfsuite.optimizations import quantization
+    from perfsuite.pipelines.optimizations import quantization
 
     prepared = rung(here("bf16+sdpa+qkv"))
     unet = prepared.pipe.unet

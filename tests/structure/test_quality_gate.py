@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 from machine import here, needs_bfloat16, why_no_bfloat16
 
-from perfsuite import pipelines, quality, variants, workloads
-from perfsuite.models import shapes
-from perfsuite.optimizations.precision import dtype_of
+from perfsuite import pipelines, quality
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.models import shapes
 from perfsuite.quality.faults import FAULTS, plant
 from perfsuite.quality.levels import compare_levels, write_levels
 from perfsuite.quality.trials import HONEST, Bench, scores

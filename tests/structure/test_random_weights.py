@@ -6,10 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from perfsuite import models, workloads
-from perfsuite.pipelines import prepare, release
-from perfsuite.quality.errors import relative_l2, tensors_in
-from perfsuite.quality.trace import COMPONENTS, call_encoder, call_unet, call_vae, record
+from perfsuite.pipelines import models, prepare, release, workloads
+from perfsuite.quality.generation import COMPONENTS, call_encoder, call_unet, call_vae, record
+from perfsuite.quality.relative_errors import relative_l2, tensors_in
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=6)
 LAST = re.compile(r"(conv2|to_out\.0|out_proj|ff\.net\.2|fc2|proj_out)$")
@@ -136,9 +135,9 @@ def test_a_schedule_of_another_precision_is_found(built):
     """Exactly: the latents of bfloat16, which round by as much themselves, stayed within their budget."""
     import copy
 
-    from perfsuite.quality.errors import Place
     from perfsuite.quality.faults import plant
     from perfsuite.quality.loop import measure_loop
+    from perfsuite.quality.relative_errors import Place
 
     prepared, trace, _ = built
     place = Place("loop", "sigmas", 0, 0)

@@ -6,8 +6,9 @@ import weakref
 import numpy as np
 import pytest
 
-from perfsuite import pipelines, workloads
+from perfsuite import pipelines
 from perfsuite.device import Snapshot
+from perfsuite.pipelines import building, workloads
 from perfsuite.records import Relative
 from perfsuite.workers.relative import measure_relative
 
@@ -95,7 +96,7 @@ def test_the_pipeline_draws_the_same_picture_bit_for_bit(seen, prepared):
 
 def test_the_reference_is_gone(seen, prepared):
     """Neither open nor in memory."""
-    assert list(pipelines._OPEN.values()) == [prepared]
+    assert list(building._OPEN.values()) == [prepared]
     assert len(seen["built"]) == 1
     gc.collect()
     assert seen["built"][0]() is None

@@ -4,8 +4,8 @@ import functools
 
 import pytest
 
-from perfsuite.optimizations import OPTIMIZATIONS, NotEngagedError
-from perfsuite.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS, NotEngagedError
+from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
 from perfsuite.records import Device
 
 PRECISION = {"int8-weights": "fp32", "fp8": "bf16"}
@@ -60,7 +60,7 @@ def test_tf32_that_is_off_is_found(bench, setting):
 
 def test_products_that_keep_all_bits_are_no_tf32(bench, monkeypatch):
     """The settings allow it and the device does not do it, as this CPU."""
-    from perfsuite.optimizations import precision
+    from perfsuite.pipelines.optimizations import precision
 
     assert not precision._drops_bits("cpu")
     pipe, make = bench
@@ -140,7 +140,7 @@ def test_one_way_of_int8_does_not_pass_for_the_other(bench):
     for model in (pipe.unet, pipe.vae):
         from torchao.quantization import swap_conv2d_1x1_to_linear
 
-        from perfsuite.optimizations.quantization import wants_convolution
+        from perfsuite.pipelines.optimizations.quantization import wants_convolution
 
         swap_conv2d_1x1_to_linear(model, lambda module, name: wants_convolution(module))
     check_refuses("int8", pipe, dynamic, "not quantized")
@@ -204,7 +204,7 @@ def blocks(bench):
     """The small pipeline with its repeated blocks compiled by a backend that costs nothing."""
     import torch
 
-    from perfsuite.optimizations import regional
+    from perfsuite.pipelines.optimizations import regional
 
     pipe, make = bench
     context = make("fp32+sdpa+compile-regional")
@@ -284,7 +284,7 @@ def test_blocks_compiled_in_place_count_as_compiled(blocks):
     """So that their compiled form is compared with the eager one, which `eager` puts in place."""
     import torch
 
-    from perfsuite.optimizations.evidence import eager, is_compiled
+    from perfsuite.pipelines.optimizations.evidence import eager, is_compiled
 
     pipe, _, _ = blocks
     assert is_compiled(pipe.unet)
@@ -350,8 +350,8 @@ def test_a_float16_vae_that_should_be_up_cast_and_is_not_is_found(bench, monkeyp
     """The stock VAE overflows in float16; a pipeline that skips the cast decodes in it."""
     import torch
 
-    from perfsuite.optimizations import precision
-    from perfsuite.optimizations.evidence import Observation
+    from perfsuite.pipelines.optimizations import precision
+    from perfsuite.pipelines.optimizations.evidence import Observation
 
     pipe, make = bench
     context = make("fp16")

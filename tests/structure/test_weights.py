@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from perfsuite import models, workloads
 from perfsuite.device import fingerprint
-from perfsuite.models import shapes
+from perfsuite.pipelines import models, workloads
+from perfsuite.pipelines.models import shapes
 
 MOST_BYTES = 12_000_000
 
@@ -43,7 +43,7 @@ def test_the_tokenizer_knows_the_captions():
     """One token a word, no unknown token, and 77 positions."""
     import torch
 
-    from perfsuite.models.shapes import drawing
+    from perfsuite.pipelines.models.shapes import drawing
 
     pipe = models.load(workloads.SHAPES, fingerprint("cpu"), torch.float32)
     for tokenizer in (pipe.tokenizer, pipe.tokenizer_2):

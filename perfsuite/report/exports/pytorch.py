@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from perfsuite.optimizations.precision import NAMES
+from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.report import figures
 
 if TYPE_CHECKING:

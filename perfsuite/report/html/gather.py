@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from perfsuite.records import Result, Run, Session
-    from perfsuite.store import BaselineFile, Entry
+    from perfsuite.records import Entry, Result, Run, Session
+    from perfsuite.store import BaselineFile
 
 
 @dataclass(frozen=True)

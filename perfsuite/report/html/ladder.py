@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfsuite import variants
+from perfsuite.pipelines import variants
 from perfsuite.report import format as show
 from perfsuite.report.headline import basis, interval, sessions
 from perfsuite.report.html import published

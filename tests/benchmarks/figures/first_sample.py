@@ -17,7 +17,7 @@ def _telling(measure):
                 found = call()
                 if not path.exists():
                     # As the timed call ends for its clock: when the device has done its work.
-                    from perfsuite.measuring.clock import now
+                    from perfsuite.device.clock import now
 
                     now()
                     path.write_text(repr(time.time()))
@@ -31,6 +31,6 @@ def _telling(measure):
 
 
 def pytest_sessionstart(session):
-    from perfsuite.workbench import Workbench
+    from perfsuite.bench.workbench import Workbench
 
     Workbench.measure = _telling(Workbench.measure)

@@ -7,8 +7,8 @@ import dataclasses
 import itertools
 import os
 
-from perfsuite import variants
-from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines import variants
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 
 
 def _slower(apply, share):

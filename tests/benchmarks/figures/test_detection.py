@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 from perfsuite.records import Status
 from perfsuite.store import read_results
 

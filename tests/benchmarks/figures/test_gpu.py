@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite import variants, workloads
-from perfsuite.measuring.clock import now
-from perfsuite.pipelines import free
+from perfsuite.device.clock import now
+from perfsuite.pipelines import free, variants, workloads
 from perfsuite.store import read_results
 
 HERE = Path(__file__).parent

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from perfsuite import workloads
-from perfsuite.measuring.clock import now
-from perfsuite.pipelines import prepare, release
+from perfsuite.device.clock import now
+from perfsuite.pipelines import prepare, release, workloads
 
 MOST = 1.02
 PAIRS = 200

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 
 MOST_S = {"cold": 480.0, "warm": 150.0}
 """On two cores, installed."""

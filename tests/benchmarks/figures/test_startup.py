@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from perfsuite.measuring.clock import now
+from perfsuite.device.clock import now
 
 COMMANDS = {
     "collect-only": (

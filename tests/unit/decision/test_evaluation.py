@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfsuite.decision import evaluation
-from perfsuite.decision.evaluation import Cell, draw, inject, parse_design, replay, share
-from perfsuite.decision.judging import choose_rules, evaluate
-from perfsuite.decision.peers import Rule
+from perfsuite.decision import replaying as evaluation
+from perfsuite.decision.evaluation import choose_rules, evaluate
+from perfsuite.decision.replaying import Cell, draw, inject, parse_design, replay, share
+from perfsuite.decision.rules import Rule
 from perfsuite.decision.suites import replay_suites
 from perfsuite.decision.traces import Traces, TracesError
 from perfsuite.records import Status

@@ -8,8 +8,8 @@ import pytest
 from perfsuite.decision import DecisionSettings, compare
 from perfsuite.decision.statistics import (
     between_variance,
+    compare_statistic,
     fewer_samples_variance,
-    look,
     squares,
     tail_quantile,
 )
@@ -94,7 +94,9 @@ def test_one_slow_session_of_five_does_not_widen() -> None:
 
 @pytest.mark.parametrize(("m", "k"), [(1, 1), (5, 1), (20, 1), (5, 3)])
 def test_limits_lie_on_either_side_of_the_shift(m: int, k: int) -> None:
-    taken = look([0.01 * (i % 3) for i in range(m)], [0.3 + 0.01 * (i % 3) for i in range(k)], PRIOR)
+    taken = compare_statistic(
+        [0.01 * (i % 3) for i in range(m)], [0.3 + 0.01 * (i % 3) for i in range(k)], PRIOR
+    )
 
     assert taken.shift == pytest.approx(0.3, abs=0.011)
     assert taken.lower(0.005) < taken.lower(0.025) < taken.shift
@@ -102,14 +104,14 @@ def test_limits_lie_on_either_side_of_the_shift(m: int, k: int) -> None:
 
 
 def test_one_against_one_has_the_whole_prior_as_error() -> None:
-    taken = look([0.0], [0.3], PRIOR)
+    taken = compare_statistic([0.0], [0.3], PRIOR)
 
     assert taken.lower(0.025) == pytest.approx(0.3 - 2.776 * 0.1 * math.sqrt(2), abs=1e-4)
     assert taken.p_value(0.3) == pytest.approx(0.5, abs=0.01)
 
 
 def test_p_value_is_the_least_risk_with_the_limit_above() -> None:
-    taken = look([0.0, 0.01, 0.02], [0.03, 0.05, 0.04], PRIOR)
+    taken = compare_statistic([0.0, 0.01, 0.02], [0.03, 0.05, 0.04], PRIOR)
     p_value = taken.p_value(0.01)
 
     assert taken.lower(p_value * 1.1) > 0.01 > taken.lower(p_value * 0.9)

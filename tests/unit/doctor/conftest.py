@@ -9,8 +9,8 @@ import fake_nvml
 import pytest
 from examining import CPU
 
-from perfsuite import workloads
 from perfsuite.doctor import Examination
+from perfsuite.pipelines import workloads
 from perfsuite.records import Device, Finding
 
 

@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from examining import GPU, Examine, Only
 
-from perfsuite import variants
 from perfsuite.doctor import compiling
+from perfsuite.pipelines import variants
 from perfsuite.records import Health
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from examining import CPU, Examine
 
-from perfsuite import variants
 from perfsuite.device import NoDeviceError
-from perfsuite.doctor import CHECKS, Examination, building, exit_code
+from perfsuite.doctor import CHECKS, Examination, exit_code
+from perfsuite.doctor import capabilities as building
 from perfsuite.doctor import examine as look
+from perfsuite.pipelines import variants
 from perfsuite.records import Device, Finding, Health
 
 OK, WARNING, PROBLEM, UNKNOWN = Health

@@ -11,8 +11,8 @@ import pytest
 from examining import CPU, GPU, Examine, Only
 from sessions import make_session
 
-from perfsuite import models, variants, workloads
 from perfsuite.doctor import stored
+from perfsuite.pipelines import models, variants, workloads
 from perfsuite.records import Device, Health, Result
 from perfsuite.store import Baselines
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from examining import CPU, GPU, Examine, Only
 
-from perfsuite import variants, workloads
 from perfsuite.doctor import weights
-from perfsuite.models import WeightsError, shapes
-from perfsuite.models.sources import Weights
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.models import WeightsError, shapes
+from perfsuite.pipelines.models.sources import Weights
 from perfsuite.records import Health
 
 RANDOM = Weights("random", "random", "configs", reason="not in the hub's cache, and HF_HUB_OFFLINE is set")
@@ -104,12 +104,12 @@ def test_the_hub_that_does_not_answer(examine: Examine, only: Only, monkeypatch:
     monkeypatch.setattr(examination.hub._thread, "join", waited.append)
     found = only(weights.chosen(examination))
     assert (found.status, "did not answer within 8 s" in found.found) == (Health.WARNING, True)
-    assert waited == [weights.PROBE_S + weights.GRACE_S]
+    assert waited == [weights.PATIENCE_S]
 
 
 def test_offline_is_respected(examine: Examine, only: Only, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an empty cache and no network, the true code takes random weights without asking anybody."""
-    from perfsuite.models import sources
+    from perfsuite.pipelines.models import sources
 
     monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: True)
     monkeypatch.setattr(sources, "_is_cached", lambda hub, variant: False)

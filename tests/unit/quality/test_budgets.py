@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from perfsuite import variants
-from perfsuite.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines import variants
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines.technique import Optimization, Variant
 from perfsuite.quality.budgets import COMPILED_FACTOR, FACTORS, FLOORS, KIND_LEAST, budget, judge
 from perfsuite.quality.components import COMPILED, GUIDED
-from perfsuite.quality.errors import Errors, Place
 from perfsuite.quality.loop import EXACT, FREE
-from perfsuite.records import Deviation, Optimization, PictureStatus, Variant
+from perfsuite.quality.relative_errors import Errors, Place
+from perfsuite.records import Deviation, PictureStatus
 
 OK, DEGRADED, BROKEN = PictureStatus.OK, PictureStatus.DEGRADED, PictureStatus.BROKEN
 INF, NAN = float("inf"), float("nan")

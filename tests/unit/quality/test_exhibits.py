@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from perfsuite import variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.quality.assessing import Inspection
-from perfsuite.quality.errors import Place
 from perfsuite.quality.exhibits import MOST_PLACES, Keeper, map_png
 from perfsuite.quality.loop import FREE
-from perfsuite.quality.reference import Reference, Yardstick
+from perfsuite.quality.reference import Reference
+from perfsuite.quality.reference_files import Yardstick
+from perfsuite.quality.relative_errors import Place
 from perfsuite.records import PictureStatus, Quality
 from perfsuite.store.exhibits import read_exhibit, read_numbers
 

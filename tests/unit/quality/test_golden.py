@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perfsuite import workloads
+from perfsuite.pipelines import workloads
 from perfsuite.quality.golden import GoldenError, compare_golden, golden_path, write_golden
 from perfsuite.quality.metrics import WrongPictureError
 from perfsuite.quality.reference import Reference

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perfsuite import workloads
+from perfsuite.pipelines import workloads
 from perfsuite.quality.budgets import KIND_LEAST
-from perfsuite.quality.errors import Place
 from perfsuite.quality.golden import GoldenError
 from perfsuite.quality.levels import LEVEL_FACTOR, compare_levels, levels_of, levels_path, write_levels
 from perfsuite.quality.modules import ModuleRecord
-from perfsuite.quality.reference import Reference, Yardstick
+from perfsuite.quality.reference import Reference
+from perfsuite.quality.reference_files import Yardstick
+from perfsuite.quality.relative_errors import Place
 from perfsuite.records import Device, PictureStatus
 
 NORMS = [Place("unet", f"norm{i}", 0, 5) for i in range(KIND_LEAST)]

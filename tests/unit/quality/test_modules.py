@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from perfsuite import variants, workloads
-from perfsuite.pipelines import Context
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.quality import modules
-from perfsuite.quality.errors import Place, QualityError
+from perfsuite.quality.generation import COMPONENTS, Trace
 from perfsuite.quality.modules import ModuleRecord, measure_modules, read_record, record_modules
-from perfsuite.quality.trace import COMPONENTS, Trace
+from perfsuite.quality.relative_errors import Place, QualityError
 from perfsuite.records import Device
 
 INF = float("inf")

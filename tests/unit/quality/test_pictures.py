@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perfsuite import workloads
+from perfsuite.pipelines import workloads
 from perfsuite.quality.metrics import psnr, ssim
 from perfsuite.quality.pictures import judge, score, worst
 from perfsuite.records import PictureScore, PictureStatus

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite import variants
+from perfsuite.pipelines import variants
 from perfsuite.quality.thresholds import for_variant, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 

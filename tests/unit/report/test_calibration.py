@@ -1,7 +1,7 @@
 """The table after calibrating: a line a variant, figures with their units, dashes where there are none."""
 
+from perfsuite.decision.spread import Spread
 from perfsuite.report.calibration import table
-from perfsuite.workers.calibrating import Spread
 
 FULL = Spread("bf16-sdpa", 10, 0.4321, 0.1234, 0.0456, (0.4, 0.5), 0.311, 0.0987)
 BARE = Spread("fp32", 1, 2.0, None, None, (), None, None)

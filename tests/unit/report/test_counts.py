@@ -5,7 +5,7 @@ import shlex
 import pytest
 from counted import compiled, make_counts
 
-from perfsuite import variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.records import CountChange, CountVerdict, Result, Status
 from perfsuite.report import counts as show
 from perfsuite.settings import OPTIONS

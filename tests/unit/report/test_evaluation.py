@@ -6,8 +6,8 @@ import json
 import pytest
 from PIL import Image
 
-from perfsuite.decision.evaluation import Cell, Share
-from perfsuite.decision.judging import Evaluation
+from perfsuite.decision.evaluation import Evaluation
+from perfsuite.decision.replaying import Cell, Share
 from perfsuite.decision.suites import SuiteCell
 from perfsuite.report.evaluation import as_json, markdown, percent, plot, tables, text
 

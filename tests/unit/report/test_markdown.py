@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from perfsuite.records import (
     Cause,
     Device,
+    Entry,
     PictureStatus,
     Quality,
     Result,
@@ -21,7 +22,7 @@ from perfsuite.records import (
     Verdict,
 )
 from perfsuite.report import markdown
-from perfsuite.store import BaselineFile, Entry
+from perfsuite.store import BaselineFile
 
 DETAIL = "20.0 % slower than the baseline of 5 sessions (95 % interval +15.0 to +25.0 %)"
 WORSE = Verdict(

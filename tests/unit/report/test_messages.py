@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from perfsuite import variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.records import Cause, PictureStatus, Quality, Result, Status, StructureCheck, Verdict
 from perfsuite.report import messages
 from perfsuite.settings import OPTIONS

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import pytest
 
-from perfsuite.records import Device, Hot, Result, Session
-from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, Entry, StoreError
+from perfsuite.records import Device, Entry, Hot, Result, Session
+from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, StoreError
 
 Make = Callable[..., Result]
 KEY = "shapes/bf16"

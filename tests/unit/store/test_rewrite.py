@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from perfsuite.records import Device, Result
-from perfsuite.store import BaselineFile, Baselines, Entry, StoreError
+from perfsuite.records import Device, Entry, Result
+from perfsuite.store import BaselineFile, Baselines, StoreError
 from perfsuite.store import baselines as module
 
 Make = Callable[..., Result]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from perfsuite.optimizations import compilation, precision
-from perfsuite.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations import compilation, precision
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.structure import graphs, syncs
 from perfsuite.structure.activations import _Layouts
 

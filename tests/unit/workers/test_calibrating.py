@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sessions import make_session
 
-from perfsuite import variants, workloads
-from perfsuite.records import Device, Relative, Session
-from perfsuite.store import Baselines, Entry
+from perfsuite.decision.spread import Spread, spread
+from perfsuite.pipelines import variants, workloads
+from perfsuite.records import Device, Entry, Relative, Session
+from perfsuite.store import Baselines
 from perfsuite.workers import WorkerError
-from perfsuite.workers.calibrating import RETRIES, CalibrationError, Spread, calibrate, spread
+from perfsuite.workers.calibrating import RETRIES, CalibrationError, calibrate
 from perfsuite.workers.client import RefusedError, StartError
 
 DEVICE = Device("cpu", "Example CPU", "cpu-example-4", 4, 2**34)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sessions import make_session
 
-from perfsuite import variants, workloads
+from perfsuite.bench.hand import Hand
+from perfsuite.bench.latency import Latency
+from perfsuite.pipelines import variants, workloads
 from perfsuite.records import Hot, Profile, Session
-from perfsuite.workbench import Workbench
 from perfsuite.workers import WorkerError, serving
 from perfsuite.workers.commands import Commands
 from perfsuite.workers.sessions import with_profile
@@ -45,13 +46,12 @@ def test_the_session_gets_what_the_process_saw(hot: bool, found: dict[str, Hot])
 
 def profiled(worker: Worker) -> Session:
     """By the workbench, whose only parts are those that this needs."""
-    bench: Any = SimpleNamespace(
-        _server=SimpleNamespace(worker=lambda: worker),
-        device=SimpleNamespace(place="cuda:0"),
-        settings=SimpleNamespace(weights="auto", profile=False),
+    hand: Any = SimpleNamespace(
+        _server=SimpleNamespace(worker=lambda: worker), device=SimpleNamespace(place="cuda:0")
     )
-    bench._fresh_process = lambda: Workbench._fresh_process(bench)
-    return Workbench._profiled(bench, workloads.SHAPES, variants.get("fp32"), make_session())
+    hand.fresh_process = lambda: Hand.fresh_process(hand)
+    latency: Any = SimpleNamespace(_hand=hand, _settings=SimpleNamespace(weights="auto", profile=False))
+    return Latency._profiled(latency, workloads.SHAPES, variants.get("fp32"), make_session())
 
 
 def test_its_process_ends() -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sessions import make_session
 
-from perfsuite import variants, workloads
 from perfsuite.device import Snapshot, Tf32
 from perfsuite.measuring.pieces import Piece
-from perfsuite.pipelines import Context, Prepared
+from perfsuite.pipelines import Prepared, variants, workloads
+from perfsuite.pipelines.technique import Context
 from perfsuite.records import Device, Relative, Session
 from perfsuite.workers import relative
 from perfsuite.workers.relative import measure_relative, with_relative

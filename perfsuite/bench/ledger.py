@@ -1,0 +1,116 @@
+"""The records of one run: its results on disk as they come, and what becomes a baseline of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from perfsuite.device import versions
+from perfsuite.pipelines import models
+from perfsuite.records import Result, Run
+from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, merge_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from perfsuite.bench.counts import CountGate
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Entry, Workload
+    from perfsuite.settings import Settings
+
+
+class Ledger:
+    """What is known of each variant. Raises `StoreError` at once if the device's baseline file is bad."""
+
+    def __init__(self, settings: Settings, device: Device) -> None:
+        self._settings, self.device = settings, device
+        self.store = Baselines(settings.baselines)
+        self.baselines: BaselineFile | None = self.store.load(device.slug)
+        self.results: list[Result] = []
+        self.planned: tuple[str, ...] = ()
+        """``workload/variant`` of all that is to run, for readers of an interrupted run's results."""
+        self.closing_lines: list[str] = []
+        """What the summary says last: baselines that were written."""
+        self._rejected: set[tuple[str, str]] = set()
+        """Workload and variant of results that must not become a baseline."""
+        self._id = uuid.uuid4().hex
+        self._date = datetime.now(UTC).isoformat(timespec="seconds")
+        self._writer: ResultsWriter | None = None
+
+    def protocol(self, workload: Workload) -> str:
+        """What must be equal for latencies to be comparable."""
+        return models.protocol(workload, self._settings.weights)
+
+    def blank(self, workload: Workload, variant: Variant, evidence: tuple[str, ...]) -> Result:
+        """A result that holds no more than the proof that the variant's techniques took hold."""
+        return Result(workload.name, variant.name, self.protocol(workload), evidence=evidence)
+
+    def result(self, workload: str, variant: str) -> Result | None:
+        """What is known of a variant so far."""
+        for result in self.results:
+            if (result.workload, result.variant) == (workload, variant):
+                return result
+        return None
+
+    def begin(self) -> ResultsWriter:
+        """Begin the results file, in place of an earlier run's, unless it is begun."""
+        if self._writer is None:
+            self._writer = ResultsWriter(
+                self._settings.results, self._id, self._date, self.device, self.planned
+            )
+        return self._writer
+
+    def record(self, result: Result) -> Result:
+        """Put a result on disk; all that is known of its variant now."""
+        self.begin().add(result)
+        self.results = list(merge_results([*self.results, result]))
+        merged = self.result(result.workload, result.variant)
+        assert merged is not None
+        return merged
+
+    def reject(self, workload: str, variant: str) -> None:
+        """Keep what was measured of this variant out of the baselines: a test of it failed."""
+        self._rejected.add((workload, variant))
+
+    def run(self) -> Run:
+        """All that this run found out."""
+        return Run(self._id, self._date, self.device, tuple(self.results), self.planned)
+
+    def entry(self, workload: str, variant: str) -> Entry | None:
+        """The stored baseline of a variant."""
+        return self.baselines.entries.get(f"{workload}/{variant}") if self.baselines else None
+
+    def baseline_versions(self, result: Result) -> dict[str, str] | None:
+        """Package versions of the baseline's newest session, None without a baseline."""
+        entry = self.entry(result.workload, result.variant)
+        return dict(entry.sessions[-1].versions) if entry else None
+
+    def moved(self, result: Result) -> str:
+        """What differs between the newest stored session of this variant and this run, as one line."""
+        then = self.baseline_versions(result)
+        if then is None:
+            return "no stored run to compare versions with"
+        return _changes(then, versions()) or "no version of Python, torch, diffusers or torchao"
+
+    def update_baselines(self, counting: CountGate) -> tuple[list[Change], list[Change]]:
+        """Store sessions and counts as the settings say; what was done to the sessions, and to the counts.
+
+        Results of failed tests are left out, unless the user asked for a reset. Raises `StoreError`.
+        """
+        mode = self._settings.update
+        accepted = [
+            result
+            for result in self.results
+            if mode == "reset" or (result.workload, result.variant) not in self._rejected
+        ]
+        changes = self.store.update(self.device, accepted, mode)
+        return changes, counting.update(accepted, mode)
+
+
+def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}"
+        for name in sorted({*now, *then})
+        if now.get(name) != then.get(name)
+    )

@@ -1,0 +1,84 @@
+"""The float32 runs that everything of this run is compared with, one a workload."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from typing import TYPE_CHECKING
+
+from perfsuite import quality
+from perfsuite.bench.recovery import LostDeviceError, OutOfMemoryError
+from perfsuite.quality.reference import precisions_of
+from perfsuite.workers import WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.bench.hand import Hand
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Workload
+    from perfsuite.settings import Settings
+
+
+class References:
+    """Each is recorded when it is first asked for; one that could not be is not tried again."""
+
+    def __init__(self, settings: Settings, hand: Hand) -> None:
+        self._settings, self._hand = settings, hand
+        self.deep = False
+        """True if more than pictures will be judged, so that references are recorded for it."""
+        self.chosen: Sequence[Variant] = ()
+        """The variants of this run: which precisions a deep reference measures beforehand."""
+        self._recorded: dict[str, quality.Reference] = {}
+        self._failed: dict[str, Exception] = {}
+        """By workload: why there is none."""
+
+    def known(self, workload: Workload) -> quality.Reference | None:
+        """The one that is there already."""
+        return self._recorded.get(workload.name)
+
+    def get(self, workload: Workload) -> quality.Reference:
+        """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
+        if workload.name in self._failed:
+            raise self._failed[workload.name]
+        if workload.name not in self._recorded:
+            self._hand.close()
+            try:
+                self._recorded[workload.name] = self._record(workload)
+            except Exception as error:
+                self._failed[workload.name] = error
+                raise
+            gc.collect()
+        return self._recorded[workload.name]
+
+    def attempt(self, workload: Workload) -> None:
+        """Draw it now, if it can be: what needs it says itself that there is none, and latencies need none.
+
+        Other errors than a lack of memory, or of a fresh process, are raised.
+        """
+        with contextlib.suppress(OutOfMemoryError, WorkerError):
+            self.get(workload)
+
+    def _record(self, workload: Workload) -> quality.Reference:
+        key = f"{workload.name} reference"
+        self._hand.enter(key, "float32 pictures")
+        # Before any variant is in memory: two pipelines at once may not fit.
+        precisions = precisions_of(self.chosen, self._hand.device) if self.deep else ()
+
+        def progress(phase: str) -> None:
+            self._hand.enter(key, phase)
+
+        if self._hand.fresh is None:
+            # Lost to this process, it is drawn in another; that it was lost fails the run.
+            with contextlib.suppress(LostDeviceError), self._hand.watched(key):
+                return quality.record_reference(
+                    workload,
+                    self._hand.device,
+                    self._settings.weights,
+                    deep=self.deep,
+                    precisions=precisions,
+                    cache=self._settings.reference_cache,
+                    progress=progress,
+                )
+        assert self._hand.fresh is not None
+        return self._hand.fresh.reference(workload, deep=self.deep, precisions=precisions, progress=progress)

@@ -1,0 +1,186 @@
+"""The face of one run: builds pipelines one at a time, measures, judges, and keeps the records.
+
+This is what the pytest plugin drives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.bench.counts import CountGate
+from perfsuite.bench.hand import Hand
+from perfsuite.bench.latency import Latency, TimeRounds
+from perfsuite.bench.ledger import Ledger
+from perfsuite.bench.pictures import Pictures
+from perfsuite.bench.references import References
+from perfsuite.device import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite import quality
+    from perfsuite.bench.recovery import Elsewhere
+    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.quality.assessing import Inspection
+    from perfsuite.records import Device, Look, Quality, Result, Run, Workload
+    from perfsuite.settings import Settings
+    from perfsuite.store import BaselineFile, Baselines, Change
+
+
+class Workbench:
+    """The state of one run. Raises `StoreError` at once if the device's baseline file is bad."""
+
+    def __init__(
+        self, settings: Settings, progress: Callable[[str, str], None] = lambda key, phase: None
+    ) -> None:
+        self.settings = settings
+        self.device: Device = fingerprint(settings.device)
+        self._ledger = Ledger(settings, self.device)
+        self.counting = CountGate(settings.baselines, self.device.kind)
+        self.counted_changes: list[Change] = []
+        """What `update_baselines` did with the counts."""
+        self._hand = Hand(settings, self.device, self._ledger, progress)
+        self._references = References(settings, self._hand)
+        self._latency = Latency(settings, self._hand, self._ledger)
+        self._pictures = Pictures(settings, self._hand, self._ledger, self._references)
+
+    def plan(
+        self,
+        planned: tuple[str, ...],
+        chosen: Sequence[Variant],
+        *,
+        deep: bool,
+        progress: Callable[[str, str], None],
+    ) -> None:
+        """Say what is to come.
+
+        Args:
+            planned: ``workload/variant`` of all that is to run, for readers of an interrupted run's results.
+            chosen: variants, by which a deep reference knows what precisions to measure beforehand.
+            deep: whether more than pictures will be judged.
+            progress: told workload and variant, and the phase that begins.
+        """
+        self._ledger.planned = planned
+        self._references.chosen, self._references.deep = chosen, deep
+        self._hand.progress = progress
+
+    # -- pipelines ---------------------------------------------------------------------------------
+
+    def pipeline(self, workload: Workload, variant: Variant) -> Prepared | Elsewhere:
+        """The pipeline of this variant, see `Hand.pipeline`."""
+        return self._hand.pipeline(workload, variant)
+
+    def progress(self, key: str, phase: str) -> None:
+        """Tell that a phase begins."""
+        self._hand.progress(key, phase)
+
+    def end(self) -> None:
+        """Release the current pipeline, end other processes, keep compiled code."""
+        self._hand.end()
+
+    @property
+    def lost(self) -> bool:
+        """Whether this process has lost its GPU: such a run fails, whatever its tests say."""
+        return self._hand.fresh is not None
+
+    # -- what is measured and judged ---------------------------------------------------------------
+
+    def measure(self, prepared: Prepared | Elsewhere, time_rounds: TimeRounds) -> Result:
+        """Measure one session, judge it against the baseline, and put the result on disk."""
+        context = prepared.context
+        session, verdict, drawn = self._latency.measure(prepared, time_rounds)
+        timed = self._pictures.timed(context.workload, context.variant, drawn)
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        return self._ledger.record(replace(blank, session=session, verdict=verdict, timed=timed))
+
+    def count(self, prepared: Prepared) -> Result:
+        """Count what the pipeline does, compare with the stored counts, and put the result on disk."""
+        context = prepared.context
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        counts = self.counting.count(prepared)
+        counted = self.counting.judge(blank, counts)
+        return self._ledger.record(replace(blank, counts=counts, counted=counted))
+
+    def reference(self, workload: Workload) -> quality.Reference:
+        """The float32 run of this workload, see `References.get`."""
+        return self._references.get(workload)
+
+    def try_reference(self, workload: Workload) -> None:
+        """Record it now, if it can be, see `References.attempt`."""
+        self._references.attempt(workload)
+
+    def draw(self, prepared: Prepared | Elsewhere) -> list[Any]:
+        """One picture a prompt."""
+        return self._pictures.draw(prepared)
+
+    def score(self, prepared: Prepared | Elsewhere, pictures: Sequence[Any]) -> Result:
+        """Judge one picture a prompt against float32 of this run, and put the result on disk."""
+        return self._pictures.score(prepared, pictures)
+
+    def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
+        """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
+        return self._pictures.inspect(prepared)
+
+    def golden(self, workload: Workload) -> Quality:
+        """Whether float32 itself still draws the stored pictures."""
+        return self._pictures.golden(workload)
+
+    def honest(self, workload: Workload) -> Look:
+        """Whether eager code of this run's precisions is as near to float32 as when it was recorded."""
+        return self._pictures.honest(workload)
+
+    # -- records -----------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> list[Result]:
+        """What was found out so far, one a variant."""
+        return self._ledger.results
+
+    @property
+    def closing_lines(self) -> list[str]:
+        """What the summary says last."""
+        return self._ledger.closing_lines
+
+    @property
+    def store(self) -> Baselines:
+        """Where the baselines are."""
+        return self._ledger.store
+
+    @property
+    def baselines(self) -> BaselineFile | None:
+        """Those of this device, as the run found them."""
+        return self._ledger.baselines
+
+    def result(self, workload: str, variant: str) -> Result | None:
+        """What is known of a variant so far."""
+        return self._ledger.result(workload, variant)
+
+    def baseline_versions(self, result: Result) -> dict[str, str] | None:
+        """Package versions of the baseline's newest session, None without a baseline."""
+        return self._ledger.baseline_versions(result)
+
+    def moved(self, result: Result) -> str:
+        """What differs between the newest stored session of this variant and this run, as one line."""
+        return self._ledger.moved(result)
+
+    def begin(self) -> None:
+        """Begin the results file, unless it is begun."""
+        self._ledger.begin()
+
+    def reject(self, workload: str, variant: str) -> None:
+        """Keep what was measured of this variant out of the baselines: a test of it failed."""
+        self._ledger.reject(workload, variant)
+
+    def run(self) -> Run:
+        """All that this run found out."""
+        return self._ledger.run()
+
+    def update_baselines(self) -> list[Change]:
+        """Store the sessions and counts of this run as the settings say; what was done to the sessions.
+
+        What was done to the counts is in `counted_changes`. Raises `StoreError`.
+        """
+        changes, self.counted_changes = self._ledger.update_baselines(self.counting)
+        return changes

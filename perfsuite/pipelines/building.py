@@ -1,0 +1,174 @@
+"""Build a pipeline for a variant: load, apply each optimization, prove that each took hold."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.device import Snapshot, fingerprint
+from perfsuite.device import failures as errors
+from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.technique import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Workload
+
+
+class UnsupportedError(RuntimeError):
+    """The device cannot run the variant, or should not; the message says why."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline with its optimizations applied and proven."""
+
+    pipe: Any
+    context: Context
+    evidence: tuple[str, ...]
+    """One line an optimization."""
+    build_s: float
+    snapshot: Snapshot = field(repr=False)
+    """Global settings before the build."""
+    weights: str = "auto"
+    """Where they were taken from, as `prepare` was told."""
+
+    def generate(self, prompt: int = 0) -> np.ndarray:
+        """One picture of the workload, see `Context.generate`."""
+        return self.context.generate(self.pipe, prompt)
+
+    def pictures(self) -> list[np.ndarray]:
+        """One picture a prompt of the workload."""
+        return [self.generate(i) for i in range(len(self.context.workload.prompts))]
+
+
+def unsupported(variant: str | Variant, device: Device) -> str | None:
+    """Why the device cannot run the variant, or should not; None if it can."""
+    for optimization in variants.get(variant).optimizations:
+        reason = optimization.supports(device)
+        if reason is not None:
+            return f"{optimization.name}: {reason}"
+    return None
+
+
+def prepare(
+    workload: str | Workload,
+    variant: str | Variant,
+    device: str | Device = "auto",
+    weights: str = "auto",
+    *,
+    forced: bool = False,
+) -> Prepared:
+    """Load the workload's model, apply the variant's optimizations in order and verify each.
+
+    `forced` builds also what the device does not support. Changes global settings of the process
+    (threads, TF32, Inductor flags) until `release` puts them back.
+
+    Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
+    """
+    import torch
+
+    workload, variant = workloads.get(workload), variants.get(variant)
+    device = fingerprint(device) if isinstance(device, str) else device
+    reason = unsupported(variant, device)
+    if reason is not None and not forced:
+        raise UnsupportedError(reason)
+    start = time.monotonic()
+    snapshot = Snapshot.take()
+    pipe, doing = None, "loading weights"
+    try:
+        if device.kind == "cpu":
+            torch.set_num_threads(device.count)
+        context = Context(workload, variant, device)
+        pipe = models.load(workload, device, dtype_of(variant), weights)
+        evidence = []
+        for optimization in variant.optimizations:
+            doing = f"applying {optimization.name}"
+            optimization.apply(pipe, context)
+            doing = f"verifying {optimization.name}"
+            evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
+        evidence.extend(context.notes)
+        evidence.append(models.resolve(workload.model, weights).said)
+    except BaseException as error:
+        # Also on Ctrl-C: what follows must not inherit half a variant.
+        error.add_note(f"while {doing}")
+        del pipe
+        if errors.sticky(error) is not None:
+            snapshot.restore()
+        else:
+            # Beside another pipeline, which goes on, its compiled code stays.
+            _forget(snapshot, compiled=not _OPEN)
+        raise
+    prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot, weights)
+    _OPEN[id(pipe)] = prepared
+    return prepared
+
+
+_OPEN: dict[int, Prepared] = {}
+
+
+def prepared_of(pipe: Any) -> Prepared | None:
+    """What `prepare` returned for this pipeline, None if it was not built here or was released."""
+    return _OPEN.get(id(pipe))
+
+
+def build(
+    workload: str | Workload,
+    variant: str | Variant,
+    device: str | Device = "auto",
+    weights: str = "auto",
+) -> Any:
+    """The pipeline of `prepare`, ready to be called. Give it back with `release`."""
+    return prepare(workload, variant, device, weights).pipe
+
+
+def _forget(snapshot: Snapshot, *, compiled: bool = True) -> dict[str, tuple[Any, Any]]:
+    """Drop compiled code (if `compiled`) and cached memory and put settings back, so that the next variant
+    starts as the first did."""
+    import torch
+
+    try:
+        if compiled:
+            torch._dynamo.reset()
+            counters = getattr(torch._dynamo.utils, "counters", None)
+            if counters is not None:
+                counters.clear()
+        free()
+    finally:  # a device that is lost says so here
+        changed = snapshot.restore()
+    return changed
+
+
+def free() -> None:
+    """Give back memory that nothing holds any more."""
+    gc.collect()
+    # Without torch there is no memory of its own; and where CUDA was never used it must not be started.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def abandon(pipe: Any) -> dict[str, tuple[Any, Any]]:
+    """As `release`, without a call to CUDA: for a process that has lost it. Nothing can be built after."""
+    prepared = _OPEN.pop(id(pipe), None)
+    return {} if prepared is None else prepared.snapshot.restore()
+
+
+def release(pipe: Any, *, forget: bool = True) -> dict[str, tuple[Any, Any]]:
+    """Forget a built pipeline and put global settings back; returns those that had changed.
+
+    The memory is free once the caller drops its own references. Without `forget` compiled code stays:
+    for an eager pipeline that stood beside a compiled one which is still in use.
+    """
+    prepared = _OPEN.pop(id(pipe), None)
+    if prepared is None:
+        raise ValueError("this pipeline was not built by perfsuite.pipelines, or was released before")
+    snapshot = prepared.snapshot
+    del prepared
+    return _forget(snapshot) if forget else snapshot.restore()

@@ -1,0 +1,14 @@
+"""The models that the workloads run, and where their weights come from."""
+
+from perfsuite.pipelines.models.checks import WeightsError
+from perfsuite.pipelines.models.sources import (
+    SOURCES,
+    blind,
+    digest,
+    load,
+    protocol,
+    reference_folder,
+    resolve,
+)
+
+__all__ = ["SOURCES", "WeightsError", "blind", "digest", "load", "protocol", "reference_folder", "resolve"]

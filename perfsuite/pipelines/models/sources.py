@@ -1,0 +1,342 @@
+"""Load a `StableDiffusionXLPipeline`: shipped weights, a folder or file, the hub, or none at all.
+
+Safetensors only, no remote code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.device.memory import free_bytes
+from perfsuite.pipelines.models import checks, sdxl, shapes
+from perfsuite.pipelines.models.checks import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from perfsuite.records import Device, Workload
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model's weights can come from."""
+
+    configs: Path
+    """The configuration of every component, in diffusers' layout: what random weights are made of."""
+    local: Path | None = None
+    """Shipped with the package."""
+    hub: str | None = None
+    """Repository on the Hugging Face hub."""
+    parameters: Mapping[str, int] | None = field(default=None, hash=False)
+    """Of each component, where only this very model is meant."""
+
+
+SOURCES = {
+    "shapes": Source(shapes.WEIGHTS, local=shapes.WEIGHTS),
+    "sdxl-base": Source(
+        sdxl.CONFIGS, hub="stabilityai/stable-diffusion-xl-base-1.0", parameters=sdxl.PARAMETERS
+    ),
+}
+WEIGHTS_HELP = (
+    "auto (shipped, else the hub's cache, else the hub, else random), hub, hub:fp16, random, "
+    "a folder in diffusers' layout, or a .safetensors file"
+)
+PROBE_S = 5.0
+"""Longest wait for the hub's answer, when nothing is cached."""
+COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a model's weights are taken from, settled."""
+
+    kind: str
+    """``shipped``, ``folder``, ``file``, ``hub`` or ``random``."""
+    spec: str
+    """As ``--perf-weights`` takes it, so that another process takes the same."""
+    place: str = ""
+    """Folder, file or repository."""
+    variant: str | None = None
+    """``fp16`` for files of that variant."""
+    cached: bool = False
+    """True if the hub's files are on this machine: no network is used."""
+    reason: str = ""
+    """Why ``auto`` came here."""
+
+    @property
+    def said(self) -> str:
+        """One line for a person: what was taken."""
+        what = {
+            "shipped": "weights: shipped with the package",
+            "folder": f"weights: folder {self.place}",
+            "file": f"weights: file {self.place}",
+            "hub": f"weights: {self.place} {'from the cache' if self.cached else 'from the hub'}",
+            "random": "weights: random, of the true architecture; the tokenizer's ids are not CLIP's",
+        }[self.kind]
+        if self.kind == "file" and not _has_tokenizers(Path(self.place).parent):
+            what += " without tokenizers beside it: ids are not CLIP's, so prompts mean nothing"
+        if self.variant and self.kind != "random":
+            what += f", {self.variant} files"
+        return what + (f" ({self.reason})" if self.reason else "")
+
+
+@cache
+def resolve(model: str, weights: str = "auto") -> Weights:
+    """Settle where a model's weights come from; once a process for each pair.
+
+    ``auto`` takes what ships, else what the hub's cache holds, else the hub if it answers within
+    `PROBE_S` seconds, else random weights. ``HF_HUB_OFFLINE=1`` keeps it off the network.
+
+    Raises `WeightsError` with the place that was tried and the remedy.
+    """
+    source = SOURCES[model]
+    if weights == "random":
+        return Weights("random", "random", str(source.configs))
+    if weights in ("auto", "hub", "hub:fp16"):
+        if weights == "auto" and source.local is not None:
+            return Weights("shipped", "auto", str(source.local))
+        return _from_hub(model, source, weights)
+    if weights.startswith("hub:"):
+        raise WeightsError(f"--perf-weights={weights}: the hub has no such variant; hub or hub:fp16")
+    path = Path(weights)
+    if path.is_file():
+        checks.check_file(path, source.parameters)
+        return Weights("file", weights, str(path))
+    if not (path / "model_index.json").is_file():
+        raise WeightsError(f"--perf-weights={weights}: no model_index.json there; wanted {WEIGHTS_HELP}")
+    variant = checks.check_folder(path, source.parameters)
+    return Weights("folder", weights, str(path), variant)
+
+
+def _from_hub(model: str, source: Source, weights: str) -> Weights:
+    if source.hub is None:
+        raise WeightsError(f"model {model!r} is not on the hub; use --perf-weights=auto")
+    wanted = {"auto": (None, "fp16"), "hub": (None,), "hub:fp16": ("fp16",)}[weights]
+    for variant in wanted:
+        if _is_cached(source.hub, variant):
+            spec = "hub:fp16" if variant else "hub"
+            return Weights("hub", spec, source.hub, variant, cached=True)
+    reason = _unreachable(source.hub)
+    if reason is None:
+        return Weights("hub", "hub" if weights == "auto" else weights, source.hub, wanted[0])
+    if weights == "auto":
+        return Weights(
+            "random", "random", str(source.configs), reason=f"not in the hub's cache, and {reason}"
+        )
+    raise WeightsError(
+        f"--perf-weights={weights}: {source.hub} is not in the hub's cache, and {reason}; "
+        "connect once, or give a folder, a .safetensors file or --perf-weights=random"
+    )
+
+
+def _snapshot(hub: str) -> Path | None:
+    """The cached files of a repository's main revision, None if there are none."""
+    from huggingface_hub import constants
+
+    repository = Path(constants.HF_HUB_CACHE) / f"models--{hub.replace('/', '--')}"
+    revision = repository / "refs" / "main"
+    if not revision.is_file():
+        return None
+    return repository / "snapshots" / revision.read_text().strip()
+
+
+def _is_cached(hub: str, variant: str | None) -> bool:
+    folder = _snapshot(hub)
+    if folder is None or not (folder / "model_index.json").is_file():
+        return False
+    return all(checks.weight_files(folder / component, variant) for component in COMPONENTS)
+
+
+def _unreachable(hub: str) -> str | None:
+    """Why nothing can be downloaded, None if the hub answers. One request, no retries."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if is_offline_mode():
+        return "HF_HUB_OFFLINE is set"
+    try:
+        get_hf_file_metadata(hf_hub_url(hub, "model_index.json"), timeout=PROBE_S)
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+        return f"the hub cannot be reached ({type(error).__name__})"
+    except Exception as error:
+        # Its HTTP library has errors of its own, and has changed.
+        if not type(error).__module__.startswith(("http", "requests")):
+            raise
+        return f"the hub cannot be reached ({type(error).__name__})"
+    return None
+
+
+SMALL_BYTES = 64 << 20
+"""Files up to this size are hashed by content, larger ones by size and time of change."""
+
+
+def digest(workload: Workload, weights: str = "auto") -> str:
+    """What tells these weights from others: a hash of the files, or hub id and revision.
+
+    Of random weights a hash of their configuration and of the code that makes them.
+    """
+    from perfsuite.pipelines.models import initial
+
+    taken = resolve(workload.model, weights)
+    if taken.kind == "hub":
+        folder = _snapshot(taken.place)
+        revision = folder.name if folder is not None else "unknown"
+        return f"{taken.place}@{revision}" + (f" {taken.variant}" if taken.variant else "")
+    found = hashlib.sha256(taken.kind.encode() if taken.kind == "random" else b"")
+    place = Path(taken.place)
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+    if taken.kind == "random":
+        files = [p for p in files if p.suffix == ".json"]
+        found.update(Path(str(initial.__file__)).read_bytes())
+        found.update(repr(workload.prompts).encode())  # the tokenizer knows their words
+    for path in files:
+        status = path.stat()
+        found.update(f"{path.relative_to(place)} {status.st_size}\n".encode())
+        if status.st_size <= SMALL_BYTES:
+            found.update(path.read_bytes())
+        else:
+            found.update(f"{status.st_mtime_ns}\n".encode())
+    return found.hexdigest()
+
+
+SAMPLES, SAMPLE_BYTES = 64, 1 << 16
+
+
+@cache
+def _identity(place: str) -> str:
+    """Hash of the tensors' files: names, sizes, and evenly spaced samples of their content.
+
+    Unlike `digest` it stays the same where files are copied or moved.
+    """
+    root = Path(place)
+    found = hashlib.sha256()
+    for path in [root] if root.is_file() else sorted(root.rglob("*.safetensors")):
+        size = path.stat().st_size
+        found.update(f"{path.name if path == root else path.relative_to(root)} {size}\n".encode())
+        with path.open("rb") as file:
+            for i in range(SAMPLES):
+                file.seek(max(0, size - SAMPLE_BYTES) * i // (SAMPLES - 1))
+                found.update(file.read(SAMPLE_BYTES))
+    return found.hexdigest()[:12]
+
+
+def protocol(workload: Workload, weights: str = "auto") -> str:
+    """What must be equal for two latencies to be comparable, weights included, as one line."""
+    taken = resolve(workload.model, weights)
+    said = {"shipped": "", "hub": f" weights {taken.spec}", "random": " weights random"}.get(taken.kind)
+    if said is None:
+        said = f" weights {taken.kind} {_identity(taken.place)}"
+    return workload.protocol + said
+
+
+def reference_folder(workload: Workload, weights: str = "auto") -> str:
+    """Name of the folder of golden pictures and thresholds: random weights have one of their own."""
+    random = resolve(workload.model, weights).kind == "random"
+    return f"{workload.name}-random" if random else workload.name
+
+
+BLIND = (
+    "random weights: what the likeness of their pictures is worth was not measured, so SSIM is shown and not "
+    "judged (components, modules and loop are)"
+)
+
+
+def blind(workload: Workload, weights: str = "auto") -> str | None:
+    """Why pictures of these weights cannot be judged by their likeness; None if they can."""
+    return BLIND if resolve(workload.model, weights).kind == "random" else None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Progress bars of the loaders are noise between the suite's own lines."""
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        diffusers_logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()
+        diffusers_logging.set_verbosity(levels[0])
+        transformers_logging.set_verbosity(levels[1])
+
+
+def load(workload: Workload, device: Device, dtype: Any, weights: str = "auto") -> Any:
+    """A `StableDiffusionXLPipeline` of the workload's model in `dtype` on the device.
+
+    Raises `WeightsError` naming the place that was tried and the remedy; too little memory, another
+    model and pickled weights are refused before anything is loaded.
+    """
+    from diffusers import StableDiffusionXLPipeline
+
+    taken, wanted = resolve(workload.model, weights), SOURCES[workload.model].parameters
+    if wanted is not None:
+        count = sum(wanted.values())
+        if device.kind != "cpu":
+            checks.check_memory(count, dtype.itemsize, free_bytes(device.kind), "the CUDA device")
+        if device.kind == "cpu" or taken.kind != "random":  # files are read into RAM first
+            checks.check_memory(count, dtype.itemsize, free_bytes("cpu"), "this machine")
+    try:
+        with _quiet():
+            pipe = _loaded(workload, taken, device, dtype)
+    except (OSError, ValueError) as error:
+        remedy = (
+            "connect to the hub once, or give --perf-weights=FOLDER"
+            if taken.kind == "hub"
+            else "give a folder saved by StableDiffusionXLPipeline.save_pretrained"
+        )
+        raise WeightsError(f"cannot load {workload.model} from {taken.place}: {error}; {remedy}") from error
+    if not isinstance(pipe, StableDiffusionXLPipeline):
+        raise WeightsError(f"{taken.place} holds a {type(pipe).__name__}, not a StableDiffusionXLPipeline")
+    for component in COMPONENTS if wanted is not None else ():
+        count = sum(p.numel() for p in getattr(pipe, component).parameters())
+        checks.check_count(taken.place, component, count, wanted or {})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe.to(device.kind)
+
+
+def _loaded(workload: Workload, taken: Weights, device: Device, dtype: Any) -> Any:
+    from diffusers import StableDiffusionXLPipeline
+
+    from perfsuite.pipelines.models import initial
+
+    if taken.kind == "random":
+        tokenizers = _tokenizers(SOURCES[workload.model].configs, workload)
+        return initial.make(Path(taken.place), tokenizers, dtype, device.kind)
+    if taken.kind == "file":
+        # Tokenizers are in no such file: those beside it, else without CLIP's vocabulary.
+        return StableDiffusionXLPipeline.from_single_file(
+            taken.place, config=str(sdxl.CONFIGS), local_files_only=True, dtype=dtype,
+            add_watermarker=False, **_tokenizers(Path(taken.place).parent, workload),
+        )  # fmt: skip
+    return StableDiffusionXLPipeline.from_pretrained(
+        taken.place, dtype=dtype, use_safetensors=True, variant=taken.variant,
+        local_files_only=taken.kind != "hub" or taken.cached, add_watermarker=False,
+    )  # fmt: skip
+
+
+TOKENIZERS = ("tokenizer", "tokenizer_2")
+
+
+def _has_tokenizers(folder: Path) -> bool:
+    return all((folder / name / "vocab.json").is_file() for name in TOKENIZERS)
+
+
+def _tokenizers(folder: Path, workload: Workload) -> dict[str, Any]:
+    """Those in the folder, else `sdxl.tokenizers` with the words of the workload's prompts."""
+    from transformers import CLIPTokenizer
+
+    if _has_tokenizers(folder):
+        return {name: CLIPTokenizer.from_pretrained(os.fspath(folder / name)) for name in TOKENIZERS}
+    return sdxl.tokenizers(sdxl.words_of(workload.prompts))

@@ -1,0 +1,22 @@
+"""The techniques, one module each. A new one is a module here and a row in `OPTIMIZATIONS`."""
+
+from perfsuite.pipelines.optimizations.attention import NO_SDPA, SDPA
+from perfsuite.pipelines.optimizations.compilation import COMPILE
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.float8 import FP8
+from perfsuite.pipelines.optimizations.layout import CHANNELS_LAST
+from perfsuite.pipelines.optimizations.precision import BF16, FP16, FP32, TF32
+from perfsuite.pipelines.optimizations.projections import QKV
+from perfsuite.pipelines.optimizations.quantization import INT8
+from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
+from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
+from perfsuite.pipelines.technique import Optimization
+
+# In the order in which names are spelled: the order of the published ladder, each variation after its kind.
+_ALL = (
+    FP32, TF32, BF16, FP16, NO_SDPA, SDPA, CHANNELS_LAST, COMPILE, COMPILE_REGIONAL, QKV,
+    INT8, INT8_WEIGHTS, FP8,
+)  # fmt: skip
+OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
+
+__all__ = ["OPTIMIZATIONS", "NotEngagedError"]

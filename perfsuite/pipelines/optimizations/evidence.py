@@ -1,0 +1,149 @@
+"""How a `verify` looks at a pipeline: what ran, in one short generation, with nothing compiled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from perfsuite.pipelines.technique import Context
+
+
+class NotEngagedError(AssertionError):
+    """An optimization was applied, but the pipeline does not behave as if it had been."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one short eager generation did inside UNet and VAE."""
+
+    sdpa_calls: int
+    """Calls of `torch.nn.functional.scaled_dot_product_attention`."""
+    attention_calls: int
+    """Calls of attention modules, whatever their implementation."""
+    modules_run: frozenset[str]
+    """Qualified names (``unet.…``, ``vae.…``) of the modules whose forward ran."""
+    dtypes: frozenset[str]
+    """Of the floating tensors that UNet and VAE decoder returned."""
+    sdpa_of: dict[str, int] = field(default_factory=dict)
+    """`sdpa_calls` by model: ``unet`` (one forward) and ``vae``."""
+
+
+def models(pipe: Any) -> dict[str, Any]:
+    """The two models that optimizations change, uncompiled: ``unet`` and ``vae``."""
+    return {"unet": getattr(pipe.unet, "_orig_mod", pipe.unet), "vae": pipe.vae}
+
+
+def is_compiled(model: Any) -> bool:
+    """True for a compiled module, and for one that holds modules which were compiled in place."""
+    modules = model.modules() if hasattr(model, "modules") else ()
+    return hasattr(model, "_orig_mod") or any(
+        module.__dict__.get("_compiled_call_impl") is not None for module in modules
+    )
+
+
+@contextlib.contextmanager
+def eager(pipe: Any) -> Iterator[None]:
+    """Put the uncompiled UNet and `vae.decode` in place for a moment.
+
+    Hooks and function modes do not see inside compiled code, and would make it compile again.
+    """
+    unet, decode = pipe.unet, pipe.vae.__dict__.get("decode")
+    pipe.unet = getattr(unet, "_orig_mod", unet)
+    if decode is not None:
+        del pipe.vae.decode
+    # Compiled in place (`module.compile()`, `compile_repeated_blocks`): the module itself holds it.
+    in_place = {
+        module: module.__dict__["_compiled_call_impl"]
+        for model in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+        if hasattr(model, "modules")
+        for module in model.modules()
+        if module.__dict__.get("_compiled_call_impl") is not None
+    }
+    for module in in_place:
+        module._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for module, call in in_place.items():
+            module._compiled_call_impl = call
+        pipe.unet = unet
+        if decode is not None:
+            pipe.vae.decode = decode
+
+
+def attention_modules(pipe: Any) -> dict[str, Any]:
+    """Every diffusers `Attention` module of UNet and VAE by qualified name."""
+    from diffusers.models.attention_processor import Attention
+
+    return {
+        f"{root}.{name}": module
+        for root, model in models(pipe).items()
+        for name, module in model.named_modules()
+        if isinstance(module, Attention)
+    }
+
+
+def observe(pipe: Any, context: Context) -> Observation:
+    """Generate with one denoising step, eagerly, and report what ran.
+
+    The VAE's encoder takes no part in generation, so its modules never appear.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    inside: list[str] = []
+    sdpa_of: Counter[str] = Counter()
+    ran: list[str] = []
+    dtypes: set[str] = set()
+
+    class CountAttention(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if inside and func is torch.nn.functional.scaled_dot_product_attention:
+                sdpa_of[inside[-1]] += 1
+            return func(*args, **(kwargs or {}))
+
+    def note(name: str) -> Any:
+        return lambda module, args, output: ran.append(name)
+
+    def enter(root: str) -> Any:
+        return lambda module, args: inside.append(root)
+
+    def leave(module: Any, args: Any, output: Any) -> None:
+        inside.pop()
+        first = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
+        dtypes.add(str(first.dtype))
+
+    handles = []
+    roots = models(pipe)
+    try:
+        for root, model in roots.items():
+            for name, module in model.named_modules():
+                if name:
+                    handles.append(module.register_forward_hook(note(f"{root}.{name}")))
+        for root, module in (("unet", roots["unet"]), ("vae", roots["vae"].decoder)):
+            handles.append(module.register_forward_pre_hook(enter(root)))
+            handles.append(module.register_forward_hook(leave))
+        with eager(pipe), CountAttention():
+            context.generate(pipe, steps=1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    attentions = set(attention_modules(pipe))
+    return Observation(
+        sdpa_calls=sdpa_of.total(),
+        attention_calls=sum(name in attentions for name in ran),
+        modules_run=frozenset(ran),
+        dtypes=frozenset(dtypes),
+        sdpa_of=dict(sdpa_of),
+    )
+
+
+def some(names: list[str], limit: int = 3) -> str:
+    """The first few of many names, for a message."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,188 @@
+"""A technique, the variants that are made of techniques, and what a technique may know of its pipeline.
+
+The three name each other, so they are one file; nothing else of this room is known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.device.clock import now
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.watching.caches import watching
+from perfsuite.pipelines.watching.graphs import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from perfsuite.pipelines.watching.graphs import Graphs
+    from perfsuite.records import Compilation, Device, Workload
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """One technique: how to apply it, how to prove that it took hold, and where it makes sense."""
+
+    name: str
+    summary: str
+    apply: Callable[[Any, Context], None]
+    """Change the pipeline in place."""
+    verify: Callable[[Any, Context], str]
+    """Return the evidence as one line of text, or raise `NotEngagedError`."""
+    supports: Callable[[Device], str | None] = lambda device: None
+    """None, or the reason why the device cannot run it or should not."""
+    phase: int = 0
+    """Steps are applied in ascending phase."""
+    requires: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    """Names of other optimizations, with which this one makes no sense."""
+    hidden: bool = False
+    """True for a step that stands for the absence of another and is not part of a variant's name."""
+    compiles: bool = False
+    """True if the first call compiles, which is then measured."""
+    error_factor: float = 1.0
+    """By how much it may raise the error of a component (text encoder, UNet, VAE) over that of the
+    eager pipeline of the same precision; see `perfsuite.quality.budgets`."""
+    layer_error: float = 0.0
+    """Relative L2 error that it may add to the layers that it changes, and to what holds them."""
+    settings: tuple[str, ...] = ()
+    """Global settings that it changes while the pipeline lives, as patterns of the names in
+    `perfsuite.device.Snapshot`; any other that changes is a leak."""
+
+
+class ContradictionError(ValueError):
+    """A variant whose optimizations do not go together."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name and the optimizations to apply, in order; a contradictory one cannot be made."""
+
+    name: str
+    optimizations: tuple[Optimization, ...]
+
+    def __post_init__(self) -> None:
+        names = [o.name for o in self.optimizations]
+        phases = [o.phase for o in self.optimizations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ContradictionError(f"variant {self.name!r}: {name} is named twice")
+        if phases.count(0) != 1:
+            precisions = [n for n, p in zip(names, phases, strict=True) if p == 0]
+            raise ContradictionError(
+                f"variant {self.name!r}: name exactly one precision, got {' and '.join(precisions) or 'none'}"
+            )
+        for optimization in self.optimizations:
+            for other in optimization.conflicts:
+                if other in names:
+                    raise ContradictionError(
+                        f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
+                    )
+            for other in optimization.requires:
+                if other not in names:
+                    raise ContradictionError(
+                        f"variant {self.name!r}: {optimization.name} requires {other}; add it"
+                    )
+        for before, after in zip(self.optimizations, self.optimizations[1:], strict=False):
+            if before.phase > after.phase:
+                raise ContradictionError(
+                    f"variant {self.name!r}: {after.name} must be applied before {before.name}"
+                )
+
+    def __contains__(self, name: str) -> bool:
+        return any(o.name == name for o in self.optimizations)
+
+    @property
+    def precision(self) -> str:
+        """Name of the optimization that sets the precision."""
+        return self.optimizations[0].name
+
+    @property
+    def compiled(self) -> bool:
+        """True if any of its code is compiled."""
+        return any(o.compiles for o in self.optimizations)
+
+
+@dataclass
+class Context:
+    """What an optimization may know about the pipeline that it changes."""
+
+    workload: Workload
+    variant: Variant
+    device: Device
+    first_call_s: float | None = None
+    """Seconds of the first whole generation, with compilation; None before it."""
+    compilation: Compilation | None = None
+    """Where the compiled code of the first call came from."""
+    compiled: Graphs | None = None
+    """What the first call compiled; None before it, and where nothing is to be compiled."""
+    graphs: int = 0
+    """Graphs compiled so far for this pipeline."""
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Remember something that the reader of the result should know."""
+        self.notes.append(text)
+
+    def latents(self, pipe: Any, prompt: int = 0) -> Any:
+        """The first latents of a prompt: standard normal, drawn in float32 on the CPU.
+
+        Shape (batch, channels, height/8, width/8); equal on every device and, up to rounding, in every
+        precision. The first of a batch are those of a batch of one.
+        """
+        import torch
+
+        generator = torch.Generator("cpu").manual_seed(self.workload.seed + prompt)
+        factor = pipe.vae_scale_factor
+        shape = (
+            1,
+            pipe.unet.config.in_channels,
+            self.workload.height // factor,
+            self.workload.width // factor,
+        )
+        # One after the other: a larger tensor is not filled in the same order.
+        each = [
+            torch.randn(shape, generator=generator, dtype=torch.float32) for _ in range(self.workload.batch)
+        ]
+        noise = torch.cat(each)
+        return noise.to(device=self.device.kind, dtype=dtype_of(self.variant))
+
+    def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
+        """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN.
+
+        With a batch the pictures stand side by side: (height, batch x width, 3).
+        """
+        import numpy as np
+
+        images = pipe(
+            prompt=self.workload.prompts[prompt],
+            latents=self.latents(pipe, prompt),
+            num_inference_steps=steps or self.workload.steps,
+            guidance_scale=self.workload.guidance,
+            height=self.workload.height,
+            width=self.workload.width,
+            num_images_per_prompt=self.workload.batch,
+            output_type="np",
+            return_dict=False,
+            **options,
+        )[0]
+        return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
+
+    def first_call(self, pipe: Any) -> float:
+        """Seconds of the first whole generation; made once, remembered after."""
+        if self.first_call_s is None:
+            with contextlib.ExitStack() as watchers:
+                watch = watchers.enter_context(watching(compiles=self.variant.compiled))
+                record = watchers.enter_context(recording()) if self.variant.compiled else None
+                start = now()
+                self.generate(pipe)
+                self.first_call_s = now() - start
+            self.compilation = watch.found
+            if record is not None:
+                self.compiled = record.found
+                self.graphs += record.found.made or 0
+        return self.first_call_s

@@ -1,0 +1,108 @@
+"""What is generated, as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from perfsuite.pipelines.variants import UnknownNameError
+from perfsuite.records import Workload
+
+SHAPES = Workload(
+    name="shapes",
+    model="shapes",
+    width=128,
+    height=128,
+    steps=30,
+    guidance=5.0,
+    # None of them was drawn for training (`Scene.held_out`).
+    prompts=(
+        "a large green star at the top left on a blue dotted background",
+        "a small blue cross at the top right on a orange checkered background",
+        "a large white circle at the bottom left on a orange plain background",
+        "a small yellow triangle at the left on a green striped background",
+    ),
+    seed=0,
+)
+SDXL_BASE = Workload(
+    name="sdxl-base",
+    model="sdxl-base",
+    width=1024,
+    height=1024,
+    steps=30,
+    guidance=5.0,
+    # The first is the tutorial's.
+    prompts=(
+        "Astronaut in a jungle, cold color palette, muted colors, detailed, 8k",
+        "A red fox sitting on a mossy rock beside a mountain lake, morning light",
+        "A street market at night in the rain, neon signs, reflections on the ground",
+        "Still life with lemons, a pewter jug and a blue cloth, oil painting",
+    ),
+    seed=0,
+)
+WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE)}
+
+
+LEAST_SIDE, MOST_SIDE = 64, 4096
+"""Pixels. Below, the UNet's lowest level has hardly a place left; above, nothing of SDXL is meant."""
+MOST_STEPS, MOST_BATCH = 1000, 64
+"""SDXL's schedule has 1000 timesteps."""
+_FORM = "{0}@512x512+4steps+b2 (width x height, steps, batch; any of them)"
+_ITEM = re.compile(r"(?P<width>\d+)x(?P<height>\d+)|(?P<steps>\d+)steps?|b(?P<batch>\d+)")
+
+
+class SizeError(ValueError):
+    """A size, number of steps or batch that cannot be generated; the message names it and what can."""
+
+
+def get(name: str | Workload) -> Workload:
+    """A workload by its name, or one at another size as in ``sdxl-base@512x512+4steps+b2``.
+
+    Such a workload has a name of its own, the same however it is spelled. Raises `UnknownNameError`,
+    which names the nearest, or `SizeError`.
+    """
+    if isinstance(name, Workload):
+        return name
+    base, at, sizes = name.partition("@")
+    if base not in WORKLOADS:
+        if _ITEM.fullmatch(base):
+            raise SizeError(f"workload {name!r}: join sizes by +, as in {_FORM.format('sdxl-base')}")
+        raise UnknownNameError("workload", base, list(WORKLOADS))
+    return _resized(WORKLOADS[base], name, sizes) if at else WORKLOADS[base]
+
+
+def _resized(base: Workload, name: str, sizes: str) -> Workload:
+    given: dict[str, Any] = {}
+    for item in sizes.split("+"):
+        found = _ITEM.fullmatch(item)
+        if found is None:
+            raise SizeError(f"workload {name!r}: {item!r} is no size; write {_FORM.format(base.name)}")
+        for key, value in found.groupdict().items():
+            if value is not None:
+                if key in given:
+                    raise SizeError(f"workload {name!r}: {key} is given twice")
+                given[key] = int(value)
+    for key, most in (("steps", MOST_STEPS), ("batch", MOST_BATCH)):
+        if not 1 <= given.get(key, 1) <= most:
+            raise SizeError(f"workload {name!r}: {key} must be from 1 to {most}, found {given[key]}")
+    for key in ("width", "height"):
+        side = given.get(key, LEAST_SIDE)
+        if not LEAST_SIDE <= side <= MOST_SIDE:
+            raise SizeError(
+                f"workload {name!r}: {key} must be from {LEAST_SIDE} to {MOST_SIDE}, found {side}"
+            )
+        if side % 8:
+            raise SizeError(
+                f"workload {name!r}: {key} must be a multiple of 8, found {side}; "
+                f"nearest {round(side / 8) * 8}"
+            )
+    made = replace(base, **given)
+    words = []
+    if (made.width, made.height) != (base.width, base.height):
+        words.append(f"{made.width}x{made.height}")
+    if made.steps != base.steps:
+        words.append(f"{made.steps}steps")
+    if made.batch != base.batch:
+        words.append(f"b{made.batch}")
+    return replace(made, name=f"{base.name}@{'+'.join(words)}") if words else base

@@ -1,0 +1,35 @@
+"""The pytest plugin: options, parameters, fixtures, hooks. The only room that knows pytest."""
+
+from perfsuite.plugin.collection import pytest_collection_modifyitems, pytest_generate_tests
+from perfsuite.plugin.fixtures import (
+    count_gate,
+    golden_gate,
+    honest_gate,
+    latency_gate,
+    look_gate,
+    picture_gate,
+    pipeline,
+    structure_gate,
+    workbench,
+)
+from perfsuite.plugin.hooks import pytest_runtest_makereport, pytest_sessionfinish, pytest_terminal_summary
+from perfsuite.plugin.options import pytest_addoption, pytest_configure
+
+__all__ = [
+    "count_gate",
+    "golden_gate",
+    "honest_gate",
+    "latency_gate",
+    "look_gate",
+    "picture_gate",
+    "pipeline",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "structure_gate",
+    "workbench",
+]

@@ -1,0 +1,85 @@
+"""Which tests there are: one of each variant and workload, those of one variant together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from perfsuite.pipelines import unsupported, variants, workloads
+from perfsuite.plugin.stash import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.bench.workbench import Workbench
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Workload
+    from perfsuite.settings import Settings
+
+
+def chosen_of(settings: Settings) -> list[Variant]:
+    """The variants that were named, each once however it is spelled; the ladder where none was."""
+    chosen = {v.name: v for v in map(variants.get, settings.variants)}
+    return list(chosen.values()) or list(variants.LADDER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    settings = metafunc.config.stash[SETTINGS]
+    chosen = [workloads.get(name) for name in settings.workloads]
+    # These names are common words: only tests that use this plugin's fixtures are meant.
+    ours = {"pipeline", "workbench"} <= set(metafunc.fixturenames)
+    if ours:
+        pairs = [(w, v) for w in chosen for v in chosen_of(settings)]
+        metafunc.parametrize("pipeline", pairs, indirect=True, ids=[f"{w.name}-{v.name}" for w, v in pairs])
+    elif "workload" in metafunc.fixturenames and {"golden_gate", "honest_gate"} & set(metafunc.fixturenames):
+        metafunc.parametrize("workload", chosen, ids=[w.name for w in chosen])
+
+
+def pair_of(item: pytest.Item) -> tuple[Workload, Variant] | None:
+    """What a test's pipeline is built of, None for a test without one."""
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get("pipeline") if callspec is not None else None
+    return found if isinstance(found, tuple) else None
+
+
+def _skips_untimed(mark: pytest.Mark) -> bool:
+    """True for the mark by which pytest-benchmark skips tests without its fixture."""
+    return mark.name == "skip" and "--benchmark-only" in mark.kwargs.get("reason", "")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the items of one variant together, so that one pipeline at a time is in memory.
+
+    Golden pictures, the looks below the pictures and counts are part of every gate run, though nothing is
+    timed there: ``--benchmark-only`` does not skip them.
+    """
+    for item in items:
+        if {"golden_gate", "look_gate", "honest_gate", "count_gate"} & set(getattr(item, "fixturenames", ())):
+            item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
+    order: dict[tuple[str, str], int] = {}
+    for item in items:
+        pair = pair_of(item)
+        if pair is not None:
+            order.setdefault((pair[0].name, pair[1].name), len(order))
+
+    def rank(item: pytest.Item) -> int:
+        pair = pair_of(item)
+        return -1 if pair is None else order[pair[0].name, pair[1].name]
+
+    items.sort(key=rank)
+
+
+def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
+    """What will be run of the items: not what the device cannot run."""
+    pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
+    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(v, bench) is None)
+
+
+def unwanted(variant: Variant, bench: Workbench) -> str | None:
+    """Why a variant is skipped on this device, None if it is not."""
+    reason = unsupported(variant, bench.device)
+    if reason is None and not bench.settings.variants:
+        reason = variants.superseded(variant, bench.device)
+    return reason

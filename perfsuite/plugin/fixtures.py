@@ -1,0 +1,170 @@
+"""The fixtures: the run, its pipelines, and one gate each. What a gate does is in `gates`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perfsuite.pipelines import workloads
+from perfsuite.plugin.collection import chosen_of, planned, unwanted
+from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from perfsuite.bench.recovery import Elsewhere
+    from perfsuite.bench.workbench import Workbench
+    from perfsuite.pipelines import Prepared
+    from perfsuite.plugin.gates import Check
+    from perfsuite.records import Workload
+
+_GATES = {"latency_gate", "picture_gate", "look_gate"}
+"""Those that know how to ask for a pipeline which stands in another process."""
+
+
+@pytest.fixture(scope="session")
+def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    """The state of this run: pipelines, references, records."""
+    from perfsuite.bench.workbench import Workbench
+    from perfsuite.device import NoDeviceError
+    from perfsuite.pipelines import models
+    from perfsuite.plugin.status_line import StatusLine, progress_of
+    from perfsuite.store import StoreError
+
+    config = request.config
+    try:
+        settings = config.stash[SETTINGS]
+        for name in settings.workloads:  # before anything is built, and once
+            models.resolve(workloads.get(name).model, settings.weights)
+        bench = Workbench(settings)
+    except (NoDeviceError, StoreError, models.WeightsError) as error:
+        pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    line = config.stash[STATUS_LINE] = StatusLine(config)
+    bench.plan(
+        planned(request.session.items, bench),
+        chosen_of(settings),
+        deep=bool({"look_gate", "honest_gate"} & _wanted(request.session)),
+        progress=progress_of(request.session.items, bench, line),
+    )
+    config.stash[BENCH] = bench
+    yield bench
+    config.stash[STATUS_LINE].clear()
+    bench.end()
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared | Elsewhere:
+    """The pipeline of this item's workload and variant, every optimization proven to hold.
+
+    Skips with the reason where the device does not support the variant. Where CUDA was lost to this process
+    it stands in another; gates know how to ask for it there, and a test without one is skipped.
+    """
+    from perfsuite.bench.recovery import stands_elsewhere
+
+    workload, variant = request.param
+    reason = unwanted(variant, workbench)
+    if reason is not None:
+        pytest.skip(reason)
+    request.node.user_properties.append(("perfsuite.device", workbench.device.slug))
+    _forget_last_failure()
+    if {"picture_gate", "look_gate"} & _wanted(request.session):
+        # Before this pipeline is built: two at once may not fit.
+        workbench.try_reference(workload)
+    found = workbench.pipeline(workload, variant)
+    if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
+        pytest.skip(found.evidence[-1])
+    return found
+
+
+def _wanted(session: pytest.Session) -> set[str]:
+    """The fixtures that any test of this run asks for."""
+    return {name for item in session.items for name in getattr(item, "fixturenames", ())}
+
+
+def _forget_last_failure() -> None:
+    """Let go of the traceback that pytest keeps for debuggers: it holds the pipeline of a failed test."""
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+
+
+@pytest.fixture
+def latency_gate(
+    request: pytest.FixtureRequest, workbench: Workbench, benchmark: Any
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Measure a session with `benchmark` and judge it: a function from pipeline to `Check`.
+
+    With ``--benchmark-disable`` the pipeline draws one picture and nothing is judged.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.latency(test, benchmark, prepared)
+
+
+@pytest.fixture
+def picture_gate(
+    request: pytest.FixtureRequest, workbench: Workbench, benchmark: Any
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.pictures(test, benchmark, prepared)
+
+
+@pytest.fixture
+def look_gate(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[Prepared | Elsewhere, str], Check]:
+    """One look at the pipeline's numbers against float32: from pipeline and look's name to `Check`.
+
+    Looks: ``components``, ``modules``, ``loop``. All are taken at the first call for a pipeline.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared, name: gates.look(test, prepared, name)
+
+
+@pytest.fixture
+def count_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Prepared], Check]:
+    """Count what a pipeline does and compare with the stored counts: from pipeline to `Check`."""
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.counts(test, prepared)
+
+
+@pytest.fixture
+def golden_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
+    """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    test.property("device", workbench.device.slug)
+    return lambda workload: gates.golden(test, workload)
+
+
+@pytest.fixture
+def honest_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Workload], Check]:
+    """Compare honest eager pipelines of this run with their stored errors: from workload to `Check`."""
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    test.property("device", workbench.device.slug)
+    return lambda workload: gates.honest(test, workload)
+
+
+@pytest.fixture
+def structure_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable[[Prepared, str], Check]:
+    """One deterministic gate: from pipeline and name in `perfsuite.structure.gates.GATES` to `Check`.
+
+    Skips with the reason where nothing can be said, for instance what this torch does not count.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared, name: gates.structure(test, prepared, name)

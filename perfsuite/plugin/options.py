@@ -1,0 +1,54 @@
+"""The options: declared, read once, and repeated where a message says how to run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.plugin.stash import SETTINGS
+from perfsuite.settings import OPTIONS, Option, SettingsError, read
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("perfsuite", "performance and quality of image generation")
+    for option in OPTIONS:
+        if option.flag:
+            group.addoption(option.flag_name, action="store_true", default=None, help=option.help)
+        else:
+            action = "append" if option.several else "store"
+            group.addoption(option.flag_name, action=action, metavar=option.metavar, help=option.help)
+        parser.addini(option.ini, f"{option.help} ({option.flag_name})", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    def given(option: Option) -> Any:
+        return config.getoption(option.flag_name.lstrip("-").replace("-", "_"))
+
+    def from_ini(option: Option) -> Any:
+        return config.getini(option.ini)
+
+    try:
+        settings = read(given, from_ini, config.rootpath)
+        for name in settings.workloads:
+            workloads.get(name)
+        for name in settings.variants:
+            variants.get(name)
+    except (SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError) as error:
+        raise pytest.UsageError(f"perfsuite: {error}") from error
+    config.stash[SETTINGS] = settings
+    config.addinivalue_line(
+        "markers",
+        "structure: deterministic gates of what a pipeline does, and the defects planted to test them",
+    )
+    # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
+    # no second error; raised at the end of an interrupted run it would even break pytest.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
+
+
+def repeated(config: pytest.Config) -> list[str]:
+    """Options of this command line without which a repeat would measure, or store, something else."""
+    given = {name: config.getoption(f"perf_{name}") for name in ("device", "weights", "baselines")}
+    return [f"--perf-{name}={value}" for name, value in given.items() if value is not None]

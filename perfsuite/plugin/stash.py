@@ -1,0 +1,25 @@
+"""What the plugin keeps with pytest's own objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from perfsuite.bench.workbench import Workbench
+    from perfsuite.settings import Settings
+
+
+class ClearableLine(Protocol):
+    """What hooks need to know of the status line."""
+
+    def clear(self) -> None:
+        """Take the line away, for what pytest writes in its place."""
+
+
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+BENCH: pytest.StashKey[Workbench] = pytest.StashKey()
+STATUS_LINE: pytest.StashKey[ClearableLine] = pytest.StashKey()
+SAID: pytest.StashKey[list[str]] = pytest.StashKey()
+"""Of a test: level, title and message of its annotation on GitHub."""

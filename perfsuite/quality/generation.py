@@ -1,0 +1,181 @@
+"""What float32 did in one generation: every component's inputs and outputs, the latents of each step."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.optimizations.precision import is_upcast
+from perfsuite.quality.relative_errors import QualityError
+from perfsuite.quality.taps import listening, replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from perfsuite.pipelines.technique import Context
+    from perfsuite.records import Workload
+
+ENCODERS = ("text_encoder", "text_encoder_2")
+COMPONENTS = (*ENCODERS, "unet", "vae")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One prompt's generation, all on the CPU in float32."""
+
+    tensors: dict[str, Any]
+    """``<encoder>.tokens`` (1, 77), ``<encoder>.hidden`` (1, 77, width; penultimate), ``<encoder>.first``
+    (the encoder's first output), ``embeds`` (2, 77, width), ``pooled`` (2, width), ``time_ids`` (2, 6),
+    ``sigmas`` (steps + 1,), ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the
+    UNet was given and gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w)
+    and ``decoded`` (1, 3, height, width). With a batch all but the encoders', ``sigmas`` and ``timesteps``
+    have so many times 1 or 2."""
+    picture: np.ndarray
+
+    def __getitem__(self, name: str) -> Any:
+        return self.tensors[name]
+
+    @property
+    def steps(self) -> int:
+        """Denoising steps."""
+        return len(self.tensors["timesteps"])
+
+
+class PromptError(QualityError):
+    """A prompt that the model would not see as it is written."""
+
+
+def check_prompts(pipe: Any, workload: Workload) -> None:
+    """Raise `PromptError` for a prompt that is empty, or that the tokenizers would cut."""
+    for prompt in workload.prompts:
+        if not prompt.strip():
+            raise PromptError(f"workload {workload.name!r}: a prompt is empty; write what to draw")
+        for name in ("tokenizer", "tokenizer_2"):
+            tokenizer = getattr(pipe, name, None)
+            if tokenizer is None:
+                continue
+            count, most = len(tokenizer(prompt).input_ids), tokenizer.model_max_length
+            if count > most:
+                raise PromptError(
+                    f"workload {workload.name!r}: {prompt[:60]!r}… has {count} tokens, {name} takes {most}: "
+                    f"the rest would be cut; shorten it"
+                )
+
+
+def _kept(tensor: Any) -> Any:
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        tensor = torch.tensor(tensor)
+    tensor = tensor.detach().to("cpu", copy=True)
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def record(pipe: Any, context: Context, prompt: int) -> Trace:
+    """Draw one prompt with the (eager) pipeline and keep what passed between its components."""
+    import torch
+
+    tensors: dict[str, Any] = {}
+    rows: dict[str, list[Any]] = {"timesteps": [], "samples": [], "noise": [], "latents": []}
+
+    def hear_encoder(name: str) -> Any:
+        def heard(args: Any, kwargs: Any, output: Any) -> None:
+            # The first call is the prompt's; a second would be the negative prompt's.
+            tensors.setdefault(f"{name}.tokens", _kept(args[0]))
+            tensors.setdefault(f"{name}.hidden", _kept(output.hidden_states[-2]))
+            tensors.setdefault(f"{name}.first", _kept(output[0]))
+
+        return heard
+
+    def hear_unet(args: Any, kwargs: Any, output: Any) -> None:
+        rows["samples"].append(_kept(args[0]))
+        rows["timesteps"].append(_kept(args[1]).reshape(()))
+        rows["noise"].append(_kept(output[0]))
+        conditions = kwargs["added_cond_kwargs"]
+        tensors.setdefault("embeds", _kept(kwargs["encoder_hidden_states"]))
+        tensors.setdefault("pooled", _kept(conditions["text_embeds"]))
+        tensors.setdefault("time_ids", _kept(conditions["time_ids"]))
+        tensors.setdefault("sigmas", _kept(pipe.scheduler.sigmas))
+
+    def hear_decode(args: Any, kwargs: Any, output: Any) -> None:
+        tensors["decoder_input"], tensors["decoded"] = _kept(args[0]), _kept(output[0])
+
+    def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+        rows["latents"].append(_kept(values["latents"]))
+        return {}
+
+    listeners = {name: listening(getattr(pipe, name), hear_encoder(name)) for name in ENCODERS}
+    with replaced(
+        pipe,
+        unet=listening(pipe.unet, hear_unet),
+        decode=listening(pipe.vae.decode, hear_decode),
+        **listeners,
+    ):
+        picture = context.generate(pipe, prompt, callback_on_step_end=after_step)
+    tensors.update({name: torch.stack(items) for name, items in rows.items()})
+    return Trace(tensors, picture)
+
+
+def _cast(tensor: Any, context: Context) -> Any:
+    return tensor.to(device=context.device.kind, dtype=dtype_of(context.variant))
+
+
+def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[Any, Any]:
+    """Penultimate hidden states and first output of a text encoder on the recorded tokens."""
+    import torch
+
+    with torch.no_grad():
+        tokens = trace[f"{name}.tokens"].to(context.device.kind)
+        output = getattr(pipe, name)(tokens, output_hidden_states=True)
+    return output.hidden_states[-2], output[0]
+
+
+def call_unet(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
+    """The UNet's output (2, 4, h, w) on the inputs that float32 had in this step.
+
+    The call is spelled as the pipeline spells it, so that compiled code is used as it is.
+    """
+    import torch
+
+    with torch.no_grad():
+        output = pipe.unet(
+            _cast(trace["samples"][step], context),
+            trace["timesteps"][step].to(context.device.kind),
+            encoder_hidden_states=_cast(trace["embeds"], context),
+            timestep_cond=None,
+            cross_attention_kwargs=None,
+            added_cond_kwargs={
+                "text_embeds": _cast(trace["pooled"], context),
+                "time_ids": _cast(trace["time_ids"], context),
+            },
+            return_dict=False,
+        )[0]
+        return output.clone()  # a CUDA graph's next replay writes into it
+
+
+def call_vae(pipe: Any, context: Context, trace: Trace, decode: Any = None) -> Any:
+    """The VAE decoder's output (1, 3, height, width) on the latents that float32 decoded."""
+    import torch
+
+    with torch.no_grad(), decoding(pipe):
+        latents = trace["decoder_input"].to(device=context.device.kind, dtype=pipe.vae.dtype)
+        return (decode or pipe.vae.decode)(latents, return_dict=False)[0].clone()
+
+
+@contextlib.contextmanager
+def decoding(pipe: Any) -> Iterator[None]:
+    """As the pipeline does: a float16 VAE whose config asks for it is in float32 while it decodes."""
+    import torch
+
+    upcast = is_upcast(pipe)
+    if upcast:
+        pipe.vae.to(dtype=torch.float32)
+    try:
+        yield
+    finally:
+        if upcast:
+            pipe.vae.to(dtype=torch.float16)

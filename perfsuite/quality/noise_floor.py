@@ -1,0 +1,91 @@
+"""The noise floor: how far honest runs of each variant are from float32, prompt by prompt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from perfsuite.device import fingerprint, versions
+from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
+from perfsuite.quality.metrics import broken, ssim
+from perfsuite.quality.reference import record_reference
+from perfsuite.quality.thresholds import MARGIN, threshold_of
+from perfsuite.store import PromptThreshold, Thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Device, Workload
+
+SEED_STEP = 1000
+"""Between the seeds that are tried: prompts take the seeds that follow a workload's own."""
+
+
+class NoiseError(RuntimeError):
+    """An honest run that drew a broken picture: there is no noise floor to measure."""
+
+
+def measure_noise(
+    workload: str | Workload,
+    chosen: Sequence[str | Variant],
+    device: str | Device = "auto",
+    seeds: int = 3,
+    *,
+    weights: str = "auto",
+    forced: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Thresholds:
+    """Draw every prompt with several seeds in float32 and in each variant; eager CPU variants also
+    with one thread. The floor of a prompt is the least SSIM seen.
+
+    `forced` also runs what the device does not support for speed alone (float16 on a CPU).
+    """
+    workload = workloads.get(workload)
+    device = fingerprint(device) if isinstance(device, str) else device
+    tried = [replace(workload, seed=workload.seed + SEED_STEP * i) for i in range(seeds)]
+    references = []
+    for one in tried:
+        progress(f"{one.name} float32, seed {one.seed}")
+        references.append(record_reference(one, device, weights, deep=False).pictures)
+    found: dict[str, dict[str, PromptThreshold]] = {}
+    for variant in map(variants.get, chosen):
+        reason = unsupported(variant, device)
+        if reason is not None and not forced:
+            progress(f"{variant.name}: left out, {reason}")
+            continue
+        values: dict[str, list[float]] = defaultdict(list)
+        for held in _machines(device, variant):
+            prepared = prepare(tried[0], variant, held, weights, forced=forced)
+            try:
+                for one, pictures in zip(tried, references, strict=True):
+                    progress(f"{variant.name}: {held.count} threads, seed {one.seed}")
+                    context = replace(prepared.context, workload=one)
+                    for i, (prompt, reference) in enumerate(zip(one.prompts, pictures, strict=True)):
+                        picture = context.generate(prepared.pipe, i)
+                        reason = broken(picture)
+                        if reason is not None:
+                            raise NoiseError(f"{variant.name}, {prompt!r}: {reason}")
+                        values[prompt].append(ssim(picture, reference))
+            finally:
+                release(prepared.pipe)
+        found[variant.name] = {
+            prompt: PromptThreshold(floor := min(seen), len(seen), threshold_of(floor))
+            for prompt, seen in values.items()
+        }
+    return Thresholds(
+        workload=workload.name,
+        protocol=workload.protocol,
+        margin=MARGIN,
+        measured_on=f"{device.name}, {device.count} threads" if device.kind == "cpu" else device.name,
+        versions=versions(),
+        variants=found,
+    )
+
+
+def _machines(device: Device, variant: Variant) -> list[Device]:
+    """The device, and for eager variants on a CPU the same with one thread: other sums, same model."""
+    if device.kind != "cpu" or device.count == 1 or variant.compiled:
+        return [device]
+    return [device, replace(device, count=1)]

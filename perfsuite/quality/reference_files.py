@@ -1,0 +1,202 @@
+"""The files of a stored float32 reference, and the key of all that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from perfsuite.device import versions
+from perfsuite.pipelines import models
+from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.quality.generation import Trace
+from perfsuite.quality.modules import ModuleRecord
+from perfsuite.quality.relative_errors import Errors, Place, QualityError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.records import Device, Workload
+
+FORMAT = 3
+ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
+"""Variables with these beginnings may change float32 results."""
+OWN_SOURCES = (
+    "quality", "pipelines/optimizations", "pipelines/building.py", "pipelines/technique.py",
+    "pipelines/dtypes.py", "pipelines/models/sources.py", "pipelines/models/initial.py",
+)  # fmt: skip
+"""Files and folders of this package that compute what a reference holds."""
+
+
+class WrongReferenceError(QualityError):
+    """A reference that does not belong to the pipeline, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What honest eager pipelines of one precision deviate from float32, look by look."""
+
+    errors: dict[str, Errors]
+    """By look: ``components``, ``modules``, ``loop``, ``free`` (the real run's latents)."""
+    ssim: tuple[float, ...]
+    """SSIM of each prompt's picture."""
+
+
+class Stored(NamedTuple):
+    """What the files of a reference hold."""
+
+    traces: tuple[Trace, ...]
+    modules: tuple[ModuleRecord, ...]
+    structure: dict[str, dict[str, Any]]
+    """Architecture of the components."""
+    yardsticks: dict[str, Yardstick]
+
+
+def content_key(workload: Workload, device: Device, weights: str) -> str:
+    """Hash of all that float32 results depend on."""
+    import torch
+
+    held = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
+    parts = {
+        "format": FORMAT,
+        "workload": asdict(workload),
+        "weights": models.digest(workload, weights),
+        "device": [device.kind, device.name, device.count, dict(device.details)],
+        "versions": versions(),
+        "torch": [torch.version.git_version, torch.__config__.show()],
+        "sources": _sources_stamp(),
+        "environment": held,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _sources_stamp() -> str:
+    """Changes when a source file of what computes the pictures does: versions stay while one edits."""
+    import diffusers
+    import transformers
+
+    import perfsuite
+
+    stamp = hashlib.sha256()
+    roots = {
+        diffusers: ("models", "pipelines/stable_diffusion_xl", "schedulers", "image_processor.py"),
+        transformers: ("models/clip", "modeling_utils.py", "masking_utils.py"),
+        perfsuite: OWN_SOURCES,
+    }
+    for package, parts in roots.items():
+        root = Path(str(package.__file__)).parent
+        for part in parts:
+            top = root / part
+            for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+                status = path.stat()
+                stamp.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return stamp.hexdigest()
+
+
+def save(
+    folder: Path, workload: Workload, traces: Sequence[Trace], records: Sequence[ModuleRecord], structure: Any
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    for number, trace in enumerate(traces):
+        tensors = {**trace.tensors, "picture": torch.from_numpy(trace.picture)}
+        save_file({k: t.contiguous() for k, t in tensors.items()}, folder / f"trace-{number}.safetensors")
+    document = {
+        "format": FORMAT,
+        "workload": asdict(workload),
+        "structure": structure,
+        "modules": [[r.place.key, r.file, r.kind] for r in records],
+    }
+    (folder / "reference.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def write_yardstick(modules: Path, precision: str, yardstick: Yardstick) -> None:
+    document = {
+        "errors": {
+            look: [[p.key, e] for p, e in errors.items()] for look, errors in yardstick.errors.items()
+        },
+        "ssim": yardstick.ssim,
+    }
+    path = modules.parent / f"yardstick-{precision}.json"
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(document) + "\n")
+    os.replace(temporary, path)
+
+
+def read(folder: Path, workload: Workload) -> Stored:
+    """What `save` and `write_yardstick` stored.
+
+    Raises `WrongReferenceError` if a file is missing or damaged, or belongs to another workload.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "reference.json"
+    try:
+        document = json.loads(path.read_text())
+        if document["format"] != FORMAT:
+            raise WrongReferenceError(
+                f"{path}: format {document['format']!r}, wanted {FORMAT}; delete {folder}"
+            )
+        stored = document["workload"]
+        for name, value in json.loads(json.dumps(asdict(workload))).items():
+            if stored[name] != value:
+                raise WrongReferenceError(
+                    f"{path}: recorded with {name} {stored[name]!r}, wanted {value!r}; delete {folder}"
+                )
+        traces = []
+        for number in range(len(workload.prompts)):
+            path = folder / f"trace-{number}.safetensors"
+            tensors = load_file(path)
+            picture = tensors.pop("picture").numpy()
+            if len(tensors["timesteps"]) != len(tensors["latents"]):
+                raise ValueError("steps and latents differ in number")
+            traces.append(Trace(tensors, picture))
+        path = folder / "reference.json"
+        structure = document["structure"]
+        records = tuple(ModuleRecord(Place.from_key(k), f, kind) for k, f, kind in document["modules"])
+        for entry in records:
+            if not (folder / "modules" / entry.file).is_file():
+                raise ValueError(f"modules/{entry.file} is missing")
+        yardsticks = {}
+        for precision in NAMES:
+            path = folder / f"yardstick-{precision}.json"
+            if path.exists():
+                yardsticks[precision] = _read_yardstick(path)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WrongReferenceError(
+            f"{path}: the stored reference is damaged ({type(error).__name__}: {error}); "
+            f"delete the folder {folder} and run again"
+        ) from error
+    return Stored(tuple(traces), records, structure, yardsticks)
+
+
+def _read_yardstick(path: Path) -> Yardstick:
+    document = json.loads(path.read_text())
+    errors = {
+        look: {Place.from_key(key): float(error) for key, error in entries}
+        for look, entries in document["errors"].items()
+    }
+    return Yardstick(errors, tuple(document["ssim"]))
+
+
+ASIDE = ".perfsuite-reference-"
+KEPT = 4
+"""Stored references of a workload; the oldest beyond it are deleted."""
+
+
+def prune(folder: Path) -> None:
+    name = folder.name.rpartition("-")[0]
+    for left in folder.parent.glob(f"{ASIDE}*"):  # by a recording that was killed
+        if time.time() - left.stat().st_mtime > 86400.0:
+            shutil.rmtree(left, ignore_errors=True)
+    beside = (p for p in folder.parent.iterdir() if p.is_dir() and p != folder)
+    stored = [p for p in beside if p.name.rpartition("-")[0] == name]
+    for path in sorted(stored, key=lambda p: p.stat().st_mtime)[: max(0, len(stored) - KEPT + 1)]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""What the rooms hand to each other: frozen data, no behaviour beyond refusing nonsense.
+
+Plain dataclasses, one file a subject, so that importing them costs nothing; `perfsuite.store` validates them
+against these annotations (with pydantic) when they come from a file. Every quantity carries its unit in its
+name: seconds (``_s``), bytes (``_bytes``). No type of another room stands here.
+"""
+
+from perfsuite.records.counts import CountChange, Counts, CountVerdict, StructureCheck
+from perfsuite.records.device import Device
+from perfsuite.records.entry import Entry
+from perfsuite.records.finding import Finding, Health
+from perfsuite.records.quality import (
+    Deviation,
+    DriftCurve,
+    Exhibits,
+    Look,
+    Numbers,
+    PictureFiles,
+    PictureScore,
+    PictureStatus,
+    Quality,
+)
+from perfsuite.records.run import Result, Run
+from perfsuite.records.session import CodeSource, Compilation, Hot, Limits, Profile, Relative, Session, Stages
+from perfsuite.records.units import Bytes, Count, Seconds
+from perfsuite.records.verdict import Cause, Status, Verdict
+from perfsuite.records.workload import Workload
+
+__all__ = [
+    "Bytes",
+    "Cause",
+    "CodeSource",
+    "Compilation",
+    "Count",
+    "CountChange",
+    "CountVerdict",
+    "Counts",
+    "Deviation",
+    "Device",
+    "DriftCurve",
+    "Entry",
+    "Exhibits",
+    "Finding",
+    "Health",
+    "Hot",
+    "Limits",
+    "Look",
+    "Numbers",
+    "PictureFiles",
+    "PictureScore",
+    "PictureStatus",
+    "Profile",
+    "Quality",
+    "Relative",
+    "Result",
+    "Run",
+    "Seconds",
+    "Session",
+    "Stages",
+    "Status",
+    "StructureCheck",
+    "Verdict",
+    "Workload",
+]

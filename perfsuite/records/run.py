@@ -1,0 +1,44 @@
+"""All that one invocation of the suite found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perfsuite.records.counts import Counts, CountVerdict
+from perfsuite.records.device import Device
+from perfsuite.records.quality import Exhibits, PictureScore, Quality
+from perfsuite.records.session import Session
+from perfsuite.records.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that one run found out about one variant of one workload."""
+
+    workload: str
+    variant: str
+    protocol: str
+    session: Session | None = None
+    verdict: Verdict | None = None
+    quality: Quality | None = None
+    evidence: tuple[str, ...] = ()
+    """One line an optimization: the proof that it took hold."""
+    timed: PictureScore | None = None
+    """The picture of the last timed call, where the run has a float32 reference."""
+    counts: Counts | None = None
+    counted: CountVerdict | None = None
+    """On the counts; None where they were not judged."""
+    exhibits: Exhibits | None = None
+    """None unless a report was asked for."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One invocation of the suite on one device."""
+
+    id: str
+    date: str
+    device: Device
+    results: tuple[Result, ...]
+    chosen: tuple[str, ...] = ()
+    """``workload/variant`` of all that was to run, in order; empty in files of before it was recorded."""

@@ -1,0 +1,156 @@
+"""What one fresh process measured of one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt, MinLen
+
+from perfsuite.records.units import Bytes, Seconds
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the time of one call goes, from one instrumented call beside the timed ones."""
+
+    text_encoders_s: Annotated[float, Ge(0)]
+    steps_s: tuple[Annotated[float, Ge(0)], ...]
+    """Each denoising step: UNet, guidance and scheduler."""
+    vae_s: Annotated[float, Ge(0)]
+    other_s: Annotated[float, Ge(0)]
+    """The rest: preparing latents, converting the picture."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The arithmetic of a call, and the ceiling of the device that ran it."""
+
+    text_flop: Annotated[int, Ge(0)]
+    """Floating point operations of the text encoders; a multiplication and an addition are two."""
+    step_flop: Annotated[int, Ge(0)]
+    """Of one denoising step, with guidance."""
+    vae_flop: Annotated[int, Ge(0)]
+    product_flop_per_s: Annotated[float, Gt(0)]
+    """Of a large matrix product in the variant's precision, measured in the same process."""
+    copy_bytes_per_s: Annotated[float, Gt(0)]
+    """Of a large copy, reads and writes."""
+
+    def share(self, flop: int, seconds: float) -> float:
+        """What part of the product's rate was reached, as a fraction."""
+        return flop / seconds / self.product_flop_per_s
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profiled call on a GPU, apart from the timed ones."""
+
+    kernels: Annotated[int, Ge(0)]
+    """Launched: kernels, copies and fills."""
+    busy_s: Annotated[float, Ge(0)]
+    """During which the GPU ran any of them."""
+    wall_s: Annotated[float, Gt(0)]
+
+    @property
+    def busy(self) -> float:
+        """The GPU's busy share of the call, a fraction."""
+        return self.busy_s / self.wall_s
+
+    @property
+    def host_bound(self) -> bool:
+        """Whether the GPU waited for more than a tenth of the call: faster kernels would not help much."""
+        return self.busy < 0.9
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Latency in units of a reference variant's, both measured in turns of single denoising steps.
+
+    It moves far less with the machine than seconds do, and can be compared next month.
+    """
+
+    reference: str
+    """Name of the variant that is 1."""
+    ratio: Annotated[tuple[Seconds, ...], MinLen(1)]
+    """Of each pair of calls, in order; below 1 is faster than the reference."""
+
+
+@dataclass(frozen=True)
+class Hot:
+    """One operator of a profiled call, or one kernel of a GPU."""
+
+    calls: Annotated[int, Ge(0)]
+    self_s: Annotated[float, Ge(0)]
+    """Without what it called; of all calls together."""
+
+
+class CodeSource(StrEnum):
+    """Where the compiled code of a first call came from."""
+
+    COLD = "cold"
+    """Every graph was compiled."""
+    PARTLY = "partly cold"
+    """Some graphs were compiled, others found."""
+    WARM = "warm"
+    """Every graph was found in torch's cache folder."""
+    ARTIFACT = "artifact"
+    """Every graph was found, and some only since the artifact file was loaded."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How the first call came by its compiled code, by the counters of torch's caches."""
+
+    source: CodeSource
+    hits: Annotated[int, Ge(0)]
+    """Graphs that were found."""
+    misses: Annotated[int, Ge(0)]
+    """Graphs that had to be compiled."""
+    artifact_bytes: Bytes | None = None
+    """Size of the artifact file that was loaded before; None where there was none."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One fresh process measuring one benchmark, after warm-up. This is what baselines store."""
+
+    id: str
+    date: str
+    """ISO 8601, UTC."""
+    latency_s: Annotated[tuple[Seconds, ...], MinLen(1)]
+    """Raw samples in order, each one synchronised call."""
+    peak_memory_bytes: Bytes
+    """Peak while the timed calls ran: allocated (CUDA) or resident set of the process (CPU)."""
+    first_call_s: Annotated[float, Ge(0)]
+    """The first call of all, with compilation."""
+    compile_s: Annotated[float, Ge(0)] | None
+    """First call less the median call; None where nothing is compiled."""
+    warmup_s: tuple[Seconds, ...]
+    """Calls between the first and the timed ones."""
+    warmup_steady: bool
+    """False if the warm-up ended at its limit and not by its rule."""
+    stages: Stages | None
+    versions: Mapping[str, str]
+    conditions: Mapping[str, float | str]
+    """The machine's state: threads, load; on a GPU clocks, heat, power and other processes, each the least,
+    the middle and the greatest of the readings between rounds."""
+    wall_s: Annotated[float, Ge(0)]
+    """All that this benchmark took: building, warming up, measuring."""
+    commit: str | None = None
+    relative: Relative | None = None
+    """None where it was not measured: the reference itself, or no memory for two pipelines."""
+    throttled_s: tuple[Seconds, ...] = ()
+    """Samples that were taken while the GPU had lowered its clocks for heat or hardware; not among
+    `latency_s` unless all are."""
+    profile: Profile | None = None
+    """None on a CPU."""
+    limits: Limits | None = None
+    """None in sessions that were stored before it was measured."""
+    compilation: Compilation | None = None
+    """None where nothing is compiled, where torch's counters said nothing, and in older files."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Global settings that differ from torch's own defaults, as text; empty in older files."""
+    hot: Mapping[str, Hot] = field(default_factory=dict)
+    """Where a short profiled call, apart from the timed ones, spent its time; empty unless asked for."""

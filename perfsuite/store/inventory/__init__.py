@@ -1,0 +1,28 @@
+"""What is stored of latencies: described, compared with other files, and pruned of what nothing uses."""
+
+from perfsuite.store.inventory.describing import (
+    Described,
+    DeviceBaselines,
+    age_days,
+    describe,
+    find,
+    load_all,
+)
+from perfsuite.store.inventory.differing import Difference, NothingToCompareError, differences, read_side
+from perfsuite.store.inventory.pruning import Pruned, Rule, prune
+
+__all__ = [
+    "Described",
+    "DeviceBaselines",
+    "Difference",
+    "NothingToCompareError",
+    "Pruned",
+    "Rule",
+    "age_days",
+    "describe",
+    "differences",
+    "find",
+    "load_all",
+    "prune",
+    "read_side",
+]

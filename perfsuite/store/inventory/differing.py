@@ -1,0 +1,121 @@
+"""Two baseline files, or two versions of one: what became slower, and what is in one of them only."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfsuite import decision
+from perfsuite.decision.basis import judge_sessions
+from perfsuite.records import Status, Verdict
+from perfsuite.store import StoreError, parse_baselines
+from perfsuite.store.files import read_bytes
+
+if TYPE_CHECKING:
+    from perfsuite.records import Entry
+    from perfsuite.store import BaselineFile
+
+GIT_LIMIT_S = 60.0
+
+
+class NothingToCompareError(ValueError):
+    """A side that is not there, or that git does not give; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One entry on both sides."""
+
+    key: str
+    """``<workload>/<variant>``."""
+    verdict: Verdict | None
+    """None where there is nothing to judge: it is on one side only, or its sessions are the same."""
+    before: int
+    after: int
+    """Sessions; 0: not there."""
+    added: int
+    """Sessions that only the later side has; they are what is judged."""
+    versions: tuple[tuple[str, str, str], ...]
+    """Package, version before, version after: of the last session of either side, where they differ."""
+
+
+def read_side(path: Path, ref: str | None = None) -> BaselineFile:
+    """A baseline file as it is, or as it was in a git ref (branch, tag or commit).
+
+    Raises:
+        NothingToCompareError: no such file, or git does not give it.
+        StoreError: it is bad.
+    """
+    if ref is None:
+        raw = read_bytes(path)
+        if raw is None:
+            raise NothingToCompareError(f"{path}: no such file")
+        return parse_baselines(raw, path)
+    raw = _git_show(path, ref)
+    return parse_baselines(raw, Path(f"{ref}:{path}"), "take another ref")
+
+
+def _git_show(path: Path, ref: str) -> bytes:
+    folder = path.absolute().parent
+    commit = _git(
+        folder, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}", what=f"ref {ref!r}"
+    )
+    # Resolved first: a ref that begins with a dash would be read as an option.
+    where = f"{commit.decode().strip()}:./{path.name}"
+    return _git(folder, "show", where, what=f"{path} in {ref!r}")
+
+
+def _git(folder: Path, *arguments: str, what: str) -> bytes:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=GIT_LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NothingToCompareError(f"{what}: {error}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise NothingToCompareError(f"{what}: {said[-1] if said else 'git gives no reason'}")
+    return done.stdout
+
+
+def differences(before: BaselineFile, after: BaselineFile) -> list[Difference]:
+    """Every entry of either side, by name. Raises `StoreError` for samples that cannot be compared."""
+    found = []
+    for key in sorted({*before.entries, *after.entries}):
+        old, new = before.entries.get(key), after.entries.get(key)
+        if old is None or new is None:
+            counts = (len(old.sessions) if old else 0, len(new.sessions) if new else 0)
+            found.append(Difference(key, None, *counts, counts[1], ()))
+            continue
+        found.append(_difference(key, old, new, before, after))
+    return found
+
+
+def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: BaselineFile) -> Difference:
+    known = {session.id for session in old.sessions}
+    fresh = [session for session in new.sessions if session.id not in known]
+    verdict: Verdict | None = None
+    if before.device.slug != after.device.slug:
+        detail = f"measured on {before.device.name}, then on {after.device.name}"
+        verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
+    elif old.protocol != new.protocol:
+        detail = f"measured with {old.protocol!r}, then with {new.protocol!r}"
+        verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
+    elif fresh:
+        try:
+            verdict, _ = judge_sessions(old, fresh, after.device.kind)
+        except ValueError as error:
+            raise StoreError(f"entry {key!r}: {error}") from error
+    then, now = old.sessions[-1].versions, new.sessions[-1].versions
+    moved = tuple(
+        (name, then.get(name, "absent"), now.get(name, "absent"))
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    )
+    return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved)
+
+
+def regressed(found: list[Difference]) -> list[Difference]:
+    """Those that a gate would fail."""
+    return [d for d in found if d.verdict is not None and d.verdict.status is Status.REGRESSED]

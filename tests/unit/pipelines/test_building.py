@@ -1,0 +1,78 @@
+"""What a build that fails leaves behind: no changed setting, and no call to a GPU that is lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from perfsuite import pipelines
+from perfsuite.pipelines import building, models
+
+ILLEGAL = "CUDA error: an illegal memory access was encountered"
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], list[str]]:
+    """Make loading fail after it changed a setting; what is asked of CUDA, which seems to be in use."""
+    import torch
+
+    asked: list[str] = []
+
+    def make(error: Exception) -> list[str]:
+        def load(*arguments: Any) -> None:
+            torch.backends.cudnn.benchmark = True
+            raise error
+
+        monkeypatch.setattr(models, "load", load)
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: asked.append("empty_cache"))
+        return asked
+
+    return make
+
+
+@pytest.mark.parametrize(("said", "asked"), [("no such file", ["empty_cache"]), (ILLEGAL, [])])
+def test_a_build_that_fails(failing: Callable[[Exception], list[str]], said: str, asked: list[str]) -> None:
+    """It says what it was doing; memory is given back, unless CUDA is lost."""
+    import torch
+
+    calls = failing(RuntimeError(said))
+    with pytest.raises(RuntimeError, match=said) as found:
+        pipelines.prepare("shapes", "fp32", "cpu")
+    assert found.value.__notes__ == ["while loading weights"]
+    assert calls == asked
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_a_device_that_is_lost_when_memory_is_given_back(
+    failing: Callable[[Exception], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kernel did shows there: it is said, and settings are put back all the same."""
+    import torch
+
+    failing(RuntimeError("something else"))
+
+    def empty_cache() -> None:
+        raise RuntimeError(ILLEGAL)
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", empty_cache)
+    with pytest.raises(RuntimeError, match=ILLEGAL):
+        pipelines.prepare("shapes", "fp32", "cpu")
+    assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_build_that_fails_beside_a_pipeline_leaves_its_compiled_code(
+    failing: Callable[[Exception], list[str]], beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The float32 reference may not fit beside a compiled rung, which is to be looked at after."""
+    import torch
+
+    failing(RuntimeError("no room"))
+    resets: list[int] = []
+    monkeypatch.setattr(torch._dynamo, "reset", lambda: resets.append(1))
+    monkeypatch.setattr(building, "_OPEN", {1: object()} if beside else {})
+    with pytest.raises(RuntimeError, match="no room"):
+        pipelines.prepare("shapes", "fp32", "cpu")
+    assert len(resets) == (not beside)
+    assert not torch.backends.cudnn.benchmark
