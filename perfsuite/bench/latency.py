@@ -106,7 +106,7 @@ class Latency:
             )
         kind = self._hand.device.kind
         verdict, basis = judging.judge(entry, session, kind)
-        if not self._confirmation.wanted(verdict):
+        if not self._confirmation.wanted(entry, session, verdict, basis):
             return verdict
         key = key_of(workload, variant)
         try:
@@ -114,7 +114,6 @@ class Latency:
                 entry,
                 session,
                 verdict,
-                basis,
                 kind,
                 lambda: self._fresh_session(workload, variant),
                 lambda line: self._hand.progress(key, line),

@@ -7,7 +7,7 @@ name: seconds (``_s``), bytes (``_bytes``). No type of another room stands here.
 
 from perfsuite.records.counts import CountChange, Counts, CountVerdict, StructureCheck
 from perfsuite.records.device import Device
-from perfsuite.records.entry import Entry
+from perfsuite.records.entry import ANCHOR, RECENT, Entry
 from perfsuite.records.finding import Finding, Health
 from perfsuite.records.quality import (
     Deviation,
@@ -27,6 +27,8 @@ from perfsuite.records.verdict import Cause, Status, Verdict
 from perfsuite.records.workload import Workload
 
 __all__ = [
+    "ANCHOR",
+    "RECENT",
     "Bytes",
     "Cause",
     "CodeSource",
