@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FIXED_WORK = "fixed work"
 """Name of the reference that is not made of torch."""
 RATIO_TOLERANCE = 0.05
-"""Slowdown of a ratio that is accepted on a CPU: with 4 % half of all unchanged code stays INCONCLUSIVE, where
+"""Slowdown of a ratio that is accepted on a CPU. With 4 % half of all unchanged code stays INCONCLUSIVE where
 three stored sessions scatter by 2.6 %, as those of bf16 do."""
 
 

@@ -10,11 +10,11 @@ from annotated_types import MinLen
 from perfsuite.records.session import Session
 
 ANCHOR = 5
-"""Sessions that were recorded first: they stay, so that what is appended night by night cannot carry the baseline
-along."""
+"""Sessions that were recorded first. They stay, so that what is appended night by night cannot carry the
+baseline along."""
 RECENT = 15
-"""Sessions that were recorded last: with the first ones all that is kept. More than the statistics gain from, and
-few enough that a file stays reviewable."""
+"""Sessions that were recorded last: with the first ones all that is kept. More than the statistics gain from,
+and few enough that a file stays reviewable."""
 
 
 @dataclass(frozen=True)
