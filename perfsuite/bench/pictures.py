@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from perfsuite.bench.hand import Hand
     from perfsuite.bench.ledger import Ledger
     from perfsuite.bench.references import References
-    from perfsuite.pipelines import Context, Prepared
-    from perfsuite.pipelines.technique import Variant
+    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.quality.loop import Drawn
     from perfsuite.records import Exhibits, Look, PictureScore, Quality, Result, Workload
     from perfsuite.settings import Settings

@@ -37,7 +37,7 @@ def shipped(examination: Examination) -> Iterator[Finding]:
     wrong = [f"{name} {reason}" for wanted, name in sums if (reason := _damage(shapes.WEIGHTS, name, wanted))]
     if wrong:
         found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
-        remedy = "install perfsuite again, or git checkout -- perfsuite/models/shapes/weights"
+        remedy = "install perfsuite again, or git checkout -- perfsuite/pipelines/models/shapes/weights"
         yield Finding(
             "shipped model", Health.PROBLEM, found, remedy, {"files": len(sums), "wrong": len(wrong)}
         )

@@ -1,6 +1,5 @@
-"""How a session is measured: clock, warm-up, rounds, stages, memory."""
+"""How a session is measured: warm-up, rounds, stages, limits, pieces. The clock itself is the device's."""
 
-from perfsuite.device.clock import now
 from perfsuite.measuring.session import Plan, measure
 
-__all__ = ["Plan", "measure", "now"]
+__all__ = ["Plan", "measure"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines import unsupported, variants, workloads
 from perfsuite.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def chosen_of(settings: Settings) -> list[Variant]:
-    # By name: one variant may be spelled in several ways.
+    """The variants that were named, each once however it is spelled; the ladder where none was."""
     chosen = {v.name: v for v in map(variants.get, settings.variants)}
     return list(chosen.values()) or list(variants.LADDER)
 
@@ -37,6 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pair_of(item: pytest.Item) -> tuple[Workload, Variant] | None:
+    """What a test's pipeline is built of, None for a test without one."""
     callspec = getattr(item, "callspec", None)
     found = callspec.params.get("pipeline") if callspec is not None else None
     return found if isinstance(found, tuple) else None
@@ -78,8 +79,6 @@ def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
 
 def unwanted(variant: Variant, bench: Workbench) -> str | None:
     """Why a variant is skipped on this device, None if it is not."""
-    from perfsuite.pipelines import unsupported
-
     reason = unsupported(variant, bench.device)
     if reason is None and not bench.settings.variants:
         reason = variants.superseded(variant, bench.device)

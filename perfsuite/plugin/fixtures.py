@@ -100,7 +100,7 @@ def latency_gate(
     """
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     return lambda prepared: gates.latency(test, benchmark, prepared)
 
 
@@ -111,7 +111,7 @@ def picture_gate(
     """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     return lambda prepared: gates.pictures(test, benchmark, prepared)
 
 
@@ -125,7 +125,7 @@ def look_gate(
     """
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     return lambda prepared, name: gates.look(test, prepared, name)
 
 
@@ -134,7 +134,7 @@ def count_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callable
     """Count what a pipeline does and compare with the stored counts: from pipeline to `Check`."""
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     return lambda prepared: gates.counts(test, prepared)
 
 
@@ -143,7 +143,7 @@ def golden_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callabl
     """Compare float32 pictures of this run with the stored golden ones: from workload to `Check`."""
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     test.property("device", workbench.device.slug)
     return lambda workload: gates.golden(test, workload)
 
@@ -153,7 +153,7 @@ def honest_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Callabl
     """Compare honest eager pipelines of this run with their stored errors: from workload to `Check`."""
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     test.property("device", workbench.device.slug)
     return lambda workload: gates.honest(test, workload)
 
@@ -166,5 +166,5 @@ def structure_gate(request: pytest.FixtureRequest, workbench: Workbench) -> Call
     """
     from perfsuite.plugin import gates
 
-    test = gates.Test(request, workbench)
+    test = gates.GatedTest(request, workbench)
     return lambda prepared, name: gates.structure(test, prepared, name)

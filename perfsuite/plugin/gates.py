@@ -42,10 +42,8 @@ class Check:
         return self.passed
 
 
-class Test:
+class GatedTest:
     """One test before its gate: what it leaves in reports, and its word on what becomes a baseline."""
-
-    __test__ = False  # for pytest, which looks for tests by this name
 
     def __init__(self, request: pytest.FixtureRequest, bench: Workbench) -> None:
         self._request, self.bench = request, bench
@@ -73,7 +71,7 @@ class Test:
             raise
 
 
-def latency(test: Test, benchmark: Any, prepared: Prepared | Elsewhere) -> Check:
+def latency(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> Check:
     """See `perfsuite.plugin.fixtures.latency_gate`."""
     bench = test.bench
 
@@ -103,7 +101,7 @@ def latency(test: Test, benchmark: Any, prepared: Prepared | Elsewhere) -> Check
     return Check(passed, message)
 
 
-def pictures(test: Test, benchmark: Any, prepared: Prepared | Elsewhere) -> Check:
+def pictures(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> Check:
     """See `perfsuite.plugin.fixtures.picture_gate`."""
     bench = test.bench
     with test.rejecting(prepared):
@@ -126,7 +124,7 @@ def pictures(test: Test, benchmark: Any, prepared: Prepared | Elsewhere) -> Chec
     return Check(passed, message)
 
 
-def look(test: Test, prepared: Prepared | Elsewhere, name: str) -> Check:
+def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
     """See `perfsuite.plugin.fixtures.look_gate`."""
     bench, names = test.bench, _names(prepared)
     with test.rejecting(prepared):
@@ -144,7 +142,7 @@ def look(test: Test, prepared: Prepared | Elsewhere, name: str) -> Check:
     return Check(passed, message)
 
 
-def counts(test: Test, prepared: Prepared) -> Check:
+def counts(test: GatedTest, prepared: Prepared) -> Check:
     """See `perfsuite.plugin.fixtures.count_gate`."""
     bench = test.bench
     bench.progress(" ".join(_names(prepared)), "counts")
@@ -159,7 +157,7 @@ def counts(test: Test, prepared: Prepared) -> Check:
     return Check(passed, show_counts.message(result, verdict, bench.counting.stored_versions(result)))
 
 
-def golden(test: Test, workload: Workload) -> Check:
+def golden(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.golden_gate`."""
     found = test.bench.golden(workload)
     name, passed = f"{workload.name} float32 against golden", _passes(found.status, test.bench)
@@ -170,7 +168,7 @@ def golden(test: Test, workload: Workload) -> Check:
     return Check(passed, message)
 
 
-def honest(test: Test, workload: Workload) -> Check:
+def honest(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.honest_gate`."""
     found = test.bench.honest(workload)
     name, passed = f"{workload.name} honest eager code", _passes(found.status, test.bench)
@@ -180,7 +178,7 @@ def honest(test: Test, workload: Workload) -> Check:
     return Check(passed, message)
 
 
-def structure(test: Test, prepared: Prepared, name: str) -> Check:
+def structure(test: GatedTest, prepared: Prepared, name: str) -> Check:
     """See `perfsuite.plugin.fixtures.structure_gate`."""
     key = " ".join(_names(prepared))
     test.bench.progress(key, name)

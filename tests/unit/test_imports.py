@@ -29,7 +29,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         ("import perfsuite.report.terminal, perfsuite.store, perfsuite.decision", ""),
         ("import perfsuite.report.html", ""),
         ("import perfsuite.report.markdown, perfsuite.report.github, perfsuite.report.exports.pytorch", ""),
-        ("from perfsuite.measuring import now; now()", ""),
+        ("from perfsuite.device.clock import now; now()", ""),
         ("import perfsuite.workers, perfsuite.workers.ab, perfsuite.workers.commands", ""),
         (COMMAND.format("list"), "bf16-sdpa-compile-qkv-int8"),
         (COMMAND.format("list --json"), '"schema_version": 1'),

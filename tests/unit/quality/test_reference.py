@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,33 +12,26 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tokens import words
 
-import perfsuite
-from perfsuite.device import versions
-from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.pipelines.technique import Context
 from perfsuite.quality import reference as under_test
 from perfsuite.quality import reference_files
-from perfsuite.quality.belonging import check_belongs
-from perfsuite.quality.generation import PromptError, Trace, check_prompts
+from perfsuite.quality.generation import PromptError, Trace
 from perfsuite.quality.metrics import ssim
 from perfsuite.quality.modules import ModuleRecord
 from perfsuite.quality.reference import (
-    STRUCTURE,
     Reference,
     load_reference,
     precisions_of,
     record_reference,
-    structure_of,
     twins,
 )
 from perfsuite.quality.reference_files import (
     FORMAT,
-    KEPT,
-    OWN_SOURCES,
     WrongReferenceError,
     Yardstick,
-    content_key,
 )
 from perfsuite.quality.relative_errors import Errors, Place, QualityError
 from perfsuite.records import Device, Workload
@@ -85,7 +77,7 @@ def stored(tmp_path: Path, traces: list[Trace]) -> Path:
     return folder
 
 
-# -- stored and read ---------------------------------------------------------------------------------
+# -- stored and read ----------------------------------------------------------------------------
 
 
 def test_stored_reference_is_read_back(stored: Path, traces: list[Trace]) -> None:
@@ -214,7 +206,7 @@ def test_reference_of_another_workload_is_refused(stored: Path, name: str, value
     assert said.endswith(f"delete {stored}")
 
 
-# -- the honest runs ---------------------------------------------------------------------------------
+# -- the honest runs ----------------------------------------------------------------------------
 
 
 def test_stored_yardstick_is_not_measured_again(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +279,7 @@ def test_precisions_that_the_device_supports() -> None:
     assert precisions_of([], cuda) == []
 
 
-# -- recording ---------------------------------------------------------------------------------------
+# -- recording ----------------------------------------------------------------------------------
 
 
 def standing(monkeypatch: pytest.MonkeyPatch, **entries: Any) -> tuple[list[str], list[str]]:
@@ -419,287 +411,3 @@ def test_pictures_alone(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(PromptError):
         record_reference(replace(WORKLOAD, prompts=("", "a")), CPU, deep=False)
     assert built == released == ["fp32", "fp32"]
-
-
-# -- belongs to the pipeline -------------------------------------------------------------------------
-
-
-def make_pipe(**changes: dict[str, Any]) -> Any:
-    """Components with a config each, in which every entry of `STRUCTURE` has a value of its own."""
-    parts = {}
-    for component, entries in STRUCTURE.items():
-        values = {name: (i, 2 * i) if "block" in name else i for i, name in enumerate(entries)}
-        config = SimpleNamespace(**{**values, **changes.get(component, {})})
-        parts[component] = SimpleNamespace(config=config, sample_size=128)
-    return SimpleNamespace(**parts)
-
-
-@pytest.fixture
-def reference(picture: Picture) -> Reference:
-    """Of the pipeline that `make_pipe` makes."""
-    return Reference(WORKLOAD, (picture, picture), structure=structure_of(make_pipe()), device=CPU)
-
-
-def test_structure_is_plain_and_of_the_architecture(reference: Reference) -> None:
-    """Equal after being stored, and without entries that say where or how the model was saved."""
-    found = structure_of(make_pipe(unet={"_name_or_path": "here", "sample_size": 64}))
-    assert found == reference.structure == json.loads(json.dumps(found))
-    assert found["unet"]["block_out_channels"] == [2, 4]
-    assert found.keys() == STRUCTURE.keys()
-
-
-def test_structure_of_what_is_there() -> None:
-    """A component or an entry that this diffusers does not have is no error."""
-    pipe = SimpleNamespace(unet=SimpleNamespace(config=SimpleNamespace(in_channels=4)), vae=None)
-    found = structure_of(pipe)
-    assert found.keys() == {"unet"}
-    assert (found["unet"]["in_channels"], found["unet"]["layers_per_block"]) == (4, None)
-
-
-def test_own_pipeline_belongs(reference: Reference) -> None:
-    """With the workload known or not; the workload's name alone does not matter."""
-    check_belongs(make_pipe(), reference, None)
-    check_belongs(make_pipe(), reference, WORKLOAD)
-    check_belongs(make_pipe(), reference, replace(WORKLOAD, name="by another name"))
-
-
-@pytest.mark.parametrize(
-    ("component", "name"), [(c, name) for c, entries in STRUCTURE.items() for name in entries]
-)
-def test_other_architecture_is_refused(component: str, name: str, reference: Reference) -> None:
-    """The component, the entry of its config, both values and the remedy."""
-    wanted = reference.structure[component][name]
-    with pytest.raises(WrongReferenceError) as caught:
-        check_belongs(make_pipe(**{component: {name: 77}}), reference, WORKLOAD)
-    said = str(caught.value)
-    assert f"{component}.config.{name} is 77, in the reference {wanted!r}" in said
-    assert "record a reference of this model" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("steps", 4), ("width", 256), ("height", 64), ("guidance", 7.5), ("seed", 1), ("model", "sdxl-base"),
-     ("prompts", ("a red ring", "another"))],
-)  # fmt: skip
-def test_other_workload_is_refused(name: str, value: Any, reference: Reference) -> None:
-    """What the pipeline was built for, beside what was recorded."""
-    with pytest.raises(WrongReferenceError) as caught:
-        check_belongs(make_pipe(), reference, replace(WORKLOAD, **{name: value}))
-    said = str(caught.value)
-    assert f"built for {name} {value!r}, the reference recorded with {getattr(WORKLOAD, name)!r}" in said
-
-
-@pytest.mark.parametrize("gone", [("vae",), ("text_encoder", "text_encoder_2"), tuple(STRUCTURE)])
-def test_missing_components_are_named(gone: tuple[str, ...], reference: Reference) -> None:
-    """Set to None or not there at all; those that are there are not named."""
-    pipe = make_pipe()
-    for i, component in enumerate(gone):
-        if i % 2:
-            delattr(pipe, component)
-        else:
-            setattr(pipe, component, None)
-    with pytest.raises(WrongReferenceError) as caught:
-        check_belongs(pipe, reference, WORKLOAD)
-    named = set(str(caught.value).partition("has no ")[2].partition(";")[0].split(", "))
-    assert named == set(gone)
-
-
-# -- the cache's key ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A folder that looks like saved weights."""
-    folder = tmp_path / "weights"
-    for component in ("unet", "vae", "text_encoder", "text_encoder_2"):
-        (folder / component).mkdir(parents=True)
-        (folder / component / "model.safetensors").write_bytes(b"\0" * 100)
-    (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
-    return folder
-
-
-def test_key_is_the_same_for_the_same(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever else is in the environment, and wherever the clock is."""
-    before = content_key(WORKLOAD, CPU, str(weights))
-    monkeypatch.setenv("SOMETHING_ELSE", "1")
-    os.utime(weights / "unet" / "model.safetensors", (0, 0))
-    assert content_key(replace(WORKLOAD), replace(CPU), str(weights)) == before
-
-
-def test_key_changes_with_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their content at the same size, a file more, a file renamed, another folder with other files."""
-    path = weights / "unet" / "model.safetensors"
-    keys = [content_key(WORKLOAD, CPU, str(weights))]
-    path.write_bytes(b"\0" * 99 + b"\1")
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    (weights / "unet" / "more.json").write_text("{}")
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    path.rename(path.with_name("renamed.safetensors"))
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    keys.append(content_key(WORKLOAD, CPU, "auto"))
-    assert len(set(keys)) == len(keys)
-
-
-def test_key_of_large_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are not read whole: their size and time of change tell."""
-    monkeypatch.setattr("perfsuite.pipelines.models.sources.SMALL_BYTES", 10)
-    path = weights / "unet" / "model.safetensors"
-    keys = [content_key(WORKLOAD, CPU, str(weights))]
-    os.utime(path, (0, 0))
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    path.write_bytes(b"\0" * 101)
-    os.utime(path, (0, 0))
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    assert len(set(keys)) == 3
-
-
-def test_key_of_weights_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the revision that is in the local cache."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("perfsuite.pipelines.models.sources._unreachable", lambda hub: None)
-    models.resolve.cache_clear()
-    keys = [content_key(workloads.SDXL_BASE, CPU, "hub")]
-    refs = tmp_path / "models--stabilityai--stable-diffusion-xl-base-1.0" / "refs"
-    refs.mkdir(parents=True)
-    for revision in ("1234", "5678\n"):
-        (refs / "main").write_text(revision)
-        keys.append(content_key(workloads.SDXL_BASE, CPU, "hub"))
-    assert len(set(keys)) == 3
-    (refs / "main").write_text("5678")
-    assert content_key(workloads.SDXL_BASE, CPU, "hub") == keys[-1]
-    models.resolve.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("workload", "device"),
-    [
-        (replace(WORKLOAD, steps=4), CPU),
-        (replace(WORKLOAD, seed=1), CPU),
-        (replace(WORKLOAD, guidance=5.5), CPU),
-        (replace(WORKLOAD, prompts=WORKLOAD.prompts[::-1]), CPU),
-        (WORKLOAD, replace(CPU, count=1)),
-        (WORKLOAD, replace(CPU, name="Other CPU")),
-        (WORKLOAD, replace(CPU, kind="cuda")),
-        (WORKLOAD, replace(CPU, details={"instruction_set": "AVX512"})),
-    ],
-)
-def test_key_changes_with_workload_and_device(workload: Workload, device: Device, weights: Path) -> None:
-    """Float32 rounds differently with another number of threads."""
-    assert content_key(workload, device, str(weights)) != content_key(WORKLOAD, CPU, str(weights))
-
-
-def test_key_changes_with_versions(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of any package."""
-    before = content_key(WORKLOAD, CPU, str(weights))
-    now = {**versions(), "torch": "99.0"}
-    monkeypatch.setattr(reference_files, "versions", lambda: now)
-    assert content_key(WORKLOAD, CPU, str(weights)) != before
-
-
-@pytest.mark.parametrize(
-    "name", ["MKL_CBWR", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE"]
-)
-def test_key_changes_with_the_environment(name: str, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a variable that makes libraries compute differently: by its being there, and by its value."""
-    monkeypatch.delenv(name, raising=False)
-    keys = [content_key(WORKLOAD, CPU, str(weights))]
-    for value in ("A", "B"):
-        monkeypatch.setenv(name, value)
-        keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    assert len(set(keys)) == 3
-
-
-def test_key_changes_with_the_suites_own_code(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An edit in a checkout does not change its version."""
-    package = tmp_path / "perfsuite"
-    (package / "quality").mkdir(parents=True)
-    source = package / "quality" / "trace.py"
-    source.write_text("one = 1\n")
-    monkeypatch.setattr("perfsuite.__file__", str(package / "__init__.py"))
-    keys = [content_key(WORKLOAD, CPU, str(weights))]
-    (package / "report.py").write_text("not looked at\n")
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    source.write_text("one = 11\n")
-    keys.append(content_key(WORKLOAD, CPU, str(weights)))
-    assert keys[0] == keys[1] != keys[2]
-
-
-def test_every_part_of_the_suite_that_the_key_reads_is_there() -> None:
-    """One that was moved would be left out without a word."""
-    package = Path(str(perfsuite.__file__)).parent
-    assert [part for part in OWN_SOURCES if not (package / part).exists()] == []
-
-
-# -- the cache's size --------------------------------------------------------------------------------
-
-
-def test_newest_are_kept(tmp_path: Path) -> None:
-    """The one just stored whatever its time, and the newest others; no file, no other workload."""
-    for i in range(KEPT + 3):
-        for name in ("shapes", "shapes-large", "other"):
-            folder = tmp_path / f"{name}-{i}"
-            (folder / "modules").mkdir(parents=True)
-            os.utime(folder, (1000 + i, 1000 + i))
-    (tmp_path / "shapes-notes").write_text("a file")
-    reference_files.prune(tmp_path / "shapes-0")
-    left = {path.name for path in tmp_path.iterdir()}
-    newest = [f"shapes-{i}" for i in range(KEPT + 3)][-(KEPT - 1) :]
-    assert {n for n in left if n.startswith("shapes-") and n[7:].isdigit()} == {"shapes-0", *newest}
-    assert len([n for n in left if n.startswith(("shapes-large-", "other-"))]) == 2 * (KEPT + 3)
-    assert "shapes-notes" in left
-
-
-def test_few_are_all_kept(tmp_path: Path) -> None:
-    """Up to the number, nothing is deleted."""
-    for i in range(KEPT):
-        (tmp_path / f"shapes-{i}").mkdir()
-    reference_files.prune(tmp_path / "shapes-0")
-    assert len(list(tmp_path.iterdir())) == KEPT
-
-
-# -- prompts -----------------------------------------------------------------------------------------
-
-
-def words(most: int) -> Any:
-    """A tokenizer that makes a token of each word, and two more."""
-
-    class Tokenizer:
-        model_max_length = most
-
-        def __call__(self, text: str) -> Any:
-            return SimpleNamespace(input_ids=[0, *(1 for _ in text.split()), 0])
-
-    return Tokenizer()
-
-
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t"])
-def test_empty_prompt_is_refused(prompt: str) -> None:
-    """Also the last of several, and without a tokenizer."""
-    workload = replace(WORKLOAD, prompts=("a red ring", prompt))
-    with pytest.raises(PromptError, match=r"^workload 'shapes': a prompt is empty; write what to draw$"):
-        check_prompts(SimpleNamespace(), workload)
-
-
-@pytest.mark.parametrize("name", ["tokenizer", "tokenizer_2"])
-def test_prompt_that_would_be_cut_is_refused(name: str) -> None:
-    """By the tokenizer that takes fewer: the numbers, the beginning of the prompt, what to do."""
-    pipe = SimpleNamespace(tokenizer=words(77), tokenizer_2=words(77))
-    setattr(pipe, name, words(10))
-    workload = replace(WORKLOAD, prompts=("a b c d e f g h", "1 2 3 4 5 6 7 8 9"))
-    with pytest.raises(PromptError) as caught:
-        check_prompts(pipe, workload)
-    said = str(caught.value)
-    assert f"'1 2 3 4 5 6 7 8 9'… has 11 tokens, {name} takes 10" in said
-    assert said.endswith("shorten it")
-    check_prompts(pipe, replace(WORKLOAD, prompts=workload.prompts[:1]))
-
-
-def test_long_prompt_is_not_repeated_whole() -> None:
-    """A page of text is no message."""
-    pipe = SimpleNamespace(tokenizer=words(77))
-    with pytest.raises(PromptError) as caught:
-        check_prompts(pipe, replace(WORKLOAD, prompts=("word " * 1000,)))
-    assert "has 1002 tokens" in str(caught.value)
-    assert len(str(caught.value)) < 200

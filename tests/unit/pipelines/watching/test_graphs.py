@@ -41,17 +41,17 @@ def test_a_break_is_told_by_reason_place_and_caller():
     first, second = said.splitlines()
     assert first.startswith(
         "Failed to trace builtin operator: Dynamo does not know how to trace builtin operator `print` at "
-        "measuring/test_graphs.py:1: "
+        "watching/test_graphs.py:1: "
     )
     assert second == (
-        "    from measuring/test_graphs.py:3 in test: from collections import Counter, defaultdict"
+        "    from watching/test_graphs.py:3 in test: from collections import Counter, defaultdict"
     )
 
 
 def test_a_function_that_is_given_up_is_a_break():
     """It says no place of its own; the innermost line is taken."""
     (said,) = graphs._said_breaks([GIVEN_UP])
-    assert said.startswith("graph break at measuring/test_graphs.py:4 in forward: ")
+    assert said.startswith("graph break at watching/test_graphs.py:4 in forward: ")
 
 
 def books(compiled, **counters):
