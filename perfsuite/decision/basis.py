@@ -17,7 +17,7 @@ from perfsuite.decision.estimates import compare_estimates, could_settle
 from perfsuite.decision.several import Spending, control_moved, is_suspect
 from perfsuite.decision.verdicts import judge as judge_samples
 from perfsuite.decision.wording import change
-from perfsuite.records import Cause, Session, Status, Verdict
+from perfsuite.records import FIXED_WORK, Cause, Session, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Measure = Callable[[], Session]
     """Measures one session in a fresh process; raises `perfsuite.workers.WorkerError`."""
 
-FIXED_WORK = "fixed work"
-"""Name of the reference that is not made of torch."""
 RATIO_TOLERANCE = 0.05
 """Slowdown of a ratio that is accepted on a CPU. With 4 % half of all unchanged code stays INCONCLUSIVE where
 three stored sessions scatter by 2.6 %, as those of bf16 do."""

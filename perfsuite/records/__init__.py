@@ -21,13 +21,24 @@ from perfsuite.records.quality import (
     Quality,
 )
 from perfsuite.records.run import Result, Run
-from perfsuite.records.session import CodeSource, Compilation, Hot, Limits, Profile, Relative, Session, Stages
+from perfsuite.records.session import (
+    FIXED_WORK,
+    CodeSource,
+    Compilation,
+    Hot,
+    Limits,
+    Profile,
+    Relative,
+    Session,
+    Stages,
+)
 from perfsuite.records.units import Bytes, Count, Seconds
 from perfsuite.records.verdict import Cause, Status, Verdict
 from perfsuite.records.workload import Workload
 
 __all__ = [
     "ANCHOR",
+    "FIXED_WORK",
     "RECENT",
     "Bytes",
     "Cause",

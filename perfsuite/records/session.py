@@ -64,6 +64,10 @@ class Profile:
         return self.busy < 0.9
 
 
+FIXED_WORK = "fixed work"
+"""Name of the reference that is not made of torch: what float32 itself is measured in turns with."""
+
+
 @dataclass(frozen=True)
 class Relative:
     """Latency in units of a reference variant's, both measured in turns of single denoising steps.

@@ -184,6 +184,8 @@ class Conditions:
     def throttled(self):
         return []
 
+    contended = throttled
+
     def finish(self):
         return {"threads": 2.0}
 
