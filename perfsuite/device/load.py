@@ -108,6 +108,19 @@ def wait_until_quiet(
     return True, before.at - start.at
 
 
+def look(threads: int, seconds: float = 2.0) -> str:
+    """Who takes cores that so many threads need, in words; empty if nobody does, for so many seconds."""
+    before = read()
+    found = busiest(seconds)
+    after = read()
+    if Needs(threads, cores()).contention(before, after) <= CONTENDED:
+        return ""
+    names = ", ".join(f"{name} (process {pid}) {busy:.2f}" for name, pid, busy in found)
+    return (
+        f"other processes keep {others(before, after):.2f} of {cores()} cores busy: {names or 'unseen ones'}"
+    )
+
+
 def busiest(seconds: float = 1.0, most: int = 3) -> list[tuple[str, int, float]]:
     """Name, number and cores of the other processes that keep the processor busy, the busiest first."""
     before = processes()

@@ -117,10 +117,11 @@ class Baselines:
     def update(self, device: Device, results: Sequence[Result], mode: Mode) -> list[Change]:
         """Store the sessions of `results` and return what was done, one change an entry.
 
-        ``new`` writes entries that are not there yet; ``append`` adds to those that are, too; ``reset``
-        replaces their sessions by those given; ``never`` does nothing. A session that is stored already
-        is not stored twice, of `MAX_SESSIONS` the first `ANCHOR` and the last ones are kept, and results
-        without a session are ignored. The file's device becomes `device` when anything is written.
+        ``new`` writes entries that are not there yet, and adds to those whose every session is unfit;
+        ``append`` adds to all; ``reset`` replaces their sessions by those given; ``never`` does nothing. A
+        session that is stored already is not stored twice, of `MAX_SESSIONS` the first `ANCHOR` and the last
+        ones are kept, and results without a session are ignored. The file's device becomes `device` when
+        anything is written.
 
         Reading, changing and writing happen under a lock, ``.<slug>.json.lock`` in the same folder, so
         processes that update one file at a time lose nothing of each other.
@@ -198,7 +199,7 @@ def _merge(stored: Entry | None, fresh: Entry, mode: Mode, place: Place) -> tupl
         return fresh, "recorded"
     if mode == "reset":
         return fresh, "reset"
-    if mode == "new":
+    if mode == "new" and any(not s.unfit for s in stored.sessions):
         return stored, "kept"
     together = _append(stored, fresh, place)
     return together, "kept" if together is stored else "appended"

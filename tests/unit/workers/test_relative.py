@@ -125,7 +125,7 @@ def test_a_larger_budget_is_more_calls(fakes: SimpleNamespace) -> None:
     """A value each; time is the test's, a second a look at the clock."""
     found = measure_relative(prepared("bf16"), 80, 10.0)
     assert isinstance(found, Relative)
-    assert len(found.ratio) > 8
+    assert len(found.ratio) > 3
 
 
 def test_the_reference_is_built_alike_and_released(fakes: SimpleNamespace) -> None:
