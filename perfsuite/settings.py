@@ -59,6 +59,9 @@ OPTIONS = (
            "4"),
     Option("relative", "MODE", "measure latency also in units of the reference variant's, in turns of single "
            "steps: yes or no", "yes", choices=("yes", "no")),
+    Option("load", "MODE", "where other processes take the cores that are measured: wait for a quiet moment "
+           "and measure disturbed rounds again; measure as it comes; or fail", "wait",
+           choices=("wait", "measure", "fail")),
     Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
            "perfsuite explain: yes or no", "no", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each",
@@ -90,6 +93,8 @@ class Settings:
     confirm: int
     """Fresh sessions of a suspect; 0: none."""
     relative: bool
+    load: str
+    """What to do beside other processes: ``wait``, ``measure`` or ``fail``."""
     profile: bool
     results: Path
     artifacts: Path
@@ -179,6 +184,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         strict=_boolean(known["strict"], values["strict"]),
         confirm=_count(known["confirm"], values["confirm"]),
         relative=_choice(known["relative"], values["relative"]) == "yes",
+        load=_choice(known["load"], values["load"]),
         profile=_choice(known["profile"], values["profile"]) == "yes",
         results=root / values["results"],
         artifacts=root / values["artifacts"],

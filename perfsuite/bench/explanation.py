@@ -180,12 +180,8 @@ def _verdicts(
     entry = Entry(one.workload, one.variant, one.protocol, one.sessions)
     found = []
     for basis in bases(entry, two.sessions[-1], before.device.kind):
-        if basis.reference is not None and any(
-            s.relative is None or s.relative.reference != basis.reference for s in two.sessions
-        ):
-            continue
-        verdict = decision.compare(basis.baseline, [basis.samples(s) for s in two.sessions], basis.settings)
-        found.append(replace(verdict, basis=basis.name))
+        if all(basis.has(s) for s in two.sessions):
+            found.append(basis.compare(two.sessions))
     in_seconds = found[0]
     found.sort(key=lambda v: (v.status is not Status.REGRESSED, v.minimum_detectable_effect or 0.0))
     return found[0], in_seconds

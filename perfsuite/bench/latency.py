@@ -10,7 +10,9 @@ from perfsuite import decision, measuring
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
 from perfsuite.decision import basis as judging
+from perfsuite.device import load
 from perfsuite.pipelines import models
+from perfsuite.records import Status
 from perfsuite.store import SHAPE_FILE, load_shape
 from perfsuite.workers import WorkerError, measure_session
 from perfsuite.workers.relative import with_relative
@@ -28,6 +30,22 @@ TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[
 """Times a call so many rounds, each after a call of its own that is not timed; seconds of each."""
 
 
+WAIT_S, WAIT_OF_RUN_S = 20.0, 60.0
+"""For a quiet moment, at most: before one session, and in a run."""
+
+
+FIRST_SESSIONS = 3
+"""That a baseline begins with, so that the next run can say OK; each of a process of its own."""
+FIRST_TRIES = 4
+"""Fresh sessions, at most, until there are so many fit ones."""
+FIRST_BUDGET_S = 2.0
+"""Of the timed rounds of each but the first session: processes differ by more than rounds do."""
+
+
+class BusyMachineError(RuntimeError):
+    """Other processes take the cores that are to be measured, and the user wants none of that."""
+
+
 class Latency:
     """Measures and judges the latencies of one run. Raises `StoreError` if the ladder's shape is bad."""
 
@@ -35,6 +53,9 @@ class Latency:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._bounds = load_shape(settings.baselines / SHAPE_FILE)
         self._confirmation = judging.Confirmation(settings.confirm)
+        self._looked = hand.device.kind != "cpu"
+        """Whether the machine's load was looked at; a GPU's host has cores to spare."""
+        self._patience_s = 0.0 if self._looked or settings.load != "wait" else WAIT_OF_RUN_S
 
     def measure(
         self, prepared: Prepared | Elsewhere, time_rounds: TimeRounds
@@ -45,18 +66,36 @@ class Latency:
         with self._hand.watched(key):
             if isinstance(prepared, Elsewhere):
                 self._hand.enter(key, "measuring in a fresh process")
-                session = prepared.session(self._settings.time_budget_s, relative=self._settings.relative)
+                session = prepared.session(self._plan(), relative=self._settings.relative)
             else:
                 session = self._measured(prepared, time_rounds, key, last)
         verdict = judging.with_causes(self._judge(context.workload, context.variant, session), session)
+        if verdict.status is Status.NEW and self._settings.update == "new" and self._settings.confirm:
+            self._begin_baseline(context.workload, context.variant, session)
         return session, verdict, last[0] if last else None
+
+    def _begin_baseline(self, workload: Workload, variant: Variant, first: Session) -> None:
+        """Measure what else a new baseline needs, each session in a fresh process."""
+        key, wanted = key_of(workload, variant), FIRST_SESSIONS - (not first.unfit)
+        budget_s = min(FIRST_BUDGET_S, self._settings.time_budget_s)
+        for number in range(1, FIRST_TRIES + 1):
+            if wanted <= 0:
+                return
+            self._hand.enter(key, f"fresh session {number} of the new baseline")
+            try:
+                session = self._fresh_session(workload, variant, budget_s)
+            except WorkerError as error:
+                said = str(error).splitlines()[0]
+                self._ledger.closing_lines.append(f"{key}: the baseline has fewer sessions: {said}")
+                return
+            self._ledger.add_session(workload, variant, session)
+            wanted -= not session.unfit
 
     def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
         """One session in this process; what the last timed call drew is left in `last`."""
         cuda = self._hand.device.kind == "cuda"
-        plan = measuring.Plan(
-            time_budget_s=self._settings.time_budget_s, hot=self._settings.profile and not cuda
-        )
+        self._look(key)
+        plan = replace(self._plan(), hot=self._settings.profile and not cuda)
 
         def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
             def kept() -> object:
@@ -68,11 +107,36 @@ class Latency:
         session = measuring.measure(prepared, keeping, plan, lambda phase: self._hand.enter(key, phase))
         if self._settings.relative:
             self._hand.enter(key, "relative latency")
-            session = with_relative(session, prepared, self._settings.time_budget_s)
+            session = with_relative(
+                session, prepared, self._settings.time_budget_s, as_it_comes=plan.as_it_comes
+            )
         if cuda:
             self._hand.enter(key, "profile, in a fresh process")
             session = self._profiled(prepared.context.workload, prepared.context.variant, session)
         return session
+
+    def _look(self, key: str) -> None:
+        """Say at once, and once, that the machine is busy. Raises `BusyMachineError` if that shall fail."""
+        if self._looked:
+            return
+        self._looked = True
+        busy = load.look(self._hand.device.count)
+        if not busy:
+            return
+        if self._settings.load == "fail":
+            raise BusyMachineError(f"{busy}; end them, or measure beside them with --perf-load=wait")
+        self._hand.progress(key, f"a busy machine: {busy}")
+        self._ledger.closing_lines.append(f"a busy machine when the run began: {busy}")
+
+    def _plan(self) -> measuring.Plan:
+        """How a session is measured, with what patience is left."""
+        wait_s = min(WAIT_S, self._patience_s)
+        self._patience_s -= wait_s
+        return measuring.Plan(
+            time_budget_s=self._settings.time_budget_s,
+            wait_s=wait_s,
+            as_it_comes=self._settings.load == "measure",
+        )
 
     def _profiled(self, workload: Workload, variant: Variant, session: Session) -> Session:
         """The session with a call's profile, or with the condition that says why there is none."""
@@ -106,7 +170,7 @@ class Latency:
             )
         kind = self._hand.device.kind
         verdict, basis = judging.judge(entry, session, kind)
-        if not self._confirmation.wanted(verdict):
+        if not self._confirmation.wanted(entry, session, verdict, basis):
             return verdict
         key = key_of(workload, variant)
         try:
@@ -114,7 +178,6 @@ class Latency:
                 entry,
                 session,
                 verdict,
-                basis,
                 kind,
                 lambda: self._fresh_session(workload, variant),
                 lambda line: self._hand.progress(key, line),
@@ -123,8 +186,9 @@ class Latency:
             said = str(error).splitlines()[0]
             return replace(verdict, detail=f"{verdict.detail}; could not be measured again: {said}")
 
-    def _fresh_session(self, workload: Workload, variant: Variant) -> Session:
+    def _fresh_session(self, workload: Workload, variant: Variant, budget_s: float | None = None) -> Session:
         """One session in a process of its own."""
+        plan = self._plan()
         with self._hand.fresh_process() as worker:
             return measure_session(
                 worker,
@@ -132,7 +196,7 @@ class Latency:
                 variant.name,
                 self._hand.device.place,
                 models.resolve(workload.model, self._settings.weights).spec,
-                time_budget_s=self._settings.time_budget_s,
+                plan if budget_s is None else replace(plan, time_budget_s=budget_s),
                 relative=self._settings.relative,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.counts import CountGate
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Entry, Workload
+    from perfsuite.records import Device, Entry, Session, Workload
     from perfsuite.settings import Settings
 
 
@@ -32,6 +33,8 @@ class Ledger:
         """``workload/variant`` of all that is to run, for readers of an interrupted run's results."""
         self.closing_lines: list[str] = []
         """What the summary says last: baselines that were written."""
+        self._more: list[Result] = []
+        """Further sessions of new baselines, which no result shows."""
         self._rejected: set[tuple[str, str]] = set()
         """Workload and variant of results that must not become a baseline."""
         self._id = uuid.uuid4().hex
@@ -69,6 +72,10 @@ class Ledger:
         assert merged is not None
         return merged
 
+    def add_session(self, workload: Workload, variant: Variant, session: Session) -> None:
+        """Keep one more session for a new baseline of a variant."""
+        self._more.append(replace(self.blank(workload, variant, ()), session=session))
+
     def reject(self, workload: str, variant: str) -> None:
         """Keep what was measured of this variant out of the baselines: a test of it failed."""
         self._rejected.add((workload, variant))
@@ -101,8 +108,13 @@ class Ledger:
         mode = self._settings.update
         accepted = [
             result
-            for result in self.results
+            for result in (*self.results, *self._more)
             if mode == "reset" or (result.workload, result.variant) not in self._rejected
+        ]
+        self.closing_lines += [
+            f"{r.workload} {r.variant}: stored without weight: {r.session.unfit}"
+            for r in accepted
+            if mode != "never" and r.session is not None and r.session.unfit
         ]
         changes = self.store.update(self.device, accepted, mode)
         return changes, counting.update(accepted, mode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from perfsuite.measuring import Plan
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Device, Session, Workload
     from perfsuite.settings import Settings
@@ -116,11 +118,11 @@ class Elsewhere:
         )  # fmt: skip
         self.evidence: tuple[str, ...] = (*made["evidence"], f"in a fresh process: {because}")
 
-    def session(self, time_budget_s: float, *, relative: bool) -> Session:
+    def session(self, plan: Plan, *, relative: bool) -> Session:
         """Measure one session. Raises `WorkerError`."""
         found = self._worker.ask(
-            "session", variant=self.context.variant.name, plan={"time_budget_s": time_budget_s},
-            relative_s=time_budget_s if relative else 0.0,
+            "session", variant=self.context.variant.name, plan=asdict(plan),
+            relative_s=plan.time_budget_s if relative else 0.0,
         )  # fmt: skip
         return as_session(found)
 

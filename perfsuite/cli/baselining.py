@@ -117,6 +117,33 @@ def diff(
         raise typer.Exit(1)
 
 
+@baselines_app.command()
+def check(
+    device: Annotated[
+        str | None, typer.Argument(help="slug of a device; default: all", autocompletion=completing.slugs)
+    ] = None,
+    baselines: Folder = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Find what no run should be held to: disturbed or odd sessions, two modes, figures that contradict each
+    other. Exit code 0: nothing; 1: something is odd; 2: the files cannot be read."""
+    from datetime import UTC, datetime
+
+    from perfsuite.report import baselines as report
+    from perfsuite.store import Baselines, StoreError
+    from perfsuite.store.inventory import check as examine
+    from perfsuite.store.inventory import find
+
+    store = Baselines(baselines)
+    try:
+        found = {slug: examine(find(store, slug), datetime.now(UTC)) for slug in _slugs(store, device)}
+    except (ValueError, StoreError) as error:
+        raise fail(error) from error
+    typer.echo(report.checked_as_json(found) if as_json else report.checked(found, terminal().width))
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
 def _file(store: Baselines, name: str) -> Path:
     """A file by its path, or by the slug of its device.
 

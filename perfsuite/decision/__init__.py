@@ -5,7 +5,7 @@ numpy and scipy are imported inside the functions, so that collecting tests does
 
 from perfsuite.decision import sequential
 from perfsuite.decision.ladder import shape
-from perfsuite.decision.parameters import DecisionSettings, prior_for
+from perfsuite.decision.parameters import TOLERANCE, DecisionSettings, prior_for
 from perfsuite.decision.sequential import wants_more
 from perfsuite.decision.several import (
     CONFIRM_SESSIONS,
@@ -19,6 +19,7 @@ from perfsuite.decision.verdicts import compare, incompatible, new
 
 __all__ = [
     "CONFIRM_SESSIONS",
+    "TOLERANCE",
     "DecisionSettings",
     "Spending",
     "compare",

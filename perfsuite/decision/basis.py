@@ -1,4 +1,10 @@
-"""From sessions to a verdict: in seconds or relative to a variant, and fresh processes for suspects."""
+"""From sessions to a verdict: what is compared, which side moved, and fresh processes for suspects.
+
+A latency is known three ways: in seconds, which drift with the machine; relative to a reference variant,
+measured in turns with it, which is blind to what slows both; and in units of fixed work that is not made of
+torch, measured in the same turns. The finest one decides. What contradicts it is heard: a variant that got
+slower relative to float32, and not by its own latency, was left standing by a faster float32.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite import decision
-from perfsuite.decision.several import Spending, confirm, control_moved, is_suspect
-from perfsuite.records import Cause, Session, Status, Verdict
+from perfsuite.decision.estimates import compare_estimates, could_settle
+from perfsuite.decision.several import Spending, control_moved, is_suspect
+from perfsuite.decision.verdicts import judge as judge_samples
+from perfsuite.decision.wording import change
+from perfsuite.records import FIXED_WORK, Cause, Session, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +26,10 @@ if TYPE_CHECKING:
 
     Measure = Callable[[], Session]
     """Measures one session in a fresh process; raises `perfsuite.workers.WorkerError`."""
+
+RATIO_TOLERANCE = 0.05
+"""Slowdown of a ratio that is accepted on a CPU. With 4 % half of all unchanged code stays INCONCLUSIVE where
+three stored sessions scatter by 2.6 %, as those of bf16 do."""
 
 
 class Basis(NamedTuple):
@@ -29,41 +42,73 @@ class Basis(NamedTuple):
     """None: seconds."""
 
     def samples(self, session: Session) -> tuple[float, ...]:
-        """What is compared of a session."""
-        if self.reference is None:
-            return session.latency_s
-        assert session.relative is not None
-        return session.relative.ratio
+        """What is compared of a session; nothing where it was not measured."""
+        found = _samples(session, self.reference)
+        assert found, self.name
+        return found
+
+    def has(self, session: Session) -> bool:
+        """Whether the session can be compared in this way."""
+        return bool(_samples(session, self.reference))
+
+    def compare(self, sessions: Sequence[Session], alarm: float | None = None) -> Verdict:
+        """Judge new sessions by what is stored; with a greatest p-value as a confirmation is judged.
+
+        Raises:
+            ValueError: samples that are not positive and finite.
+        """
+        fresh = [self.samples(s) for s in sessions]
+        if self.reference is not None:
+            verdict = compare_estimates(self.baseline, fresh, self.settings, alarm)
+        elif alarm is None:
+            verdict = decision.compare(self.baseline, fresh, self.settings)
+        else:
+            verdict = judge_samples(self.baseline, fresh, self.settings, alarm, apart=True)
+        return replace(verdict, basis=self.name)
+
+
+def _samples(session: Session, reference: str | None) -> tuple[float, ...]:
+    """What is compared of a session: seconds, or units of a reference that was measured in turns with it."""
+    if reference is None:
+        return session.latency_s
+    relative = session.relative
+    if relative is None:
+        return ()
+    if relative.reference == reference:
+        return relative.ratio
+    if reference == FIXED_WORK:
+        return tuple(
+            ratio * reference_s / fixed_s
+            for ratio, reference_s, fixed_s in zip(
+                relative.ratio, relative.reference_s, relative.fixed_work_s, strict=False
+            )
+        )
+    return ()
 
 
 def bases(entry: Entry, session: Session, device_kind: str) -> list[Basis]:
-    """Seconds, and where both sides have it the latency relative to one reference variant."""
-    found = [
-        Basis(
-            "seconds",
-            [s.latency_s for s in entry.sessions],
-            decision.DecisionSettings.for_device(device_kind),
-            None,
-        )
-    ]
-    if session.relative is not None:
-        reference = session.relative.reference
-        stored = [
-            s.relative.ratio
-            for s in entry.sessions
-            if s.relative is not None and s.relative.reference == reference
-        ]
-        if stored:
-            settings = decision.DecisionSettings.for_device(f"{device_kind}-relative")
-            found.append(Basis(f"relative to {reference}", stored, settings, reference))
+    """Seconds, and where both sides have it the latency relative to a reference variant and to fixed work."""
+    found = [_basis(entry, None, device_kind)]
+    references = [session.relative.reference] if session.relative is not None else []
+    for reference in dict.fromkeys([*references, FIXED_WORK]):
+        basis = _basis(entry, reference, device_kind)
+        if basis.baseline and basis.has(session):
+            found.append(basis)
     return found
 
 
-def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Basis]:
-    """The verdict on one session by the basis that can find the smaller slowdown, and that basis.
+def _basis(entry: Entry, reference: str | None, device_kind: str) -> Basis:
+    stored = [found for s in entry.sessions if (found := _samples(s, reference))]
+    if reference is None:
+        return Basis("seconds", stored, decision.DecisionSettings.for_device(device_kind), None)
+    prior = "fixed-work" if reference == FIXED_WORK and device_kind == "cpu" else "relative"
+    tolerance = RATIO_TOLERANCE if device_kind == "cpu" else decision.TOLERANCE
+    settings = decision.DecisionSettings.for_device(f"{device_kind}-{prior}", tolerance=tolerance)
+    return Basis(f"relative to {reference}", stored, settings, reference)
 
-    Where that one shows no regression but the other does, the other counts: what slows the reference
-    variant as well shows in seconds alone.
+
+def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Basis]:
+    """The verdict on one session, and the basis that it rests on; see `judge_sessions`.
 
     Raises:
         ValueError: samples that are not positive and finite.
@@ -71,36 +116,145 @@ def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Ba
     return judge_sessions(entry, [session], device_kind)
 
 
-def judge_sessions(entry: Entry, sessions: Sequence[Session], device_kind: str) -> tuple[Verdict, Basis]:
-    """Do what `judge` does, with several new sessions; those without relative latency count in seconds only.
+def judge_sessions(
+    entry: Entry, sessions: Sequence[Session], device_kind: str, alarm: float | None = None
+) -> tuple[Verdict, Basis]:
+    """Judge new sessions by the recent ones that are stored, and by those that were recorded first.
+
+    Only fit sessions have a weight (`Session.unfit`). Slower than the first ones alone is DRIFT: each night's
+    session must not carry its baseline along.
+
+    Args:
+        entry: what is stored.
+        sessions: one new session or more; those without relative latency count in seconds only.
+        device_kind: ``cpu`` or ``cuda``.
+        alarm: greatest p-value of REGRESSED, as for a confirmation; that of a first look by default.
 
     Raises:
         ValueError: samples that are not positive and finite.
     """
+    stored = [s for s in entry.sessions if not s.unfit]
+    fresh = [s for s in sessions if not s.unfit]
+    if not stored or not fresh:
+        return _unfit(entry, sessions, device_kind, stored)
+    usable = replace(entry, sessions=tuple(stored))
+    first = usable.first
+    verdict, basis = _judge_fit(usable.recent, fresh, device_kind, alarm)
+    if verdict.status is not Status.REGRESSED and first != usable.recent:
+        since, by = _judge_fit(first, fresh, device_kind, alarm)
+        if since.status is Status.REGRESSED:
+            of = f"of {first.sessions[0].date[:10]} to {first.sessions[-1].date[:10]}"
+            since = _because(since, Cause.DRIFT, f"against the sessions recorded first, {of}; against "
+                             f"the recent ones {verdict.status}, {_change(verdict.ratio)}")  # fmt: skip
+            return since, by
+    return verdict, basis
+
+
+def _judge_fit(
+    entry: Entry, sessions: Sequence[Session], device_kind: str, alarm: float | None
+) -> tuple[Verdict, Basis]:
+    """The verdict by the basis that can find the smallest slowdown, unless another contradicts it."""
     # The last one says what the others are compared by.
     related = [s for s in sessions if s.relative is not None]
-    verdicts = []
+    judged: dict[str, tuple[Verdict, Basis]] = {}
     for basis in bases(entry, (related or sessions)[-1], device_kind):
-        fresh = [
-            s
-            for s in sessions
-            if basis.reference is None or (s.relative and s.relative.reference == basis.reference)
-        ]
-        verdict = decision.compare(basis.baseline, [basis.samples(s) for s in fresh], basis.settings)
-        verdict = _with_control(_say(verdict, basis, entry), entry, fresh)
-        verdicts.append((verdict, basis))
-    verdicts.sort(key=lambda found: found[0].minimum_detectable_effect or 0.0)
-    # A stable sort: the finer basis first, unless only the other is REGRESSED.
-    verdicts.sort(key=lambda found: found[0].status is not Status.REGRESSED)
-    verdict, basis = verdicts[0]
-    if len(verdicts) > 1:
-        other = verdicts[1][0]
+        fresh = [s for s in sessions if basis.has(s)]
+        verdict = _say(basis.compare(fresh, alarm), basis, entry)
+        if basis.reference is None:
+            verdict = _with_control(verdict, entry, fresh)
+        judged[basis.name] = verdict, basis
+    seconds, fixed = judged["seconds"], judged.get(f"relative to {FIXED_WORK}")
+    own = fixed or seconds
+    relative = next((v for b, v in judged.items() if v not in (seconds, fixed)), None)
+    if fixed is not None:
+        del judged["seconds"]  # the same latency, without what steadies it
+    if relative is not None:
+        judged[relative[1].name] = _heard(relative[0], own[0]), relative[1]
+        relative = judged[relative[1].name]
+    # The finest first, unless only another is REGRESSED.
+    ordered = sorted(
+        judged.values(),
+        key=lambda found: (
+            found[0].status is not Status.REGRESSED,
+            found[0].minimum_detectable_effect or 0.0,
+        ),
+    )
+    verdict, basis = ordered[0]
+    if verdict.status is Status.REGRESSED and relative is not None and _stood(relative[0], verdict):
+        verdict = _alike(verdict, relative[1], steady=fixed is not None or _control_stood(entry, sessions))
+    if len(ordered) > 1:
         verdict = replace(
-            verdict,
-            detail=f"{verdict.detail}; judged by latency {_how(verdict)}, "
-            f"{_how(other)} ({other.status}) finds {_percent(other.minimum_detectable_effect)} at the least",
+            verdict, detail=f"{verdict.detail}; judged by latency {_how(verdict)}, {_others(ordered[1:])}"
         )
     return verdict, basis
+
+
+def _heard(relative: Verdict, own: Verdict) -> Verdict:
+    """What relative latency says; where the variant's own contradicts it, it was the reference that moved."""
+    if relative.ratio is None or own.interval is None or own.ratio is None:
+        return relative
+    slower = relative.status is Status.REGRESSED and own.interval[1] < relative.ratio
+    faster = relative.status is Status.IMPROVED and own.interval[0] > relative.ratio
+    if not (slower or faster):
+        return relative
+    status = Status.OK if own.status in (Status.OK, Status.IMPROVED) else Status.INCONCLUSIVE
+    return _because(
+        replace(relative, status=status),
+        Cause.REFERENCE_MOVED,
+        f"but {_how(own)} the variant is {change(own.ratio)}: it is the reference that "
+        f"became {'faster' if slower else 'slower'}, or was disturbed when it was recorded; "
+        "record the baselines anew (--perf-update=reset)",
+    )
+
+
+def _stood(relative: Verdict, slower: Verdict) -> bool:
+    """Whether relative latency rules out a slowdown that is seen by another basis."""
+    if relative.interval is None or slower.ratio is None or relative.basis == slower.basis:
+        return False
+    return relative.interval[1] < slower.ratio
+
+
+def _alike(verdict: Verdict, relative: Basis, *, steady: bool) -> Verdict:
+    """Slower, and the reference as well: REGRESSED only where something else is known to have stood still."""
+    status = Status.REGRESSED if steady else Status.INCONCLUSIVE
+    return _because(
+        replace(verdict, status=status),
+        Cause.EVERYTHING_SLOWER,
+        f"{relative.reference} slowed down alike: what both are made of, or the machine; "
+        "`perfsuite ab` tells",
+    )
+
+
+def _control_stood(entry: Entry, sessions: Sequence[Session]) -> bool:
+    """Whether the control benchmark was measured on both sides; where it moved, no verdict came so far."""
+    return bool(_controls(entry.sessions) and _controls(sessions))
+
+
+def _unfit(
+    entry: Entry, sessions: Sequence[Session], device_kind: str, stored: Sequence[Session]
+) -> tuple[Verdict, Basis]:
+    """INCONCLUSIVE, with the figures that there are, and why they have no weight."""
+    basis = bases(entry, sessions[-1], device_kind)[0]
+    verdict = _say(basis.compare(sessions), basis, entry)
+    if stored:
+        why = f"this session has no weight: {sessions[-1].unfit}"
+    else:
+        why = (
+            f"no stored session has a weight: {entry.sessions[-1].unfit}; record again with --perf-update=new"
+        )
+    return _because(replace(verdict, status=Status.INCONCLUSIVE), Cause.UNFIT_SESSION, why), basis
+
+
+def _because(verdict: Verdict, cause: Cause, why: str) -> Verdict:
+    causes = tuple(dict.fromkeys((*verdict.causes, cause)))
+    return replace(verdict, causes=causes, detail=f"{verdict.detail}; {why}")
+
+
+def _others(judged: Sequence[tuple[Verdict, Basis]]) -> str:
+    return ", ".join(
+        f"{_how(verdict)} ({verdict.status}) finds {_percent(verdict.minimum_detectable_effect)} at the least"
+        for verdict, _ in judged
+    )
 
 
 BUSY_CORES = 0.5
@@ -144,23 +298,22 @@ def _say(verdict: Verdict, basis: Basis, entry: Entry) -> Verdict:
     if basis.reference is None:
         return verdict
     seconds = statistics.fmean(statistics.median(s.latency_s) for s in entry.sessions)
-    return replace(verdict, basis=basis.name, baseline_s=seconds, detail=f"{basis.name}: {verdict.detail}")
+    return replace(verdict, baseline_s=seconds, detail=f"{basis.name}: {verdict.detail}")
 
 
 def _with_control(verdict: Verdict, entry: Entry, sessions: Sequence[Session]) -> Verdict:
     """A machine that got slower by as much as the benchmark is no regression of the code."""
-    if verdict.status is not Status.REGRESSED or verdict.basis != "seconds" or verdict.interval is None:
+    if verdict.status is not Status.REGRESSED or verdict.interval is None:
         return verdict
     moved = control_moved(_controls(entry.sessions), _controls(sessions))
     if moved is None:
         return verdict
     lower = verdict.interval[0]
-    verdict = replace(verdict, causes=tuple(dict.fromkeys((*verdict.causes, Cause.NOISY_MACHINE))))
     said = f"the control benchmark, fixed work, is {(moved - 1) * 100:.1f} % slower too"
     if lower > moved:
-        return replace(verdict, detail=f"{verdict.detail}; {said}, which does not explain it")
-    return replace(
-        verdict, status=Status.INCONCLUSIVE, detail=f"{verdict.detail}; {said}: the machine has moved"
+        return _because(verdict, Cause.NOISY_MACHINE, f"{said}, which does not explain it")
+    return _because(
+        replace(verdict, status=Status.INCONCLUSIVE), Cause.NOISY_MACHINE, f"{said}: the machine has moved"
     )
 
 
@@ -170,55 +323,73 @@ def _controls(sessions: Sequence[Session]) -> list[float]:
 
 
 class Confirmation:
-    """Stage two over one run: suspects are measured again, at levels that keep the whole run's risk."""
+    """Stage two over one run: what one session cannot settle is measured again in fresh processes.
+
+    A suspect is judged by them alone, at levels that keep the whole run's risk. What is merely too uncertain
+    to be OK is asked for more sessions only where so few can settle it.
+    """
 
     def __init__(self, count: int) -> None:
-        """`count`: fresh sessions a suspect; with 0 nothing is confirmed."""
+        """`count`: fresh sessions a verdict, at most; with 0 nothing is confirmed."""
         self._count = count
         self._spending = Spending()
 
-    def wanted(self, verdict: Verdict) -> bool:
-        """Whether this verdict calls for fresh processes."""
-        return self._count > 0 and is_suspect(verdict)
+    def wanted(self, entry: Entry, session: Session, verdict: Verdict, basis: Basis) -> bool:
+        """Whether this verdict on a session calls for fresh processes."""
+        if self._count == 0 or verdict.status in (Status.OK, Status.NEW, Status.INCOMPATIBLE):
+            return False
+        if is_suspect(verdict) or verdict.status is Status.IMPROVED:
+            return True
+        if session.unfit:
+            return any(not s.unfit for s in entry.sessions)
+        if basis.reference is None or not basis.has(session):
+            return False
+        return could_settle(basis.baseline, [basis.samples(session)], self._count, basis.settings)
 
     def run(
         self,
         entry: Entry,
         first: Session,
         verdict: Verdict,
-        basis: Basis,
         device_kind: str,
         measure: Measure,
         progress: Callable[[str], None],
     ) -> Verdict:
-        """Measure fresh sessions of a suspect and judge by them.
+        """Measure fresh sessions, until all together are OK or there are enough, and judge by the fresh ones.
 
         Raises:
             WorkerError: a fresh process failed; nothing is confirmed then.
         """
         fresh: list[Session] = []
         for number in range(1, self._count + 1):
-            progress(f"suspect ({verdict.status}, {_change(verdict.ratio)}): "
-                     f"fresh process {number} of {self._count}")  # fmt: skip
+            standing = f"{_kind(verdict)} ({verdict.status}, {_change(verdict.ratio)})"
+            progress(f"{standing}: fresh process {number} of {self._count}")
             fresh.append(measure())
-        if basis.reference is not None and any(s.relative is None for s in fresh):
-            basis = bases(entry, replace(first, relative=None), device_kind)[0]
-        judged = confirm(
-            basis.baseline,
-            basis.samples(first),
-            [basis.samples(s) for s in fresh],
-            basis.settings,
-            alpha=self._spending.level,
+            judged, _ = judge_sessions(entry, [first, *fresh], device_kind)
+            if judged.status is Status.OK:
+                break
+        else:
+            # Only who gets here can fail, and costs of the run's risk.
+            judged, _ = judge_sessions(entry, fresh, device_kind, self._spending.level)
+            if judged.p_value is not None and is_suspect(verdict):
+                self._spending.spend(min(max(judged.p_value, 0.0), 1.0))
+        progress(
+            f"{_kind(verdict)}: {judged.status} after {len(fresh)} fresh process{'es' * (len(fresh) > 1)}"
         )
-        if judged.p_value is not None:
-            self._spending.spend(min(max(judged.p_value, 0.0), 1.0))
-        judged = _say(judged, basis, entry)
-        judged = _with_control(judged, entry, fresh)
-        progress(f"suspect: {judged.status} after {self._count} fresh processes")
-        return replace(
-            judged,
-            detail=f"{judged.detail}; at first {verdict.status}, {_change(verdict.ratio)}",
-        )
+        at_first = f"at first {verdict.status}, {_change(verdict.ratio)}"
+        return replace(judged, detail=f"{judged.detail}; {_outcome(verdict, judged, len(fresh))}; {at_first}")
+
+
+def _kind(verdict: Verdict) -> str:
+    return "suspect" if is_suspect(verdict) or verdict.status is Status.IMPROVED else "unsettled"
+
+
+def _outcome(verdict: Verdict, judged: Verdict, count: int) -> str:
+    """What fresh sessions made of a verdict."""
+    sessions = f"{count} fresh session{'s' if count > 1 else ''}"
+    if judged.status in (Status.REGRESSED, Status.IMPROVED):
+        return f"confirmed by {sessions}"
+    return f"not confirmed by {sessions}" if _kind(verdict) == "suspect" else f"with {sessions}"
 
 
 def _change(ratio: float | None) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
+from perfsuite.decision.estimates import compare_estimates
 from perfsuite.decision.modes import modes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Entry
+    from perfsuite.records import Entry, Verdict
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def spread(entry: Entry, device_kind: str) -> Spread:
         statistics.stdev(logs) if len(logs) > 1 else None,
         statistics.median(within) if within else None,
         tuple(math.exp(statistics.fmean(g)) for g in groups) if len(groups) > 1 else (),
-        _effect([s.latency_s for s in entry.sessions], device_kind),
-        _effect(relative, f"{device_kind}-relative") if relative else None,
+        _effect([s.latency_s for s in entry.sessions], device_kind, decision.compare),
+        _effect(relative, f"{device_kind}-relative", compare_estimates) if relative else None,
     )
 
 
-def _effect(sessions: Sequence[Sequence[float]], device_kind: str) -> float | None:
-    settings = decision.DecisionSettings.for_device(device_kind)
-    return decision.compare(sessions, sessions[-1:], settings).minimum_detectable_effect
+def _effect(sessions: Sequence[Sequence[float]], prior: str, compare: Callable[..., Verdict]) -> float | None:
+    settings = decision.DecisionSettings.for_device(prior)
+    return compare(sessions, sessions[-1:], settings).minimum_detectable_effect

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import time
 from typing import Any
 
-from perfsuite.device import nvml
+from perfsuite.device import load, nvml
 
 
 class Conditions:
-    """Watches the machine from construction to `finish`; on a GPU also at every `mark`."""
+    """Watches the machine from construction to `finish`, and at every `mark`."""
 
     def __init__(self, kind: str) -> None:
-        import psutil
-
         self._kind = kind
-        self._process = psutil.Process()
+        self._loads: list[list[load.Reading]] = []
+        """Of the processor, before each round and after the last: a list for each unbroken row of rounds."""
         self._states: list[dict[str, float]] = []
         self._rounds: list[list[dict[str, float]]] = []
         """The GPU's states before and after each."""
@@ -30,18 +28,17 @@ class Conditions:
                 self._held.enter_context(nvml.held())
             except nvml.NoNvmlError as error:
                 self._unread = str(error)
-        self._start = self._reading()
-
-    def _reading(self) -> tuple[float, float, float]:
-        import psutil
-
-        every, own = psutil.cpu_times(), self._process.cpu_times()
-        # Guest time is part of user time; stolen time is neither idle nor any process's.
-        busy = every.user + every.system + every.nice + getattr(every, "steal", 0.0)
-        return time.monotonic(), busy, own.user + own.system
+        self._start = load.read()
+        self._between = True
 
     def mark(self) -> None:
         """A round begins, and the one before it, if any, has ended."""
+        if self._kind == "cpu":
+            if self._between:
+                self._loads.append([])
+                self._between = False
+            self._loads[-1].append(load.read())
+            return
         self.pause()
         if self._states:
             self._rounds.append([self._states[-1]])
@@ -49,6 +46,9 @@ class Conditions:
 
     def pause(self) -> None:
         """The last round has ended, and the next does not begin yet."""
+        if self._kind == "cpu" and not self._between:
+            self._loads[-1].append(load.read())
+            self._between = True
         if self._kind != "cuda" or self._unread:
             return
         try:
@@ -68,19 +68,28 @@ class Conditions:
             if any(int(s.get("throttle_reasons", 0)) & nvml.HARMFUL for s in states)
         ]
 
+    def contended(self) -> list[int]:
+        """Rounds during which others took cores that this process's threads needed, in order; on a GPU none:
+        its host has cores to spare, and `Cause.HOST_BOUND` tells where not."""
+        found, place = [], 0
+        for row in self._loads:
+            found += [place + i for i in _needs().contended(row)]
+            place += max(0, len(row) - 1)
+        return found
+
     def finish(self) -> dict[str, Any]:
         """Conditions since construction: cores that others kept busy; on a GPU the least, the middle and
         the greatest of each reading."""
         import torch
 
         self._held.close()
-        then, busy_then, own_then = self._start
-        now, busy, own = self._reading()
-        elapsed = max(now - then, 1e-9)
+        now = load.read()
+        elapsed = max(now.at - self._start.at, 1e-9)
         found: dict[str, Any] = {
             "threads": float(torch.get_num_threads()),
-            "own_cores_busy": round((own - own_then) / elapsed, 3),
-            "other_cores_busy": round(max(0.0, (busy - busy_then) - (own - own_then)) / elapsed, 3),
+            "cores": float(load.cores()),
+            "own_cores_busy": round((now.own - self._start.own) / elapsed, 3),
+            "other_cores_busy": round(load.others(self._start, now), 3),
         }
         if self._unread:
             found["nvml"] = self._unread
@@ -94,6 +103,12 @@ class Conditions:
             ):  # fmt: skip
                 found[f"{name}_{word}"] = value
         return found
+
+
+def _needs() -> load.Needs:
+    import torch
+
+    return load.Needs(torch.get_num_threads(), load.cores())
 
 
 def _either(values: list[float]) -> int:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perfsuite.device.load import processes
 from perfsuite.doctor import cgroup, clocks
 
 if TYPE_CHECKING:
@@ -77,19 +78,6 @@ class Watch:
             cgroup.throttled_periods(self._examination) - self._stops,
             (throttled or 0) - (self._throttled or 0) if known else None,
         )
-
-
-def processes() -> dict[tuple[int, float], tuple[str, float]]:
-    """Name and processor seconds of every process that may be looked at, by its id and start."""
-    import psutil
-
-    found = {}
-    for process in psutil.process_iter(["name", "cpu_times", "create_time"]):
-        info = process.info
-        if info["cpu_times"] is not None and info["create_time"] is not None:
-            used = info["cpu_times"].user + info["cpu_times"].system
-            found[process.pid, info["create_time"]] = (info["name"] or "unnamed", used)
-    return found
 
 
 def _ticks(examination: Examination) -> list[int] | None:

@@ -9,10 +9,11 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.device import Conditions, settings_apart, versions
 from perfsuite.device.clock import now
+from perfsuite.device.load import wait_until_quiet
 from perfsuite.device.memory import PeakMemory, reserved_bytes
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
@@ -39,6 +40,10 @@ class Plan:
     warmup_limit: int = 10
     steady_calls: int = 2
     steady_gain: float = 0.02
+    wait_s: float = 0.0
+    """For a quiet moment before the timed rounds, at most; on a CPU."""
+    as_it_comes: bool = False
+    """Measure beside whatever runs: no round is set apart or repeated for it. The session says so."""
     hot: bool = False
     """Profile a short call after the timed ones, by operator; on a CPU alone, see `profiling.profile`."""
 
@@ -91,12 +96,34 @@ def time_calls(
     return seconds
 
 
-def apart(measured: Sequence[float], throttled: Sequence[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Samples that are fit, and those of the rounds that were throttled."""
-    bad = set(throttled)
-    return (
-        tuple(s for i, s in enumerate(measured) if i not in bad),
+class Rounds(NamedTuple):
+    """Seconds of timed rounds, by what they are good for."""
+
+    fit: tuple[float, ...]
+    throttled: tuple[float, ...]
+    """While the GPU had lowered its clocks."""
+    contended: tuple[float, ...]
+    """While others took cores that this process's threads needed."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return len(self.fit) + len(self.throttled) + len(self.contended)
+
+    @property
+    def why(self) -> str:
+        """What kept rounds from being fit."""
+        reasons = ["the GPU was throttled"] * bool(self.throttled)
+        return ", ".join([*reasons, *["other processes took its cores"] * bool(self.contended)])
+
+
+def apart(measured: Sequence[float], throttled: Sequence[int], contended: Sequence[int] = ()) -> Rounds:
+    """Rounds set apart by their numbers; one that was throttled is not also contended."""
+    bad, busy = set(throttled), set(contended) - set(throttled)
+    return Rounds(
+        tuple(s for i, s in enumerate(measured) if i not in bad | busy),
         tuple(s for i, s in enumerate(measured) if i in bad),
+        tuple(s for i, s in enumerate(measured) if i in busy),
     )
 
 
@@ -111,6 +138,40 @@ def commit() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+def _timed(
+    prepared: Prepared,
+    time_rounds: TimeRounds,
+    wanted: int,
+    conditions: Conditions,
+    plan: Plan,
+    progress: Callable[[str], None],
+) -> Rounds:
+    """So many fit rounds, or what twice as many came to."""
+    measured = list(time_rounds(prepared.generate, wanted, conditions.mark))
+    while True:
+        conditions.pause()
+        contended = () if plan.as_it_comes else conditions.contended()
+        rounds = apart(measured, conditions.throttled(), contended)
+        count = min(wanted - len(rounds.fit), 2 * wanted - rounds.total)
+        if count <= 0:
+            return rounds
+        progress(f"{count} rounds again: {rounds.why}")
+        measured += time_calls(prepared.generate, count, conditions.mark)
+
+
+def _all(rounds: Rounds) -> tuple[float, ...]:
+    return rounds.fit + rounds.contended + rounds.throttled
+
+
+def _unfit(rounds: Rounds, beside: int, steady: bool, plan: Plan) -> str:
+    """Why a session of these rounds, so many of them beside others' work, has no weight; empty if it has."""
+    if rounds.total - beside < plan.least_rounds and beside:
+        return f"{beside} of {rounds.total} rounds ran while other processes took its cores"
+    if len(rounds.fit) < plan.least_rounds and len(rounds.fit) < rounds.total:
+        return f"{rounds.total - len(rounds.fit)} of {rounds.total} rounds were disturbed: {rounds.why}"
+    return "" if steady else "the warm-up did not settle"
+
+
 def measure(
     prepared: Prepared,
     time_rounds: TimeRounds,
@@ -121,7 +182,8 @@ def measure(
 
     `time_rounds(call, rounds, before)` makes that many timed calls, each after a call of `before` that is
     not timed, and returns their seconds; the pytest plugin passes `benchmark.pedantic`. Rounds during which
-    the GPU was throttled are measured again, at most as many as there were.
+    the GPU was throttled, or others took the processor, are measured again, at most as many as there were.
+    A session with too few others says why it is unfit.
     """
     context = prepared.context
     started = time.monotonic()
@@ -129,22 +191,19 @@ def measure(
     first_call_s = context.first_call(prepared.pipe)
     progress("warm-up")
     warmup_s, steady = warm_up(prepared.generate, plan)
-    rounds = rounds_for(statistics.median(warmup_s[-3:]), plan)
-    progress(f"{rounds} rounds")
+    if plan.wait_s and context.device.kind == "cpu":
+        progress("waiting for a quiet moment")
+        wait_until_quiet(context.device.count, plan.wait_s)
+    wanted = rounds_for(statistics.median(warmup_s[-3:]), plan)
+    progress(f"{wanted} rounds")
     gc.collect()
     memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
-    measured = list(time_rounds(prepared.generate, rounds, conditions.mark))
-    conditions.pause()
-    latency_s, throttled_s = apart(measured, conditions.throttled())
-    again = 0
-    while throttled_s and len(latency_s) < rounds and again < rounds:
-        count = min(rounds - len(latency_s), rounds - again)
-        progress(f"{count} rounds again: the GPU was throttled")
-        again += count
-        measured += time_calls(prepared.generate, count, conditions.mark)
-        conditions.pause()
-        latency_s, throttled_s = apart(measured, conditions.throttled())
+    rounds = _timed(prepared, time_rounds, wanted, conditions, plan, progress)
+    beside = len(conditions.contended()) if plan.as_it_comes else 0
     found, peak = conditions.finish(), memory.bytes()
+    unfit = _unfit(rounds, beside, steady, plan)
+    # Too few to stand alone: all stand, in the order of their worth, and the session says that it is unfit.
+    latency_s = rounds.fit if not unfit or len(rounds.fit) >= plan.least_rounds else _all(rounds)
     reserved = reserved_bytes(context.device.kind)
     if reserved is not None:
         found["reserved_memory_bytes"] = float(reserved)
@@ -158,11 +217,13 @@ def measure(
     return Session(
         id=uuid.uuid4().hex,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        latency_s=latency_s or throttled_s,
-        throttled_s=throttled_s,
+        latency_s=latency_s,
+        throttled_s=rounds.throttled,
+        contended_s=rounds.contended,
+        unfit=unfit,
         peak_memory_bytes=peak,
         first_call_s=first_call_s,
-        compile_s=max(0.0, first_call_s - statistics.median(latency_s or throttled_s)) if compiled else None,
+        compile_s=max(0.0, first_call_s - statistics.median(latency_s)) if compiled else None,
         warmup_s=tuple(warmup_s),
         warmup_steady=steady,
         stages=stages,

@@ -7,7 +7,7 @@ name: seconds (``_s``), bytes (``_bytes``). No type of another room stands here.
 
 from perfsuite.records.counts import CountChange, Counts, CountVerdict, StructureCheck
 from perfsuite.records.device import Device
-from perfsuite.records.entry import Entry
+from perfsuite.records.entry import ANCHOR, RECENT, Entry
 from perfsuite.records.finding import Finding, Health
 from perfsuite.records.quality import (
     Deviation,
@@ -21,12 +21,25 @@ from perfsuite.records.quality import (
     Quality,
 )
 from perfsuite.records.run import Result, Run
-from perfsuite.records.session import CodeSource, Compilation, Hot, Limits, Profile, Relative, Session, Stages
+from perfsuite.records.session import (
+    FIXED_WORK,
+    CodeSource,
+    Compilation,
+    Hot,
+    Limits,
+    Profile,
+    Relative,
+    Session,
+    Stages,
+)
 from perfsuite.records.units import Bytes, Count, Seconds
 from perfsuite.records.verdict import Cause, Status, Verdict
 from perfsuite.records.workload import Workload
 
 __all__ = [
+    "ANCHOR",
+    "FIXED_WORK",
+    "RECENT",
     "Bytes",
     "Cause",
     "CodeSource",

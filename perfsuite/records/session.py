@@ -64,6 +64,10 @@ class Profile:
         return self.busy < 0.9
 
 
+FIXED_WORK = "fixed work"
+"""Name of the reference that is not made of torch: what float32 itself is measured in turns with."""
+
+
 @dataclass(frozen=True)
 class Relative:
     """Latency in units of a reference variant's, both measured in turns of single denoising steps.
@@ -75,6 +79,13 @@ class Relative:
     """Name of the variant that is 1."""
     ratio: Annotated[tuple[Seconds, ...], MinLen(1)]
     """Of each pair of calls, in order; below 1 is faster than the reference."""
+    reference_s: tuple[Seconds, ...] = ()
+    """Seconds of the reference's call in each pair, its pieces weighed as a call of the workload."""
+    fixed_work_s: tuple[Seconds, ...] = ()
+    """Seconds of work that is not made of torch, in the same turns, beside each pair; empty on CUDA, and in
+    older files."""
+    contended: Annotated[int, Ge(0)] = 0
+    """Pairs that were left out because other processes took cores that they needed."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,11 @@ class Session:
     throttled_s: tuple[Seconds, ...] = ()
     """Samples that were taken while the GPU had lowered its clocks for heat or hardware; not among
     `latency_s` unless all are."""
+    contended_s: tuple[Seconds, ...] = ()
+    """Samples during which other processes took cores that the session's threads needed; not among
+    `latency_s` unless too few others are left."""
+    unfit: str = ""
+    """Why the session has no weight in verdicts and baselines; empty if it has."""
     profile: Profile | None = None
     """None on a CPU."""
     limits: Limits | None = None

@@ -43,6 +43,14 @@ class Cause(StrEnum):
     """Another process used the device."""
     HOST_BOUND = "HOST_BOUND"
     """The device waited for the host."""
+    REFERENCE_MOVED = "REFERENCE_MOVED"
+    """What the variant is compared with has moved, not the variant: record the baselines anew."""
+    EVERYTHING_SLOWER = "EVERYTHING_SLOWER"
+    """Reference and variant slowed down alike: the machine, or what both are made of."""
+    DRIFT = "DRIFT"
+    """Slower than the sessions that were recorded first, not than the recent ones."""
+    UNFIT_SESSION = "UNFIT_SESSION"
+    """The new session, or every stored one, was disturbed and has no weight."""
 
 
 @dataclass(frozen=True)

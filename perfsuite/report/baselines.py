@@ -2,7 +2,8 @@
 
 The JSON documents have a ``schema_version``, 1, which grows when a field is renamed or goes. ``show`` has
 ``devices``, each with ``slug``, ``file``, ``device`` and ``entries``; ``diff`` has ``before``, ``after`` and
-``entries``; ``prune`` has ``written`` and ``devices``. Times are seconds, spreads and effects fractions.
+``entries``; ``check`` has ``devices``, a list by slug; ``prune`` has ``written`` and ``devices``. Times are
+seconds, spreads and effects fractions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from perfsuite.report.columns import fitted, wrapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.store.inventory import Described, DeviceBaselines, Difference, Pruned
+    from perfsuite.store.inventory import Described, DeviceBaselines, Difference, Oddity, Pruned
 
 SCHEMA_VERSION = 1
 SPREADS = ("variant", "n", "median", "between", "within", "finds", "relative")
@@ -151,6 +152,24 @@ def compared_as_json(before: str, after: str, found: Sequence[Difference]) -> st
         for d in found
     ]  # fmt: skip
     return _dump({"before": before, "after": after, "entries": entries})
+
+
+def checked(found: Mapping[str, Sequence[Oddity]], width: int) -> str:
+    """What speaks against stored sessions, a device after the other."""
+    lines = []
+    for slug, oddities in found.items():
+        lines.append(f"{slug}: {len(oddities) or 'nothing'} odd")
+        for each in oddities:
+            which = "" if each.session is None else f", session {each.session + 1} of {each.date[:16]}"
+            lines += wrapped(f"{each.key}{which}: {each.what}", width, "  ", "    ")
+    if any(found.values()):
+        lines.append("leave them out: perfsuite baselines prune, or record anew with --perf-update=reset")
+    return "\n".join(lines)
+
+
+def checked_as_json(found: Mapping[str, Sequence[Oddity]]) -> str:
+    """As `checked`, for programs."""
+    return _dump({"devices": {slug: [asdict(each) for each in odd] for slug, odd in found.items()}})
 
 
 def pruned(found: Mapping[str, Sequence[Pruned]], *, written: bool, width: int) -> str:

@@ -13,15 +13,14 @@ from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge, Le
 
-from perfsuite.records import Device, Entry, Result
+from perfsuite.records import ANCHOR, RECENT, Device, Entry, Result
 from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place
 from perfsuite.store.files import locked, read_bytes, remove, write_atomic
 from perfsuite.store.shape import SHAPE_FILE
 
 SCHEMA_VERSION = 1
-MAX_SESSIONS = 20
-"""More than the statistics gain from, and few enough that a file stays reviewable and recent."""
+MAX_SESSIONS = ANCHOR + RECENT
 
 Mode = Literal["never", "new", "append", "reset"]
 Action = Literal["recorded", "appended", "reset", "kept"]
@@ -118,10 +117,11 @@ class Baselines:
     def update(self, device: Device, results: Sequence[Result], mode: Mode) -> list[Change]:
         """Store the sessions of `results` and return what was done, one change an entry.
 
-        ``new`` writes entries that are not there yet; ``append`` adds to those that are, too; ``reset``
-        replaces their sessions by those given; ``never`` does nothing. A session that is stored already
-        is not stored twice, the last `MAX_SESSIONS` are kept, and results without a session are ignored.
-        The file's device becomes `device` when anything is written.
+        ``new`` writes entries that are not there yet, and adds to those whose every session is unfit;
+        ``append`` adds to all; ``reset`` replaces their sessions by those given; ``never`` does nothing. A
+        session that is stored already is not stored twice, of `MAX_SESSIONS` the first `ANCHOR` and the last
+        ones are kept, and results without a session are ignored. The file's device becomes `device` when
+        anything is written.
 
         Reading, changing and writing happen under a lock, ``.<slug>.json.lock`` in the same folder, so
         processes that update one file at a time lose nothing of each other.
@@ -199,7 +199,7 @@ def _merge(stored: Entry | None, fresh: Entry, mode: Mode, place: Place) -> tupl
         return fresh, "recorded"
     if mode == "reset":
         return fresh, "reset"
-    if mode == "new":
+    if mode == "new" and any(not s.unfit for s in stored.sessions):
         return stored, "kept"
     together = _append(stored, fresh, place)
     return together, "kept" if together is stored else "appended"
@@ -216,6 +216,7 @@ def _append(stored: Entry, fresh: Entry, place: Place) -> Entry:
     added = tuple(session for session in fresh.sessions if session.id not in ids)
     if not added:
         return stored
-    *older, newest = (stored.sessions + added)[-MAX_SESSIONS:]
+    together = stored.sessions + added
+    *older, newest = (*together[:ANCHOR], *together[ANCHOR:][-RECENT:])
     # A profile is many lines, and of use for the newest session alone.
     return replace(stored, sessions=(*(replace(session, hot={}) for session in older), newest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.spread import spread
+from perfsuite.measuring import Plan
 from perfsuite.records import Result
 from perfsuite.workers.client import RefusedError, StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from perfsuite.workers.client import Server
 
 RETRIES = 2
+WAIT_S = 20.0
+"""For a quiet moment before each session, at most."""
 
 
 class CalibrationError(ValueError):
@@ -136,7 +139,12 @@ def _measure(
         try:
             worker = server.worker()
             return measure_session(
-                worker, workload.name, variant.name, device.place, weights, time_budget_s=time_budget_s
+                worker,
+                workload.name,
+                variant.name,
+                device.place,
+                weights,
+                Plan(time_budget_s=time_budget_s, wait_s=WAIT_S),
             )
         except WorkerError as error:
             if attempt == RETRIES or isinstance(error, StartError):

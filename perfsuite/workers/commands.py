@@ -79,7 +79,9 @@ class Commands:
         from perfsuite.measuring.session import Plan, measure, time_calls
 
         prepared = self._open[variant]
-        return asdict(with_relative(measure(prepared, time_calls, Plan(**plan)), prepared, relative_s))
+        how = Plan(**plan)
+        measured = measure(prepared, time_calls, how)
+        return asdict(with_relative(measured, prepared, relative_s, as_it_comes=how.as_it_comes))
 
     def do_profile(self, variant: str, hot: bool) -> dict[str, Any]:
         """How many kernels a call launches and how long the GPU is busy; with `hot` also the time of each."""

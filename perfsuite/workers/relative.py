@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import random
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
-from perfsuite.device import Tf32
+from perfsuite.device import Tf32, load
 from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
+from perfsuite.measuring.control import fixed_work
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.pipelines.variants import REFERENCE
-from perfsuite.records import Relative, Session
+from perfsuite.records import FIXED_WORK, Relative, Session
 from perfsuite.workers.lockstep import take_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from perfsuite.measuring.pieces import Piece
     from perfsuite.pipelines import Prepared
@@ -31,16 +33,21 @@ HEADROOM = 1.25
 """Free memory that a second pipeline must find, in multiples of the first one's peak."""
 
 
-def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed: int = 0) -> Relative | str:
-    """Measure against the reference variant for about `budget_s` seconds.
+def measure_relative(
+    prepared: Prepared, peak_bytes: int, budget_s: float, seed: int = 0, *, as_it_comes: bool = False
+) -> Relative | str:
+    """Measure against the reference variant for about `budget_s` seconds; the reference against fixed work.
+
+    On a CPU pairs of calls during which others took its cores are left out, for twice the budget at most,
+    unless all is measured `as_it_comes`.
 
     Returns:
-        The ratio of each pair of calls, or the reason why there is none: it is the reference itself, or
-        a second pipeline does not fit beside it.
+        The ratio of each pair of calls, or the reason why there is none: it is the reference itself on a GPU,
+        a second pipeline does not fit beside it, or others left the cores for too few pairs.
     """
     context = prepared.context
     if context.variant.name == REFERENCE.name:
-        return "this is the reference"
+        return _to_fixed_work(prepared, budget_s, as_it_comes)
     free = free_memory(context.device.kind)
     wanted = HEADROOM * reference_bytes(prepared.pipe, peak_bytes)
     if free < wanted:
@@ -50,28 +57,124 @@ def measure_relative(prepared: Prepared, peak_bytes: int, budget_s: float, seed:
         )
     own = Tf32.take()
     reference = pipelines.prepare(context.workload, REFERENCE, context.device, prepared.weights)
-    settings = Tf32.take(), own
-    short = replace(context.workload, steps=min(STEPS, context.workload.steps))
-    sides = [Pieces(replace(p, context=replace(p.context, workload=short))) for p in (reference, prepared)]
-    base, head = (_under(tf32, side) for tf32, side in zip(settings, sides, strict=True))
     try:
-        rng = random.Random(seed)
-        take_turns(base, head, sides[0].per_call, 0.0, rng, least_calls=1)
-        until = time.monotonic() + budget_s
-        turns = take_turns(base, head, sides[0].per_call, until, rng, least_calls=LEAST_CALLS)
+        pairs = _in_turns(reference, prepared, (Tf32.take(), own), budget_s, seed, as_it_comes)
     finally:
-        for side in sides:
-            side.close()
         pipe = reference.pipe
-        del reference, sides, base, head
+        del reference
         pipelines.release(pipe, forget=False)
         # For fresh processes beside this one, which see what this one holds as taken.
         del pipe
         pipelines.free()
-    pieces = {"text": 1, "step": context.workload.steps, "vae": 1}
+    if isinstance(pairs, str):
+        return pairs
+    steps = context.workload.steps
+    pieces = {"text": 1, "step": steps, "vae": 1}
     return Relative(
-        REFERENCE.name, tuple(math.exp(pair_ratio(t, pieces).shift) for t in _calls(turns, short.steps + 2))
+        REFERENCE.name,
+        tuple(math.exp(pair_ratio(turns, pieces).shift) for turns in pairs.turns),
+        tuple(_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns),
+        tuple(pairs.fixed_s),
+        pairs.contended,
     )
+
+
+def _in_turns(
+    reference: Prepared,
+    prepared: Prepared,
+    settings: tuple[Tf32, Tf32],
+    budget_s: float,
+    seed: int,
+    as_it_comes: bool,
+) -> _Pairs | str:
+    """Calls of both, piece by piece in turn, each under its own settings."""
+    sides = [_short(side) for side in (reference, prepared)]
+    base, head = (_under(tf32, side) for tf32, side in zip(settings, sides, strict=True))
+    rng = random.Random(seed)
+
+    def call() -> Turns:
+        return take_turns(base, head, sides[0].per_call, 0.0, rng, least_calls=1)
+
+    try:
+        return _pairs(call, prepared, budget_s, as_it_comes)
+    finally:
+        for side in sides:
+            side.close()
+
+
+def _to_fixed_work(prepared: Prepared, budget_s: float, as_it_comes: bool) -> Relative | str:
+    """The reference in units of fixed work, in turns with it."""
+    if prepared.context.device.kind != "cpu":
+        return "this is the reference"
+    side = _short(prepared)
+
+    def call() -> Turns:
+        done = [side.advance() for _ in range(side.per_call)]
+        seconds = tuple(piece.seconds for piece in done)
+        return Turns(tuple(piece.name for piece in done), seconds, seconds)
+
+    try:
+        pairs = _pairs(call, prepared, budget_s, as_it_comes)
+    finally:
+        side.close()
+    if isinstance(pairs, str):
+        return pairs
+    steps = prepared.context.workload.steps
+    calls_s = [_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns]
+    fixed_s = tuple(pairs.fixed_s)
+    ratio = tuple(call_s / work_s for call_s, work_s in zip(calls_s, fixed_s, strict=True))
+    return Relative(FIXED_WORK, ratio, fixed_s, fixed_s, pairs.contended)
+
+
+@dataclass
+class _Pairs:
+    """Calls that were taken in turns, and fixed work beside each."""
+
+    turns: list[Turns]
+    fixed_s: list[float]
+    """Nothing on a GPU."""
+    contended: int
+    """Left out."""
+
+
+def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it_comes: bool) -> _Pairs | str:
+    """Calls for so long, after one that does not count; why not, where others left too few."""
+    device = prepared.context.device
+    work = fixed_work() if device.kind == "cpu" else None
+    needs = load.Needs(device.count, load.cores())
+    turns: list[Turns] = []
+    fixed_s: list[float] = []
+    bad: set[int] = set()
+    call()
+    began = time.monotonic()
+    readings = [load.read()]
+    while True:
+        if work is not None:
+            fixed_s.append(work())
+        turns.append(call())
+        readings.append(load.read())
+        if device.kind == "cpu" and not as_it_comes:
+            bad = set(needs.contended(readings))
+        elapsed, fit = time.monotonic() - began, len(turns) - len(bad)
+        if fit >= LEAST_CALLS and elapsed >= budget_s * (1 if fit > len(turns) / 2 else 2):
+            break
+        if len(turns) >= LEAST_CALLS and elapsed >= 2 * budget_s:
+            return f"other processes took its cores during {len(bad)} of {len(turns)} pairs of calls"
+    kept = [i for i in range(len(turns)) if i not in bad]
+    return _Pairs([turns[i] for i in kept], [fixed_s[i] for i in kept if fixed_s], len(turns) - len(kept))
+
+
+def _short(prepared: Prepared) -> Pieces:
+    """The pipeline's pieces, with fewer steps a call."""
+    context = prepared.context
+    short = replace(context.workload, steps=min(STEPS, context.workload.steps))
+    return Pieces(replace(prepared, context=replace(context, workload=short)))
+
+
+def _call_s(names: Sequence[str], seconds: Sequence[float], steps: int) -> float:
+    """Seconds of a whole call, of its pieces."""
+    of_kind = {kind: [s for n, s in zip(names, seconds, strict=True) if n == kind] for kind in set(names)}
+    return sum((steps if kind == "step" else 1) * median(each) for kind, each in of_kind.items())
 
 
 def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:
@@ -91,12 +194,14 @@ def reference_bytes(pipe: Any, peak_bytes: int) -> int:
     return max(peak_bytes, 4 * sum(p.numel() for model in models for p in model.parameters()))
 
 
-def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Session:
+def with_relative(
+    session: Session, prepared: Prepared, budget_s: float, *, as_it_comes: bool = False
+) -> Session:
     """The session with the relative latency, or with the condition that says why not."""
     if budget_s <= 0:
         return session
     try:
-        found = measure_relative(prepared, session.peak_memory_bytes, budget_s)
+        found = measure_relative(prepared, session.peak_memory_bytes, budget_s, as_it_comes=as_it_comes)
     except Exception as error:
         if errors.out_of_memory(error) is None:
             raise
@@ -104,14 +209,6 @@ def with_relative(session: Session, prepared: Prepared, budget_s: float) -> Sess
     if isinstance(found, str):
         return replace(session, conditions={**session.conditions, "relative": found})
     return replace(session, relative=found)
-
-
-def _calls(turns: Turns, per_call: int) -> list[Turns]:
-    """Cut into whole calls."""
-    return [
-        Turns(turns.names[i : i + per_call], turns.base_s[i : i + per_call], turns.head_s[i : i + per_call])
-        for i in range(0, len(turns.names), per_call)
-    ]
 
 
 def free_memory(kind: str) -> int:

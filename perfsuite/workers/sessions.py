@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from perfsuite.measuring.session import Plan
 from perfsuite.records import Hot, Profile, Session
 
 if TYPE_CHECKING:
@@ -18,20 +19,21 @@ def measure_session(
     variant: str,
     device: str = "auto",
     weights: str = "auto",
+    plan: Plan | None = None,
     *,
-    time_budget_s: float = 6.0,
     relative: bool = True,
 ) -> Session:
     """Measure one session in this worker, as the suite does in its own process.
 
     Raises `WorkerError`.
     """
+    plan = plan or Plan()
     worker.ask("prepare", workload=workload, variant=variant, device=device, weights=weights)
     found = worker.ask(
         "session",
         variant=variant,
-        plan={"time_budget_s": time_budget_s},
-        relative_s=time_budget_s if relative else 0.0,
+        plan=asdict(plan),
+        relative_s=plan.time_budget_s if relative else 0.0,
     )
     return as_session(found)
 

@@ -20,7 +20,8 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``count_error``: name of a built-in exception and its message, raised by counting;
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
-Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``.
+Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``, and
+``busy`` who takes its cores.
 
 What is built and what becomes free is written to ``events.log``.
 """
@@ -44,6 +45,11 @@ SIDE = 32
 """Pixels of the synthetic pictures: their content is nobody's concern, their scores are real."""
 LATENCY_S = [1.01, 0.99, 1.0, 1.03, 0.98, 1.0]
 PATCH = pytest.MonkeyPatch()
+
+
+def replayed():
+    """What ``replay.json`` says."""
+    return json.loads((HERE / "replay.json").read_text())
 
 
 class Clock:
@@ -144,7 +150,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
         def latents(self, pipe, prompt=0):
             return None
 
-    script = json.loads((HERE / "replay.json").read_text()).get(variant.name, {})
+    script = replayed().get(variant.name, {})
     event(f"build {variant.name}")
     pipe = Pipeline(variant.name, workload, script)
     if "build_error" in script:
@@ -166,7 +172,7 @@ def fingerprint(choice="auto"):
 
     if choice.startswith("cuda"):
         raise NoDeviceError("no CUDA device: this is a replay; use --perf-device=cpu")
-    bfloat16 = json.loads((HERE / "replay.json").read_text()).get("bfloat16", "native")
+    bfloat16 = replayed().get("bfloat16", "native")
     return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30, {"bfloat16": bfloat16})
 
 
@@ -183,6 +189,8 @@ class Conditions:
 
     def throttled(self):
         return []
+
+    contended = throttled
 
     def finish(self):
         return {"threads": 2.0}
@@ -215,20 +223,34 @@ def count(prepared):
 
 
 FRESH = {}
+FRESH_IDS = []
+"""One for each fresh session: stores know sessions by their ids."""
 
 
-def fresh_session(bench, workload, variant):
+def fresh_session(bench, workload, variant, budget_s=None):
     """In place of `Latency._fresh_session`: no process is started, only written down."""
     from perfsuite.records import Session
     from perfsuite.workers import WorkerError
 
     event(f"fresh {variant.name}")
-    script = json.loads((HERE / "replay.json").read_text()).get(variant.name, {})
+    script = replayed().get(variant.name, {})
     if "fresh_error" in script:
         raise WorkerError(script["fresh_error"])
+    FRESH_IDS.append(variant.name)
     latency_s = next(FRESH.setdefault(variant.name, cycle(script["fresh_latency_s"])))
     return Session(
-        "fresh", "2025-01-02T03:04:05+00:00", tuple(latency_s), 1, 1.0, None, (1.0,), True, None, {}, {}, 9.0
+        f"fresh-{len(FRESH_IDS)}",
+        "2025-01-02T03:04:05+00:00",
+        tuple(latency_s),
+        1,
+        1.0,
+        None,
+        (1.0,),
+        True,
+        None,
+        {},
+        {},
+        9.0,
     )
 
 
@@ -257,7 +279,7 @@ class Worker:
         name = arguments["variant"]
         event(f"worker {command} {name}")
         if command == "prepare":
-            self.script = json.loads((HERE / "replay.json").read_text()).get(name, {})
+            self.script = replayed().get(name, {})
             self.workload = arguments["workload"]
             return {"evidence": [f"replayed {name} in a worker"]}
         if "worker_error" in self.script:
@@ -303,6 +325,8 @@ def pytest_configure(config):
         "perfsuite.bench.workbench.fingerprint": fingerprint,
         "perfsuite.bench.latency.Latency._fresh_session": fresh_session,
         "perfsuite.measuring.session.Conditions": Conditions,
+        "perfsuite.measuring.session.wait_until_quiet": lambda threads, limit_s: (True, 0.0),
+        "perfsuite.bench.latency.load.look": lambda threads: replayed().get("busy", ""),
         "perfsuite.device.clock.time": CLOCK,
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.limits": lambda prepared: None,

@@ -110,9 +110,19 @@ def test_a_process_that_fails_leaves_the_first_verdict(stored):
     assert _fresh(stored) == ["fresh bf16"]
 
 
+FAST = [0.3 * s for s in AS_STORED]
+
+
+def test_an_improvement_that_was_chance_is_none(stored):
+    """A session can be too fast by chance as well."""
+    stored.replay({"bf16": {"latency_s": FAST, "fresh_latency_s": [AS_STORED]}})
+    stored.latency().assert_outcomes(passed=2)
+    assert stored.results()["bf16"].verdict.status == "OK"
+
+
 def test_improved_passes_and_tells_how_to_take_it(stored):
-    """No suspect; the command makes the faster session the baseline."""
-    stored.replay({"bf16": {"latency_s": [0.3 * s for s in AS_STORED]}})
+    """Confirmed as well; the command makes the faster session the baseline."""
+    stored.replay({"bf16": {"latency_s": FAST, "fresh_latency_s": [FAST]}})
     run = stored.latency()
     run.assert_outcomes(passed=2)
     run.stdout.re_match_lines(
@@ -122,12 +132,12 @@ def test_improved_passes_and_tells_how_to_take_it(stored):
             r"--perf-workload=shapes --perf-variant=bf16 --perf-update=reset$",
         ]
     )
-    assert _fresh(stored) == []
+    assert _fresh(stored) == ["fresh bf16"] * 2
 
 
 def test_improved_fails_where_the_user_is_strict(stored):
     """A baseline that is too slow hides the next slowdown; taking it makes the next run pass."""
-    stored.replay({"bf16": {"latency_s": [0.3 * s for s in AS_STORED]}})
+    stored.replay({"bf16": {"latency_s": FAST, "fresh_latency_s": [FAST]}})
     run = stored.latency("--perf-strict")
     run.assert_outcomes(passed=1, failed=1)
     command = re.search(r"E +take it as the new baseline: pytest (.*)", run.stdout.str())[1]

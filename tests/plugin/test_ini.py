@@ -33,6 +33,7 @@ CASES = {
     "strict": ("yes", "True", None, "True"),
     "confirm": ("2", "2", "0", "0"),
     "relative": ("yes", "True", "no", "False"),
+    "load": ("measure", "measure", "fail", "fail"),
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from perfsuite.measuring import Plan
 from perfsuite.pipelines import prepare, release
 from perfsuite.workers import Server, WorkerError, measure_session
 from perfsuite.workers.sessions import as_session
@@ -99,6 +100,6 @@ def test_what_cannot_be_prepared_is_said(server):
 def test_a_session_of_the_suite(server):
     """`measure_session` is what the suite measures again."""
     worker = server.worker(reply_limit_s=120)
-    session = measure_session(worker, "shapes", "fp32", "cpu", time_budget_s=0.5, relative=False)
+    session = measure_session(worker, "shapes", "fp32", "cpu", plan=Plan(time_budget_s=0.5), relative=False)
     assert len(session.latency_s) >= 5
     worker.close()

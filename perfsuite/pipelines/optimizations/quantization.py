@@ -63,6 +63,9 @@ def is_dynamic_int8(weight: Any) -> bool:
     return is_int8(weight) and getattr(weight, "act_quant_kwargs", None) is not None
 
 
+TENSORS = 2
+"""Version of torchao's int8 configurations: that of Int8Tensor, which 0.17 makes only if asked to."""
+
 BOTH = ("unet", "vae")
 
 
@@ -115,7 +118,7 @@ def _apply(pipe: Any, context: Context) -> None:
 
     set_flags(INT8_FLAGS, context)
     # Left to itself `quantize_` changes Inductor's global configuration.
-    config = Int8DynamicActivationInt8WeightConfig(set_inductor_config=False)
+    config = Int8DynamicActivationInt8WeightConfig(set_inductor_config=False, version=TENSORS)
     with eager(pipe):
         for model in models(pipe).values():
             swap_conv2d_1x1_to_linear(model, lambda module, name: wants_convolution(module))

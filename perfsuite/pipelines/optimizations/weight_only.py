@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import eager
-from perfsuite.pipelines.optimizations.quantization import check_quantized, is_int8, quantize
+from perfsuite.pipelines.optimizations.quantization import TENSORS, check_quantized, is_int8, quantize
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def _apply(pipe: Any, context: Context) -> None:
     from torchao.quantization import Int8WeightOnlyConfig
 
     with eager(pipe):
-        quantize(pipe, Int8WeightOnlyConfig(set_inductor_config=False), wants_linear, ROOTS)
+        config = Int8WeightOnlyConfig(set_inductor_config=False, version=TENSORS)
+        quantize(pipe, config, wants_linear, ROOTS)
 
 
 def _verify(pipe: Any, context: Context) -> str:

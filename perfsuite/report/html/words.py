@@ -47,6 +47,10 @@ CAUSES = {
     Cause.THROTTLED: "the device lowered its clocks for heat or power",
     Cause.OTHER_PROCESS: "another process used the device",
     Cause.HOST_BOUND: "the device waited for the host",
+    Cause.REFERENCE_MOVED: "it is the reference that moved, not the variant: record the baselines anew",
+    Cause.EVERYTHING_SLOWER: "the reference slowed down alike: the machine, or what both are made of",
+    Cause.DRIFT: "slower than the sessions that were recorded first, in steps too small to be seen",
+    Cause.UNFIT_SESSION: "the new session, or every stored one, was disturbed and has no weight",
 }
 
 

@@ -1,5 +1,6 @@
 """What is stored of latencies: described, compared with other files, and pruned of what nothing uses."""
 
+from perfsuite.store.inventory.checking import Oddity, check
 from perfsuite.store.inventory.describing import (
     Described,
     DeviceBaselines,
@@ -16,9 +17,11 @@ __all__ = [
     "DeviceBaselines",
     "Difference",
     "NothingToCompareError",
+    "Oddity",
     "Pruned",
     "Rule",
     "age_days",
+    "check",
     "describe",
     "differences",
     "find",

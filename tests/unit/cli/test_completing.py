@@ -90,7 +90,7 @@ def bash(tmp_path: Path) -> Callable[..., list[str]]:
     ("words", "wanted"),
     [
         (["bas"], ["baselines"]),
-        (["baselines", ""], ["show", "diff", "prune"]),
+        (["baselines", ""], ["show", "diff", "check", "prune"]),
         (["doctor", "--workload", "sh"], ["shapes"]),
         (["doctor", "--variant", "bf16-sdpa-compile-regional-qkv-f"], ["bf16-sdpa-compile-regional-qkv-fp8"]),
         (["doctor", "--variant", "fp32+sd"], ["fp32+sdpa"]),

@@ -8,7 +8,7 @@ import pytest
 from sessions import make_session
 
 from perfsuite.decision import basis as judging
-from perfsuite.decision.basis import Confirmation, bases, judge, with_causes
+from perfsuite.decision.basis import Confirmation, bases, judge, judge_sessions, with_causes
 from perfsuite.decision.several import SUITE_ALPHA, Spending
 from perfsuite.records import Cause, Entry, Profile, Relative, Session, Status, Verdict
 from perfsuite.workers import WorkerError
@@ -61,11 +61,20 @@ def test_relative_latency_is_chosen_where_it_finds_less() -> None:
 
 def test_what_slows_the_reference_too_is_found_in_seconds() -> None:
     """Relative latency finds smaller slowdowns, but none that both share."""
-    verdict, basis = judge(entry(0.4), session(2.0, 0.4), "cpu")
+    stored = entry(0.4, **control(0.05))
+    verdict, basis = judge(stored, session(2.0, 0.4, **control(0.05)), "cpu")
     assert (basis.name, verdict.basis) == ("seconds", "seconds")
-    assert verdict.status is Status.REGRESSED
+    assert (verdict.status, verdict.causes) == (Status.REGRESSED, (Cause.EVERYTHING_SLOWER,))
     assert verdict.ratio == pytest.approx(2.0, abs=0.02)
     assert "judged by latency in seconds, relative to fp32 (" in verdict.detail
+
+
+def test_where_nothing_is_known_to_stand_still_all_slower_alike_is_inconclusive() -> None:
+    """It may be the machine."""
+    verdict, basis = judge(entry(0.4), session(2.0, 0.4), "cpu")
+    assert basis.name == "seconds"
+    assert (verdict.status, verdict.causes) == (Status.INCONCLUSIVE, (Cause.EVERYTHING_SLOWER,))
+    assert "`perfsuite ab` tells" in verdict.detail
 
 
 def test_a_machine_that_moved_leaves_the_verdict_to_relative_latency() -> None:
@@ -114,7 +123,7 @@ def test_seconds_where_the_reference_is_another() -> None:
 def test_bases_hold_what_is_compared() -> None:
     """Each with its samples, and with what is believed of its spread on this kind of device."""
     mixed = Entry("shapes", "bf16", "p", (session(1.0), session(1.1, 0.4)))
-    for kind, priors in (("cpu", (0.12, 0.035)), ("cuda", (0.025, 0.015))):
+    for kind, priors in (("cpu", (0.12, 0.025)), ("cuda", (0.025, 0.015))):
         seconds, relative = bases(mixed, session(1.0, 0.5), kind)
         assert [len(seconds.baseline), len(relative.baseline)] == [2, 1]
         assert relative.baseline[0][0] == pytest.approx(0.4)
@@ -205,17 +214,17 @@ def confirmed(
     stored = stored or entry()
     verdict, basis = judge(stored, first, kind)
     by = by or Confirmation(count)
-    assert by.wanted(verdict)
-    return by.run(stored, first, verdict, basis, kind, fresh, fresh.lines.append)
+    assert by.wanted(stored, first, verdict, basis)
+    return by.run(stored, first, verdict, kind, fresh, fresh.lines.append)
 
 
 def test_unchanged_fresh_sessions_clear_a_suspect() -> None:
-    """The session that was slow does not count; both figures are told."""
+    """They outweigh the session that was slow; both figures are told."""
     fresh = Fresh(*(session(w) for w in WOBBLE[:4]))
     verdict = confirmed(fresh, session(1.3))
     assert verdict.status is Status.OK
     assert verdict.ratio == pytest.approx(1.0, abs=0.01)
-    assert verdict.candidate_sessions == 4
+    assert verdict.candidate_sessions == 5
     assert verdict.detail.startswith("0.")
     assert "; not confirmed by 4 fresh sessions; at first REGRESSED, +30." in verdict.detail
     assert fresh.sessions == []
@@ -246,33 +255,41 @@ def test_progress_shows_the_sequence() -> None:
         (Verdict(Status.INCONCLUSIVE, p_value=0.1), True),
         (Verdict(Status.INCONCLUSIVE, p_value=0.5), False),
         (Verdict(Status.OK, p_value=0.1), False),
-        (Verdict(Status.IMPROVED, p_value=1.0), False),
+        (Verdict(Status.IMPROVED, p_value=1.0), True),
         (Verdict(Status.NEW), False),
     ],
 )
 def test_only_suspects_are_measured_again(verdict: Verdict, wanted: bool) -> None:
-    """And none at all where no fresh process is allowed."""
-    assert Confirmation(1).wanted(verdict) is wanted
-    assert Confirmation(0).wanted(verdict) is False
+    """In seconds; and none at all where no fresh process is allowed."""
+    stored, new = entry(), session()
+    (basis,) = bases(stored, new, "cpu")
+    assert Confirmation(1).wanted(stored, new, verdict, basis) is wanted
+    assert Confirmation(0).wanted(stored, new, verdict, basis) is False
 
 
 def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cleared suspect costs its share of the risk; a confirmed one hands its level on."""
+    """One that stays uncertain costs its share of the risk, a confirmed one hands its level on; one that is
+    cleared was never at risk."""
     levels: list[float] = []
 
-    def confirm(*arguments: Any, alpha: float) -> Verdict:
-        levels.append(alpha)
-        return real(*arguments, alpha=alpha)
+    def confirm(*arguments: Any, apart: bool) -> Verdict:
+        levels.append(arguments[-1])
+        return real(*arguments, apart=apart)
 
-    real = judging.confirm
-    monkeypatch.setattr(judging, "confirm", confirm)
+    real = judging.judge_samples
+    monkeypatch.setattr(judging, "judge_samples", confirm)
     by, spending, expected = Confirmation(4), Spending(SUITE_ALPHA), []
-    for factor in (1.0, 1.0, 1.5, 1.0):
-        expected.append(spending.level)
-        verdict = confirmed(Fresh(*(session(factor * w) for w in WOBBLE[:4])), session(1.5), by=by)
-        assert verdict.status is (Status.REGRESSED if factor > 1 else Status.OK)
-        assert verdict.p_value is not None
-        spending.spend(verdict.p_value)
+    wild = (0.9, 1.25, 0.95, 1.2)
+    for factors, status in (
+        (wild, Status.INCONCLUSIVE), (WOBBLE[:4], Status.OK), (wild, Status.INCONCLUSIVE),
+        ([1.5 * w for w in WOBBLE[:4]], Status.REGRESSED), (wild, Status.INCONCLUSIVE),
+    ):  # fmt: skip
+        verdict = confirmed(Fresh(*(session(f) for f in factors)), session(1.5), by=by)
+        assert verdict.status is status
+        if status is not Status.OK:
+            expected.append(spending.level)
+            assert verdict.p_value is not None
+            spending.spend(verdict.p_value)
     assert levels == pytest.approx(expected)
     assert levels[0] == SUITE_ALPHA / 2
     assert levels[1] == pytest.approx(SUITE_ALPHA / 6)
@@ -280,11 +297,11 @@ def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyP
 
 
 def test_a_slowdown_at_the_edge_is_judged_more_strictly_after_others() -> None:
-    """What one suspect alone would be REGRESSED for is not, after one that was cleared."""
+    """What one suspect alone would be REGRESSED for is not, after one that stayed uncertain."""
     edge = [session(f) for f in (1.06, 1.10, 1.04, 1.08)]
     alone = confirmed(Fresh(*edge), session(1.3))
     by = Confirmation(4)
-    confirmed(Fresh(*(session(w) for w in WOBBLE[:4])), session(1.3), by=by)
+    confirmed(Fresh(*(session(f) for f in (0.9, 1.25, 0.95, 1.2))), session(1.3), by=by)
     later = confirmed(Fresh(*edge), session(1.3), by=by)
     assert alone.p_value == later.p_value
     assert (alone.status, later.status) == (Status.REGRESSED, Status.INCONCLUSIVE)
@@ -297,18 +314,19 @@ def test_a_process_that_fails_confirms_nothing() -> None:
     def fail() -> Session:
         raise WorkerError("no room")
 
-    verdict, basis = judge(entry(), session(1.3), "cuda")
+    verdict, _ = judge(entry(), session(1.3), "cuda")
     with pytest.raises(WorkerError, match="no room"):
-        by.run(entry(), session(1.3), verdict, basis, "cuda", fail, lambda line: None)
+        by.run(entry(), session(1.3), verdict, "cuda", fail, lambda line: None)
     assert by._spending.level == SUITE_ALPHA / 2
 
 
-def test_fresh_sessions_are_compared_on_the_basis_of_the_first() -> None:
-    """Seconds that tripled with the machine do not matter, ratios that did not move do."""
+def test_fresh_sessions_are_judged_by_every_basis() -> None:
+    """The first was slower in both."""
     stored, first = entry(0.4), session(1.3, 0.6)
-    verdict = confirmed(Fresh(*(session(3.0, 0.4 * w) for w in WOBBLE[:4])), first, stored, kind="cpu")
-    assert (verdict.basis, verdict.status) == ("relative to fp32", Status.OK)
-    assert verdict.detail.startswith("relative to fp32: ")
+    verdict = confirmed(Fresh(*(session(1.0, 0.4 * w) for w in WOBBLE[:4])), first, stored, kind="cpu")
+    assert verdict.status is Status.OK
+    assert "relative to fp32" in verdict.detail
+    assert "in seconds" in verdict.detail
     assert verdict.baseline_s == pytest.approx(1.0, abs=0.01)
 
 
@@ -320,7 +338,7 @@ def test_without_relative_latency_fresh_sessions_fall_back_to_seconds(missing: i
     verdict = confirmed(Fresh(*fresh), first, stored)
     assert verdict.basis == "seconds"
     assert verdict.ratio == pytest.approx(1.1, abs=0.01)
-    assert "relative" not in verdict.detail
+    assert ("relative" in verdict.detail) is (missing == 1)
 
 
 def test_the_fallback_believes_what_it_should_of_the_device() -> None:
@@ -350,6 +368,160 @@ def test_first_session_is_not_among_those_that_judge() -> None:
     slow, slower = (confirmed(Fresh(*fresh), session(f)) for f in (1.3, 9.0))
     assert slow.ratio == slower.ratio
     assert slow.p_value == slower.p_value
+
+
+# -- which side moved ------------------------------------------------------------------------------
+
+RIPPLE = (1.0, 1.01, 0.995, 1.004, 0.99, 1.006, 0.998, 1.002)
+"""Of the pairs of one session."""
+
+
+def turns(
+    variant: float, reference: float = 1.0, machine: float = 1.0, wobble: float = 1.0, **changes: Any
+) -> Session:
+    """A session of a variant in turns with its reference and with fixed work; `machine` slows all three."""
+    ratio, reference_s = variant * wobble / reference, reference * machine
+    relative = Relative(
+        "fp32",
+        tuple(ratio * r for r in RIPPLE),
+        reference_s=tuple(reference_s * r for r in reversed(RIPPLE)),
+        fixed_work_s=tuple(0.01 * machine * r for r in RIPPLE),
+    )
+    return make_session(
+        **{"latency_s": tuple(variant * machine * r for r in RIPPLE), "relative": relative, **changes}
+    )
+
+
+def turned(variant: float = 0.4, reference: float = 1.0, count: int = 3, **changes: Any) -> Entry:
+    stored = [turns(variant, reference, wobble=w, **changes) for w in (WOBBLE * 5)[:count]]
+    return Entry("shapes", "bf16", "p", tuple(stored))
+
+
+def settled(stored: Entry, *, count: int = 4, **code: Any) -> Verdict:
+    """What a run comes to: a first session, and fresh ones where they are wanted."""
+    first = turns(**code)
+    verdict, basis = judge(stored, first, "cpu")
+    by = Confirmation(count)
+    if not by.wanted(stored, first, verdict, basis):
+        return verdict
+    fresh = Fresh(*(turns(wobble=w, **code) for w in WOBBLE[:count]))
+    return by.run(stored, first, verdict, "cpu", fresh, fresh.lines.append)
+
+
+def test_a_variant_that_slowed_down_is_regressed() -> None:
+    verdict = settled(turned(), variant=0.4 * 1.3)
+    assert (verdict.status, verdict.basis) == (Status.REGRESSED, "relative to fp32")
+    assert verdict.ratio == pytest.approx(1.3, abs=0.02)
+
+
+def test_unchanged_code_is_ok_with_three_stored_sessions() -> None:
+    assert settled(turned(), variant=0.4).status is Status.OK
+
+
+def test_a_slower_machine_moves_nothing() -> None:
+    assert settled(turned(), variant=0.4, machine=1.6).status is Status.OK
+
+
+@pytest.mark.parametrize("stored", [turned(), turned(reference=1.0)])
+def test_a_faster_reference_is_no_regression_of_the_variant(stored: Entry) -> None:
+    """float32 got 20 % faster, the variant is what it was."""
+    verdict = settled(stored, variant=0.4, reference=0.8)
+    assert verdict.status in (Status.OK, Status.INCONCLUSIVE)
+    assert Cause.REFERENCE_MOVED in verdict.causes
+    assert "record the baselines anew" in verdict.detail
+
+
+def test_a_reference_that_was_slow_when_it_was_recorded_is_no_regression() -> None:
+    """Every stored session was measured beside a float32 that something slowed."""
+    verdict = settled(turned(reference=1.3, count=5), variant=0.4)
+    assert verdict.status is not Status.REGRESSED
+    assert Cause.REFERENCE_MOVED in verdict.causes
+
+
+def test_what_slows_all_of_torch_alike_is_found_in_units_of_fixed_work() -> None:
+    """Hashing stood still, so it is not the machine."""
+    verdict = settled(turned(count=5), variant=0.4 * 1.6, reference=1.6)
+    assert (verdict.status, verdict.basis) == (Status.REGRESSED, "relative to fixed work")
+    assert Cause.EVERYTHING_SLOWER in verdict.causes
+
+
+# The ratios of a session that was recorded beside another process, true value about 1.
+DISTURBED = (1.234, 0.901, 0.997, 0.991, 0.694, 0.695, 0.484, 1.142, 0.954, 0.906, 0.950, 1.765)
+
+
+def test_a_baseline_of_one_disturbed_session_alarms_for_nothing() -> None:
+    """By a low quantile its noise was a baseline too good to be met."""
+    stored = replace(session(1.0), relative=Relative("fp32", DISTURBED))
+    fresh = Fresh(*(session(1.0, w) for w in WOBBLE[:4]))
+    entry = Entry("shapes", "bf16", "p", (stored,))
+    verdict, basis = judge(entry, session(1.0, 1.0), "cpu")
+    assert verdict.status is Status.INCONCLUSIVE
+    by = Confirmation(4)
+    if by.wanted(entry, session(1.0, 1.0), verdict, basis):
+        verdict = by.run(entry, session(1.0, 1.0), verdict, "cpu", fresh, fresh.lines.append)
+    assert verdict.status is Status.INCONCLUSIVE
+    assert Cause.NOISY_MACHINE in verdict.causes
+
+
+def test_sessions_in_two_modes_and_new_ones_in_one_of_them() -> None:
+    """12 % apart: which mode comes up says nothing about the code."""
+    ratios = (0.4, 0.402, 0.399, 0.449, 0.447, 0.451)
+    stored = Entry("shapes", "bf16", "p", tuple(session(r / 0.4, r) for r in ratios))
+    for mode in (0.4, 0.45):
+        verdict, _ = judge_sessions(
+            stored, [session(mode / 0.4 * w, mode * w) for w in WOBBLE[:4]], "cpu", 0.0025
+        )
+        assert verdict.status not in (Status.REGRESSED, Status.IMPROVED)
+        assert Cause.MULTIMODAL in verdict.causes
+
+
+# -- sessions without weight -----------------------------------------------------------------------
+
+
+def test_an_unfit_stored_session_has_no_weight() -> None:
+    """However fast it claims to have been."""
+    odd = session(0.1, 0.04, unfit="other processes kept 1.0 of 2 cores busy")
+    with_odd, _ = judge(Entry("shapes", "bf16", "p", (*entry(0.4).sessions, odd)), session(1.0, 0.4), "cpu")
+    without, _ = judge(entry(0.4), session(1.0, 0.4), "cpu")
+    assert with_odd == without
+
+
+def test_where_every_stored_session_is_unfit_nothing_is_judged() -> None:
+    verdict, _ = judge(entry(0.4, unfit="not steady"), session(9.0, 3.6), "cpu")
+    assert (verdict.status, verdict.causes) == (Status.INCONCLUSIVE, (Cause.UNFIT_SESSION,))
+    assert verdict.detail.endswith("no stored session has a weight: not steady; record again with "
+                                   "--perf-update=new")  # fmt: skip
+
+
+def test_an_unfit_session_is_measured_again_and_does_not_judge() -> None:
+    bad = session(9.0, 3.6, unfit="throttled")
+    verdict, basis = judge(entry(0.4), bad, "cpu")
+    assert (verdict.status, verdict.causes) == (Status.INCONCLUSIVE, (Cause.UNFIT_SESSION,))
+    by = Confirmation(4)
+    assert by.wanted(entry(0.4), bad, verdict, basis)
+    fresh = Fresh(*(session(w, 0.4 * w) for w in WOBBLE[:4]))
+    assert by.run(entry(0.4), bad, verdict, "cpu", fresh, fresh.lines.append).status is Status.OK
+
+
+# -- drift -----------------------------------------------------------------------------------------
+
+
+def test_small_steps_are_found_against_the_first_sessions() -> None:
+    """1 % slower a night, each night's session stored: against the recent ones none is an alarm."""
+    stored = turned(count=5)
+    found: list[Verdict] = []
+    for night in range(1, 41):
+        code = {"variant": 0.4 * 1.01**night}
+        verdict = settled(stored, **code)
+        found.append(verdict)
+        if verdict.status is Status.REGRESSED:
+            break
+        sessions = (*stored.sessions, turns(wobble=WOBBLE[night % 5], **code))
+        stored = replace(stored, sessions=(*sessions[:5], *sessions[5:][-15:]))
+    assert found[-1].status is Status.REGRESSED
+    assert Cause.DRIFT in found[-1].causes
+    assert len(found) < 15
+    assert "against the sessions recorded first" in found[-1].detail
 
 
 # -- causes ----------------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ def test_priors_of_the_device_classes() -> None:
     settings = DecisionSettings.for_device("cpu", tolerance=0.1, confidence=0.9)
     assert (settings.tolerance, settings.confidence, settings.prior_sd) == (0.1, 0.9, 0.12)
     with pytest.raises(
-        ValueError, match=r"no prior spread for device kind 'tpu'; known: cpu, cpu-relative, cuda, "
+        ValueError,
+        match=r"no prior spread for device kind 'tpu'; known: cpu, cpu-fixed-work, cpu-relative, cuda, ",
     ):
         prior_for("tpu")
 

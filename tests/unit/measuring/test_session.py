@@ -6,6 +6,7 @@ import pytest
 
 from perfsuite.measuring import session
 from perfsuite.measuring.session import Plan, is_steady, rounds_for, warm_up
+from perfsuite.records import Session
 
 
 @pytest.mark.parametrize(
@@ -87,10 +88,10 @@ def test_budget_is_the_plans() -> None:
 
 
 class Watch:
-    """In place of `Conditions`: rounds with these numbers are throttled."""
+    """In place of `Conditions`: rounds with these numbers are throttled, or contended."""
 
-    def __init__(self, throttled: Sequence[int]) -> None:
-        self._throttled, self._rounds = throttled, 0
+    def __init__(self, throttled: Sequence[int] = (), contended: Sequence[int] = ()) -> None:
+        self._throttled, self._contended, self._rounds = throttled, contended, 0
 
     def mark(self) -> None:
         self._rounds += 1
@@ -101,29 +102,57 @@ class Watch:
     def throttled(self) -> list[int]:
         return [i for i in self._throttled if i < self._rounds]
 
+    def contended(self) -> list[int]:
+        return [i for i in self._contended if i < self._rounds]
+
     def finish(self) -> dict[str, float]:
         return {"rounds": float(self._rounds)}
 
 
 @pytest.mark.parametrize(
-    ("throttled", "kept", "left_out"),
+    ("bad", "kept", "left_out", "unfit"),
     [
-        ([], 5, 0),
-        ([0, 3], 5, 2),
-        ([0, 3, 5, 6], 5, 4),
-        ([1, 2, 3, 4, 5, 6, 7, 8], 2, 8),
-        (range(10), 10, 10),
+        ([], 5, 0, ""),
+        ([0, 3], 5, 2, ""),
+        ([0, 3, 5, 6], 5, 4, ""),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 10, 8, "8 of 10 rounds were disturbed: "),
+        (range(10), 10, 10, "10 of 10 rounds were disturbed: "),
     ],
 )
-def test_throttled_rounds_are_measured_again(
-    throttled: Sequence[int], kept: int, left_out: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("of", ["throttled", "contended"])
+def test_disturbed_rounds_are_measured_again(
+    of: str, bad: Sequence[int], kept: int, left_out: int, unfit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until there are enough, at most as many as there were; where no round is fit all stand, as marked."""
+    """Until there are enough, at most as many as there were; with too few fit ones all stand, and the session
+    says that it is unfit."""
+    found = measured(Watch(**{of: bad}), Plan(time_budget_s=5.0), monkeypatch)
+    why = {"throttled": "the GPU was throttled", "contended": "other processes took its cores"}[of]
+    assert (len(found.latency_s), len(getattr(found, f"{of}_s"))) == (kept, left_out)
+    assert found.unfit == (unfit + why if unfit else "")
+    assert found.conditions["rounds"] <= 10
+
+
+def test_a_round_that_was_both_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = measured(Watch([0, 1], [1, 2]), Plan(time_budget_s=5.0), monkeypatch)
+    assert (len(found.latency_s), len(found.throttled_s), len(found.contended_s)) == (5, 2, 1)
+
+
+@pytest.mark.parametrize(("contended", "fit"), [(range(5), False), ([0], True)])
+def test_as_it_comes_nothing_is_set_apart_and_the_session_says_so(
+    contended: Sequence[int], fit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(time_budget_s=6.0, as_it_comes=True)
+    found = measured(Watch(contended=contended), plan, monkeypatch)
+    assert (len(found.latency_s), found.contended_s) == (6, ())
+    assert found.unfit == ("" if fit else "5 of 6 rounds ran while other processes took its cores")
+
+
+def measured(watch: Watch, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session of calls of one second, beside what `watch` saw."""
     from types import SimpleNamespace
     from typing import Any
 
     calls = Calls([1.0] * 99)
-    watch = Watch(throttled)
     monkeypatch.setattr(session, "now", lambda: calls.time)
     monkeypatch.setattr(session, "Conditions", lambda kind: watch)
     for name in ("measure_stages", "limits"):
@@ -142,10 +171,7 @@ def test_throttled_rounds_are_measured_again(
         build_s=0.5,
     )
 
-    found = session.measure(prepared, session.time_calls, Plan(time_budget_s=5.0))
-
-    assert (len(found.latency_s), len(found.throttled_s)) == (kept, left_out)
-    assert found.conditions["rounds"] <= 10
+    return session.measure(prepared, session.time_calls, plan)
 
 
 def test_time_calls_prepares_each_outside_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

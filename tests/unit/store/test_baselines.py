@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from perfsuite.records import Device, Entry, Hot, Result, Session
+from perfsuite.records import ANCHOR, Device, Entry, Hot, Result, Session
 from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, StoreError
 
 Make = Callable[..., Result]
@@ -112,11 +112,14 @@ def test_only_the_newest_session_keeps_its_profile(
     assert [dict(s.hot) for s in stored.entries[KEY].sessions] == [{}, {"aten::mm": Hot(3, 0.5)}]
 
 
-def test_only_the_last_sessions_are_kept(baselines: Baselines, device: Device, make_result: Make) -> None:
+def test_the_first_and_the_last_sessions_are_kept(
+    baselines: Baselines, device: Device, make_result: Make
+) -> None:
     many = [make_result(f"s{i}") for i in range(MAX_SESSIONS + 2)]
     baselines.update(device, many, "new")
     baselines.update(device, [make_result("last")], "append")
-    assert ids(baselines, device) == [f"s{i}" for i in range(3, MAX_SESSIONS + 2)] + ["last"]
+    kept = [*range(ANCHOR), *range(ANCHOR + 3, MAX_SESSIONS + 2)]
+    assert ids(baselines, device) == [f"s{i}" for i in kept] + ["last"]
 
 
 def test_reset_replaces_the_sessions(baselines: Baselines, device: Device, make_result: Make) -> None:

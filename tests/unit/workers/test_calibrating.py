@@ -10,6 +10,7 @@ import pytest
 from sessions import make_session
 
 from perfsuite.decision.spread import Spread, spread
+from perfsuite.measuring import Plan
 from perfsuite.pipelines import variants, workloads
 from perfsuite.records import Device, Entry, Relative, Session
 from perfsuite.store import Baselines
@@ -109,7 +110,7 @@ def test_a_worker_is_told_what_to_measure(run: Run) -> None:
     run(server, 1, weights="hub", time_budget_s=0.5)
     assert server.asked[:2] == [
         ("prepare", {"workload": "shapes", "variant": "fp32", "device": "cpu", "weights": "hub"}),
-        ("session", {"variant": "fp32", "plan": {"time_budget_s": 0.5}, "relative_s": 0.5}),
+        ("session", {"variant": "fp32", "plan": asdict(Plan(0.5, wait_s=20.0)), "relative_s": 0.5}),
     ]
 
 
@@ -267,6 +268,7 @@ def test_modes_are_named_by_their_typical_time() -> None:
 def test_effects_are_those_that_a_new_session_shows() -> None:
     """That of `compare`, in seconds and in units of the reference; less where sessions are alike."""
     from perfsuite.decision import DecisionSettings, compare
+    from perfsuite.decision.estimates import compare_estimates
 
     steady = [session(str(i), relative=Relative("fp32", (0.5 + 0.001 * i, 0.502))) for i in range(6)]
     found = spread(entry(*steady), "cuda")
@@ -274,7 +276,7 @@ def test_effects_are_those_that_a_new_session_shows() -> None:
     expected = compare(sessions, sessions[:1], DecisionSettings.for_device("cuda"))
     assert found.effect == expected.minimum_detectable_effect
     ratios = [s.relative.ratio for s in steady if s.relative is not None]
-    expected = compare(ratios, ratios[-1:], DecisionSettings.for_device("cuda-relative"))
+    expected = compare_estimates(ratios, ratios[-1:], DecisionSettings.for_device("cuda-relative"))
     assert found.relative_effect == expected.minimum_detectable_effect
     wild = [replace(s, latency_s=(1.0 + 0.1 * i,) * 3) for i, s in enumerate(steady)]
     noisy = spread(entry(*wild), "cuda").effect

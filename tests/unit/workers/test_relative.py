@@ -1,12 +1,13 @@
 """Latency in units of the reference: what is measured, and the reason where nothing is; no model runs."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sessions import make_session
 
-from perfsuite.device import Snapshot, Tf32
+from perfsuite.device import Snapshot, Tf32, load
 from perfsuite.measuring.pieces import Piece
 from perfsuite.pipelines import Prepared, variants, workloads
 from perfsuite.pipelines.technique import Context
@@ -59,6 +60,21 @@ class FakePieces:
         self.closed = True
 
 
+def busy(monkeypatch: pytest.MonkeyPatch, *cores: float) -> None:
+    """Others keep so many cores busy during one pair of calls after the other; the last goes on."""
+    at, every, number = 0.0, 0.0, -1
+
+    def read() -> load.Reading:
+        nonlocal at, every, number
+        if number >= 0:
+            at, every = at + 0.5, every + 0.5 * cores[min(number, len(cores) - 1)]
+        number += 1
+        return load.Reading(at, every, 0.0)
+
+    monkeypatch.setattr(relative.load, "read", read)
+    monkeypatch.setattr(relative.load, "cores", lambda: DEVICE.count)
+
+
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """In place of pipelines: what was built and released, and how much memory is free."""
@@ -76,6 +92,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         seen.clock += 1.0
         return seen.clock
 
+    busy(monkeypatch, 0.0)
     monkeypatch.setattr(FakePieces, "made", [], raising=False)
     monkeypatch.setattr(relative, "Pieces", FakePieces)
     monkeypatch.setattr(relative.pipelines, "prepare", prepare)
@@ -108,7 +125,7 @@ def test_a_larger_budget_is_more_calls(fakes: SimpleNamespace) -> None:
     """A value each; time is the test's, a second a look at the clock."""
     found = measure_relative(prepared("bf16"), 80, 10.0)
     assert isinstance(found, Relative)
-    assert len(found.ratio) > 8
+    assert len(found.ratio) > 3
 
 
 def test_the_reference_is_built_alike_and_released(fakes: SimpleNamespace) -> None:
@@ -159,10 +176,53 @@ def test_it_is_released_after_an_error_too(fakes: SimpleNamespace, monkeypatch: 
     assert all(p.closed for p in FakePieces.made)
 
 
+def test_the_reference_itself_is_measured_in_units_of_fixed_work(fakes: SimpleNamespace) -> None:
+    """On a CPU, where there is such work; a GPU's host is not what is measured."""
+    found = with_relative(session(), prepared("fp32"), 0.5).relative
+    assert found is not None
+    assert (found.reference, found.reference_s) == ("fixed work", found.fixed_work_s)
+    call_s = 0.2 + workloads.SHAPES.steps * 0.1 + 0.4
+    assert [r * f for r, f in zip(found.ratio, found.fixed_work_s, strict=True)] == pytest.approx(
+        [call_s] * 3
+    )
+    assert fakes.built == []
+    on_a_gpu = prepared("fp32")
+    gpu = replace(on_a_gpu, context=replace(on_a_gpu.context, device=replace(DEVICE, kind="cuda")))
+    assert with_relative(session(), gpu, 0.5).conditions["relative"] == "this is the reference"
+
+
+def test_what_the_reference_and_fixed_work_took_stands_beside_each_ratio(fakes: SimpleNamespace) -> None:
+    found = measure_relative(prepared("bf16"), 80, 0.5)
+    assert isinstance(found, Relative)
+    assert found.reference_s == pytest.approx([0.2 + workloads.SHAPES.steps * 0.1 + 0.4] * 3)
+    assert len(found.fixed_work_s) == 3
+    assert min(found.fixed_work_s) > 0
+
+
+def test_pairs_beside_others_are_left_out(fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch, 0.0, 1.0, 1.0, 0.1, 0.0, 0.0)
+    found = measure_relative(prepared("bf16"), 80, 5.0)
+    assert isinstance(found, Relative)
+    assert found.contended == 2
+    assert len(found.ratio) == len(found.fixed_work_s) == len(found.reference_s) >= 3
+
+
+def test_with_too_few_others_there_is_no_ratio(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After twice the budget; unless all is measured as it comes."""
+    busy(monkeypatch, 1.0)
+    assert measure_relative(prepared("bf16"), 80, 5.0) == (
+        "other processes took its cores during 5 of 5 pairs of calls"
+    )
+    as_it_comes = measure_relative(prepared("bf16"), 80, 5.0, as_it_comes=True)
+    assert isinstance(as_it_comes, Relative)
+    assert as_it_comes.contended == 0
+
+
 @pytest.mark.parametrize(
     ("variant", "free", "reason"),
     [
-        ("fp32", 2**40, "this is the reference"),
         ("bf16", 5 * 2**28 - 1, "no memory for the reference beside it: 1.2 GiB free, 1.2 GiB wanted"),
         ("bf16", 0, "no memory for the reference beside it: 0.0 GiB free, 1.2 GiB wanted"),
     ],

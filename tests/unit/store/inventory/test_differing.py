@@ -51,7 +51,7 @@ def test_the_same_code_is_not(store: Baselines, write: Write, session: Make) -> 
 def test_relative_latency_finds_what_seconds_do_not(store: Baselines, write: Write, session: Make) -> None:
     """8 % slower: by relative latency it is certain, by seconds it is not."""
     before = write(*five(session, "a", 1.0, 0.5))
-    after = write(*five(session, "b", 1.0, 0.54), to=other(store))
+    after = write(*five(session, "b", 1.08, 0.54), to=other(store))
     (found,) = differences(before, after)
     assert found.verdict is not None
     assert (found.verdict.status, found.verdict.basis) == (Status.REGRESSED, "relative to fp32")
@@ -62,7 +62,7 @@ def test_a_session_without_relative_latency_counts_in_seconds_only(
 ) -> None:
     """One among others, also as the last: the others are still compared the finer way."""
     before = write(*five(session, "a", 1.0, 0.5))
-    after = write(*five(session, "b", 1.0, 0.54), session("c", 1.05), to=other(store))
+    after = write(*five(session, "b", 1.08, 0.54), session("c", 1.05), to=other(store))
     (found,) = differences(before, after)
     assert found.verdict is not None
     assert (found.verdict.status, found.verdict.basis) == (Status.REGRESSED, "relative to fp32")
