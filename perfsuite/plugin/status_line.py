@@ -46,6 +46,14 @@ class StatusLine:
                 self._reporter.ensure_newline()
                 self._reporter.write_line(line().fit(self._reporter._tw.fullwidth, cut=False))
 
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        self.clear()
+        if self._reporter is not None and self._capture is not None:
+            with self._capture.global_and_fixture_disabled():
+                self._reporter.ensure_newline()
+                self._reporter.write_line(text)
+
     def clear(self) -> None:
         """Take the line in place away."""
         if self._live is not None:
