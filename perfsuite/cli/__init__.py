@@ -6,7 +6,7 @@ Importing a module here registers its subcommands, in this order.
 # ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.app import app, main
 from perfsuite.cli import listing, diagnosing, baselining, calibrating, planting, evaluating, comparing
-from perfsuite.cli import explaining, reporting, exporting
+from perfsuite.cli import explaining, reporting, exporting, guiding
 
 __all__ = [
     "app",
@@ -17,6 +17,7 @@ __all__ = [
     "evaluating",
     "explaining",
     "exporting",
+    "guiding",
     "listing",
     "main",
     "planting",
