@@ -14,7 +14,7 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import explaining, reporting, exporting
+from perfsuite.cli import explaining, reporting, exporting, guiding
 
 __all__ = [
     "app",
@@ -25,6 +25,7 @@ __all__ = [
     "evaluating",
     "explaining",
     "exporting",
+    "guiding",
     "listing",
     "main",
     "planting",

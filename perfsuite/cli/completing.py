@@ -64,3 +64,10 @@ def places(incomplete: str) -> Names:
 def sections(incomplete: str) -> Names:
     """What ``perfsuite list`` can list."""
     return _beginning(incomplete, [(name, "") for name in SECTIONS])
+
+
+def topics(incomplete: str) -> Names:
+    """Pages of the guide, each with its question."""
+    from perfsuite.guide import TOPICS, title
+
+    return _beginning(incomplete, [(name, title(name)) for name in TOPICS])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import Status
 from perfsuite.report import format as show
-from perfsuite.report.messages import differences
+from perfsuite.report.messages import differences, see
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,6 +66,8 @@ def message(result: Result, verdict: CountVerdict, stored_versions: Mapping[str,
         found.append(f"record it: {command(result, 'new')}")
     elif verdict.status is Status.INCOMPATIBLE:
         found.append(f"record it anew: {command(result, 'reset')}")
+    if verdict.status is not Status.OK:
+        found.append(see("structure"))
     return "\n".join(found)
 
 

@@ -97,8 +97,14 @@ def next_steps(result: Result, options: Sequence[str] = ()) -> list[Step]:
     return list(by_command.values())
 
 
-def _lines(steps: Sequence[Step]) -> list[str]:
-    return [f"{label}: {command}" for label, command in steps]
+def _lines(steps: Sequence[Step], topic: str) -> list[str]:
+    """A line a step, and the page of the guide for who does not know which to take."""
+    return [f"{label}: {command}" for label, command in steps] + ([see(topic)] if steps else [])
+
+
+def see(topic: str) -> str:
+    """The line that names a page of the guide."""
+    return f"see: perfsuite guide {topic}"
 
 
 def latency(
@@ -118,7 +124,7 @@ def latency(
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
         lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "verdicts")])
 
 
 def more_sessions(results: Sequence[Result]) -> str:
@@ -143,7 +149,7 @@ def pictures(name: str, quality: Quality, moved: str = "", steps: Sequence[Step]
         lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
     if moved:
         lines.append(f"differs from the stored run: {moved}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "pictures")])
 
 
 def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: Sequence[Step] = ()) -> str:
@@ -152,16 +158,17 @@ def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: S
     lines.append(f"differs from the stored run: {moved}")
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "pictures")])
 
 
 def honest(name: str, found: Look, steps: Sequence[Step] = ()) -> str:
     """The message where honest eager code is further from float32 than when that was recorded."""
-    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps)])
+    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps, "pictures")])
 
 
 def structure(name: str, check: StructureCheck) -> str:
     """The message of a gate without noise: what was counted, and what must not be with its place."""
     lines = [f"{name}: {check.gate}: {len(check.problems)} problems"] if check.problems else []
     lines += [f"  {problem}" for problem in check.problems]
-    return "\n".join([*lines, *(f"  counted: {fact}" for fact in check.facts)])
+    lines += [f"  counted: {fact}" for fact in check.facts]
+    return "\n".join([*lines, see("structure")] if check.problems else lines)
