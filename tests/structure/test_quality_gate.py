@@ -1,7 +1,7 @@
 """The quality gate on the real small model: it finds every planted fault, and leaves honest code alone.
 
-Where bfloat16 is emulated, float32 stands for it, unless it is the point. Faults must be found in two prompts.
-Honest code must be left alone in all four, but for such machines, which are also slower.
+Where bfloat16 is emulated, float32 stands for it, unless it is the point. Two prompts must show every fault.
+Honest code is left alone in all four, but on such machines, which are also slower.
 """
 
 import shutil
