@@ -1,6 +1,8 @@
 """Warm-up ends when calls stop getting faster, and the rounds fit the budget; time is the test's."""
 
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -105,6 +107,27 @@ class Watch:
         return {"rounds": float(self._rounds)}
 
 
+def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A prepared pipeline whose generations are the calls; all beside them takes no time."""
+    monkeypatch.setattr(session, "now", lambda: calls.time)
+    monkeypatch.setattr(session, "Conditions", lambda kind: watch)
+    for name in ("measure_stages", "limits"):
+        monkeypatch.setattr(session, name, lambda prepared: None)
+    monkeypatch.setattr(session, "settings_apart", dict)
+    monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
+    return SimpleNamespace(
+        context=SimpleNamespace(
+            first_call=lambda pipe: 2.0,
+            device=SimpleNamespace(kind="cpu"),
+            variant=SimpleNamespace(compiled=False),
+            compilation=None,
+        ),
+        pipe=None,
+        generate=calls,
+        build_s=0.5,
+    )
+
+
 @pytest.mark.parametrize(
     ("throttled", "kept", "left_out"),
     [
@@ -119,33 +142,22 @@ def test_throttled_rounds_are_measured_again(
     throttled: Sequence[int], kept: int, left_out: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until there are enough, at most as many as there were; where no round is fit all stand, as marked."""
-    from types import SimpleNamespace
-    from typing import Any
-
-    calls = Calls([1.0] * 99)
-    watch = Watch(throttled)
-    monkeypatch.setattr(session, "now", lambda: calls.time)
-    monkeypatch.setattr(session, "Conditions", lambda kind: watch)
-    for name in ("measure_stages", "limits"):
-        monkeypatch.setattr(session, name, lambda prepared: None)
-    monkeypatch.setattr(session, "settings_apart", dict)
-    monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
-    prepared: Any = SimpleNamespace(
-        context=SimpleNamespace(
-            first_call=lambda pipe: 2.0,
-            device=SimpleNamespace(kind="cpu"),
-            variant=SimpleNamespace(compiled=False),
-            compilation=None,
-        ),
-        pipe=None,
-        generate=calls,
-        build_s=0.5,
-    )
+    prepared = stand_in(Calls([1.0] * 99), Watch(throttled), monkeypatch)
 
     found = session.measure(prepared, session.time_calls, Plan(time_budget_s=5.0))
 
     assert (len(found.latency_s), len(found.throttled_s)) == (kept, left_out)
     assert found.conditions["rounds"] <= 10
+
+
+def test_rounds_follow_the_last_calls_of_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are slower than what will be timed."""
+    prepared = stand_in(Calls([8.0, 4.0, *[1.0] * 99]), Watch([]), monkeypatch)
+
+    found = session.measure(prepared, session.time_calls, Plan(time_budget_s=12.0))
+
+    assert found.warmup_s == pytest.approx((8.0, 4.0, 1.0, 1.0, 1.0))
+    assert len(found.latency_s) == 12
 
 
 def test_time_calls_prepares_each_outside_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
