@@ -5,15 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import NamedTuple
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 
 app = typer.Typer(
-    help="Performance and quality gates for SDXL image generation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def perfsuite(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="conftest.py, or other file with a function pytest_perfsuite_register, whose techniques and "
+            "workloads the command is to know; may be repeated",
+            envvar="PERFSUITE_PLUGIN",
+        ),
+    ] = None,
+) -> None:
+    """Performance and quality gates for SDXL image generation."""
+    if plugin:
+        from perfsuite.pipelines.registry import REGISTRY
+
+        for file in plugin:
+            REGISTRY.add_file(file)
 
 
 def fail(error: Exception) -> typer.Exit:

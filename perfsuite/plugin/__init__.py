@@ -13,7 +13,12 @@ from perfsuite.plugin.fixtures import (
     workbench,
 )
 from perfsuite.plugin.hooks import pytest_runtest_makereport, pytest_sessionfinish, pytest_terminal_summary
-from perfsuite.plugin.options import pytest_addoption, pytest_configure
+from perfsuite.plugin.options import (
+    pytest_addhooks,
+    pytest_addoption,
+    pytest_configure,
+    pytest_unconfigure,
+)
 
 __all__ = [
     "count_gate",
@@ -23,6 +28,7 @@ __all__ = [
     "look_gate",
     "picture_gate",
     "pipeline",
+    "pytest_addhooks",
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
@@ -30,6 +36,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_unconfigure",
     "structure_gate",
     "workbench",
 ]

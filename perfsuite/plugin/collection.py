@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perfsuite.pipelines import unsupported, variants, workloads
+from perfsuite.plugin.registration import check_late
 from perfsuite.plugin.stash import SETTINGS
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ def pair_of(item: pytest.Item) -> tuple[Workload, Variant] | None:
     return found if isinstance(found, tuple) else None
 
 
+def _timed_as_the_suite_does(item: pytest.Item) -> None:
+    """Give a latency test the clock that waits for the GPU, unless it brings one: pytest-benchmark's own
+    would time how long a call takes to be asked for."""
+    from perfsuite.device.clock import now
+
+    mark = item.get_closest_marker("benchmark")
+    options = {"group": "latency", "timer": now, "disable_gc": True, **(mark.kwargs if mark else {})}
+    item.add_marker(pytest.mark.benchmark(**options), append=False)
+
+
 def _skips_untimed(mark: pytest.Mark) -> bool:
     """True for the mark by which pytest-benchmark skips tests without its fixture."""
     return mark.name == "skip" and "--benchmark-only" in mark.kwargs.get("reason", "")
@@ -55,7 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Golden pictures, the looks below the pictures and counts are part of every gate run, though nothing is
     timed there: ``--benchmark-only`` does not skip them.
     """
+    if items:
+        check_late(items[0].config)
     for item in items:
+        if "latency_gate" in getattr(item, "fixturenames", ()):
+            _timed_as_the_suite_does(item)
         if {"golden_gate", "look_gate", "honest_gate", "count_gate"} & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     order: dict[tuple[str, str], int] = {}
