@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfsuite import variants
+from perfsuite.pipelines import variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
