@@ -293,7 +293,11 @@ def abandon(pipe):
 
 
 def pytest_configure(config):
+    from perfsuite.report.progress import SlowPhases
+
+    PATCH.setitem(SlowPhases.__init__.__kwdefaults__, "clock", CLOCK.monotonic)
     for name, replacement in {
+        "perfsuite.device.fingerprint": fingerprint,
         "perfsuite.pipelines.prepare": prepare,
         "perfsuite.pipelines.release": release,
         "perfsuite.pipelines.abandon": abandon,
