@@ -28,7 +28,10 @@ def list_(
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
-    stored baselines."""
+    stored baselines.
+
+    Exit code 0: listed; 2: an unknown section, or a baseline file is damaged (the others are listed).
+    """
     from perfsuite.pipelines.variants import UnknownNameError
 
     if section is not None and section not in SECTIONS:
