@@ -146,6 +146,7 @@ def _write_section(reporter: pytest.TerminalReporter, config: pytest.Config) -> 
             for part in show.wrapped(line, width) if reporter.isatty else [line]:
                 reporter.write_line(part, **markup)
 
+    reporter.ensure_newline()
     reporter.section("perfsuite")
     measured = [r for r in bench.results if r.session is not None or r.quality is not None]
     if bench.results:

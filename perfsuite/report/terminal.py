@@ -233,7 +233,7 @@ def _ceilings(measured: Iterable[tuple[str, Limits | None]]) -> list[str]:
 def remarks(results: Sequence[Result]) -> list[str]:
     """What a person should know besides the table: every verdict that is not a plain OK.
 
-    What holds for several variants alike is said once.
+    What holds for several variants alike is said once; that all are NEW the sentence above the table says.
     """
     lines = list(
         dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(_SAID))
@@ -245,10 +245,13 @@ def remarks(results: Sequence[Result]) -> list[str]:
     shared = [some for some in unsure.values() if len(some) > 1]
     lines += map(_unsure, shared)
     alike = [r for some in shared for r in some]
-    said = [(r, text) for r in results if r not in alike and (text := _latency(r))]
-    said += [
-        (r, f"{look} {status}: {detail}") for r in results for look, status, detail in figures.complaints(r)
-    ]
+    if all(r.verdict is None or r.verdict.status is Status.NEW for r in results):
+        alike += [r for r in results if r.verdict is not None and not r.verdict.causes]
+    said = []
+    for r in results:
+        if r not in alike and (text := _latency(r)):
+            said.append((r, text))
+        said += [(r, f"{look} {status}: {detail}") for look, status, detail in figures.complaints(r)]
     return [show.plain(line) for line in (*lines, *merged(said))]
 
 

@@ -293,9 +293,10 @@ def abandon(pipe):
 
 
 def pytest_configure(config):
-    from perfsuite.report.progress import SlowPhases
+    from perfsuite.report.progress import Progress, SlowPhases
 
-    PATCH.setitem(SlowPhases.__init__.__kwdefaults__, "clock", CLOCK.monotonic)
+    for kind in (Progress, SlowPhases):
+        PATCH.setitem(kind.__init__.__kwdefaults__, "clock", CLOCK.monotonic)
     for name, replacement in {
         "perfsuite.device.fingerprint": fingerprint,
         "perfsuite.pipelines.prepare": prepare,
