@@ -10,10 +10,15 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+from perfsuite import __version__
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perfsuite {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -26,8 +31,15 @@ def perfsuite(
             envvar="PERFSUITE_PLUGIN",
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and stop")
+    ] = False,
 ) -> None:
-    """Performance and quality gates for SDXL image generation."""
+    """Performance and quality gates for SDXL image generation.
+
+    Exit code 0: done; 2: wrong words, or no command, which shows this help.
+    What else a command may end with is in its own help.
+    """
     if plugin:
         from perfsuite.pipelines.registry import REGISTRY
 

@@ -26,7 +26,10 @@ def list_(
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
-    who registered what is not the suite's own, stored baselines."""
+    who registered what is not the suite's own, stored baselines.
+
+    Exit code 0: listed; 2: an unknown section, or a baseline file is damaged (the others are listed).
+    """
     from perfsuite.pipelines import catalogue
     from perfsuite.pipelines.variants import UnknownNameError
 

@@ -12,7 +12,12 @@ from perfsuite.plugin.fixtures import (
     structure_gate,
     workbench,
 )
-from perfsuite.plugin.hooks import pytest_runtest_makereport, pytest_sessionfinish, pytest_terminal_summary
+from perfsuite.plugin.hooks import (
+    pytest_benchmark_group_stats,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 from perfsuite.plugin.options import (
     pytest_addhooks,
     pytest_addoption,
@@ -30,6 +35,7 @@ __all__ = [
     "pipeline",
     "pytest_addhooks",
     "pytest_addoption",
+    "pytest_benchmark_group_stats",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",

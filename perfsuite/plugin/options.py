@@ -53,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = settings
     config.addinivalue_line(
         "markers",
-        "structure: deterministic gates of what a pipeline does, and the defects planted to test them",
+        "structure(gate): deterministic gates of what a pipeline does, and the defects planted to test them; "
+        "a gate that is named is not collected for variants of which it has nothing to say",
     )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "workloads": "workloads",
-    "variants": "variants",
+    "variants": "variants, in order; one that a device cannot run says why if it is named",
     "beside": "variants beside the ladder, run where they are named",
     "optimizations": "optimizations, to combine as in --perf-variant bf16+sdpa+qkv",
     "faults": "faults, to plant with perfsuite faults --fault NAME",

@@ -38,21 +38,29 @@ _NEXT: dict[Status, tuple[tuple[str, tuple[str, ...]], ...]] = {
 }
 
 
-def _run(test: str, results: Sequence[Result], *options: str) -> str:
+def _run(test: str, results: Sequence[Result], *options: str, named: bool = True) -> str:
     """A run of one test of variants of one workload. By option, not by test name alone: a variant off the
     ladder is no test until it is asked for. Names may come from a file: the shell must not read them."""
     only = ("--benchmark-only",) if test == "test_latency" else ()
-    chosen = (f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results))
+    variants = [f"--perf-variant={r.variant}" for r in results] if named else []
+    chosen = (f"--perf-workload={results[0].workload}", *variants)
     return shlex.join(("pytest", *only, "-k", test, *chosen, *options))
 
 
-def next_commands(status: Status, results: Sequence[Result], options: Sequence[str] = ()) -> list[Step]:
+def time_again(results: Sequence[Result], *options: str, named: bool = True) -> str:
+    """The command that times these results of one workload again; not `named`: they are the whole ladder."""
+    return _run("test_latency", results, *options, named=named)
+
+
+def next_commands(
+    status: Status, results: Sequence[Result], options: Sequence[str] = (), *, named: bool = True
+) -> list[Step]:
     """What a person may do about results of one workload that share a latency verdict; nothing where there
     is nothing to decide.
 
-    `options`: those of the run that a repeat needs too.
+    `options`: those of the run that a repeat needs too; not `named`: the results are the whole ladder.
     """
-    return [(what, _run("test_latency", results, *options, *more)) for what, more in _NEXT.get(status, ())]
+    return [(what, time_again(results, *options, *more, named=named)) for what, more in _NEXT.get(status, ())]
 
 
 def latency_steps(result: Result, status: Status, options: Sequence[str] = ()) -> list[Step]:
