@@ -14,7 +14,7 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import explaining, reporting, exporting
+from perfsuite.cli import trying, explaining, reporting, exporting
 
 __all__ = [
     "app",
@@ -29,4 +29,5 @@ __all__ = [
     "main",
     "planting",
     "reporting",
+    "trying",
 ]
