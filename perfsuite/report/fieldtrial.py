@@ -59,7 +59,7 @@ def _row(cell: Cell, outcomes: Sequence[str]) -> list[str]:
 
 
 def _share(share: Share) -> str:
-    return f"{share.hits} {100 * share.value:.0f} [{100 * share.lower:.0f}-{100 * share.upper:.0f}]"
+    return f"{share.hits}: {100 * share.value:.0f} % [{100 * share.lower:.0f}-{100 * share.upper:.0f}]"
 
 
 def _wanted(target: Target) -> str:
