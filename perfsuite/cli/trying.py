@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def field_trial(
         typer.Option(help="some of quiet, burst-record, burst-check, busy-record, busy-check; default: all"),
     ] = "",
     slower: Annotated[str, typer.Option(help="percent of more work in bfloat16 rungs")] = "0,10,30,100",
+    workload: Annotated[
+        str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
+    ] = "shapes",
     variants: Annotated[str, typer.Option(help="rungs")] = "fp32-sdpa,bf16,bf16-sdpa",
     seed: Annotated[int, typer.Option(min=0, help="of all that is random")] = 1,
     time_budget: Annotated[
@@ -56,6 +60,7 @@ def field_trial(
     from perfsuite.fieldtrial.replay import Replay
     from perfsuite.fieldtrial.trial import Extent
     from perfsuite.pipelines import variants as known
+    from perfsuite.pipelines import workloads
     from perfsuite.store import StoreError
 
     try:
@@ -65,7 +70,11 @@ def field_trial(
             drawn = Replay(chosen, percents, names, sessions, confirm, draws, seed)
             met = _replay(replay, drawn, figures)
         else:
-            plan = Plan(variants=names, checks=checks, seed=seed, time_budget_s=time_budget)
+            plan = Plan(
+                workload=workloads.get(workload).name, variants=names, checks=checks, seed=seed,
+                time_budget_s=time_budget,
+            )  # fmt: skip
+
             met = _trial(out, plan, Extent(chosen, percents, runs), figures, resume=resume, limit=limit)
     except (ValueError, OSError, StoreError) as error:
         raise fail(error) from error

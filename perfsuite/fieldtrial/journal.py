@@ -29,6 +29,7 @@ FILE = "trial.jsonl"
 class Plan:
     """What may not change while a trial goes on; how much is run, and under which loads, may."""
 
+    workload: str
     variants: tuple[str, ...]
     checks: int
     """Of each amount of work, a recording."""

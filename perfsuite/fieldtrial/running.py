@@ -48,6 +48,7 @@ class Order:
     baselines: Path
     update: str
     """As ``--perf-update``."""
+    workload: str
     variants: Sequence[str]
     load: Load
     seed: str
@@ -103,6 +104,7 @@ class Runner:
             f"--perf-update={order.update}", f"--perf-baselines={order.baselines}",
             f"--perf-results={order.folder / 'results.jsonl'}", "--perf-device=cpu",
         ]  # fmt: skip
+        command.append(f"--perf-workload={order.workload}")
         command += [f"--perf-variant={variant}" for variant in order.variants]
         if order.time_budget_s is not None:
             command.append(f"--perf-time-budget={order.time_budget_s}")

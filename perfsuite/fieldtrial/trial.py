@@ -121,6 +121,7 @@ def _step(
         folder=folder / STEPS / name,
         baselines=folder / STEPS / f"{regime.name}-{number}" / "baselines",
         update="new" if slower is None else "never",
+        workload=plan.workload,
         variants=plan.variants,
         load=regime.recording if slower is None else regime.checking,
         seed=f"{plan.seed} {name}",

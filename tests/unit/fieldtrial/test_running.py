@@ -32,7 +32,8 @@ def run(tmp_path: Path, body: str = "", **changes: Any) -> tuple[Ran, Any]:
     python.chmod(0o755)
     usual: dict[str, Any] = {
         "folder": tmp_path / "step", "baselines": tmp_path / "baselines", "update": "new",
-        "variants": ("bf16", "bf16-sdpa"), "load": "quiet", "seed": "1", "slower": 30, "time_budget_s": 1.5,
+        "workload": "shapes", "variants": ("bf16", "bf16-sdpa"), "load": "quiet", "seed": "1", "slower": 30,
+        "time_budget_s": 1.5,
     }  # fmt: skip
     ran = Runner(python)(Order(**{**usual, **changes}))
     return ran, json.loads((tmp_path / "step" / "given.json").read_text())
@@ -44,8 +45,8 @@ def test_pytest_is_run_as_a_user_runs_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert arguments == [
         "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only", "--perf-update=new",
         f"--perf-baselines={tmp_path / 'baselines'}", f"--perf-results={tmp_path / 'step' / 'results.jsonl'}",
-        "--perf-device=cpu", "--perf-variant=bf16", "--perf-variant=bf16-sdpa", "--perf-time-budget=1.5",
-        "test_latency.py",
+        "--perf-device=cpu", "--perf-workload=shapes", "--perf-variant=bf16", "--perf-variant=bf16-sdpa",
+        "--perf-time-budget=1.5", "test_latency.py",
     ]  # fmt: skip
     assert folder == str(tmp_path / "step")
     assert environment[slowing.PERCENT] == "30"

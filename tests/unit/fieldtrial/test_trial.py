@@ -18,7 +18,7 @@ from perfsuite.fieldtrial.trial import Extent, judged, notes, run_trial
 from perfsuite.records import Device, Entry, Relative, Result, Run, Session, Status, Verdict
 
 DEVICE = Device("cpu", "Some CPU", "some-cpu", 2, 1 << 30)
-PLAN = Plan(variants=("fp32-sdpa", "bf16"), checks=1, seed=7, time_budget_s=None)
+PLAN = Plan(workload="shapes", variants=("fp32-sdpa", "bf16"), checks=1, seed=7, time_budget_s=None)
 
 
 def extent(*regimes: str, slower: Sequence[int] = (0, 30), runs: int = 1) -> Extent:
