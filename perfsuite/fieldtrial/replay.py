@@ -62,8 +62,9 @@ def replay(
     sides. Where none was measured of that much more work, those of unchanged code are lengthened.
 
     Raises:
-        TrialError: no regime has sessions enough.
+        TrialError: no regime has sessions enough, or they are of several workloads or kinds of device.
     """
+    _check_alike(pool)
     judged: list[Judged] = []
     left_out: dict[str, str] = {}
     planted: dict[str, None] = {}
@@ -86,6 +87,15 @@ def replay(
     if not judged:
         raise TrialError("nothing can be replayed: " + "; ".join(f"{k}: {v}" for k, v in left_out.items()))
     return Replayed(judged, left_out, tuple(planted))
+
+
+def _check_alike(pool: Pool) -> None:
+    kinds = {(m.device_kind, m.workload, m.protocol) for moments in pool.values() for m in moments}
+    if len(kinds) > 1:
+        said = "; ".join(sorted(", ".join(kind) for kind in kinds))
+        raise TrialError(
+            f"sessions that cannot be compared with each other: {said}; keep them in two folders"
+        )
 
 
 def _with_all(moments: Sequence[Moment], variants: Sequence[str]) -> list[Moment]:
@@ -151,20 +161,39 @@ class _Draw:
 
 
 def _draw(stored: Sequence[Moment], fresh: Sequence[Moment], plan: Replay, rng: random.Random) -> _Draw:
-    """The side with fewer to choose from first, so that the other has enough left."""
+    """The side with fewer to choose from first, so that the other has enough left.
+
+    All that is left of the candidate's side may be measured again; the rule takes what it needs.
+    """
     checks = 1 + plan.confirm
     if len(stored) <= len(fresh):
         old = rng.sample(list(stored), plan.stored)
-        new = rng.sample(_without(fresh, old), checks)
     else:
-        new = rng.sample(list(fresh), checks)
-        old = rng.sample(_without(stored, new), plan.stored)
-    return _Draw(old, new[0], new[1:])
+        old = rng.sample(_without(stored, rng.sample(list(fresh), checks)), plan.stored)
+    left = _without(fresh, old)
+    drawn = _in_order([*old, *rng.sample(left, len(left))])
+    return _Draw(drawn[: plan.stored], drawn[plan.stored], drawn[plan.stored + 1 :])
+
+
+def _in_order(moments: Sequence[Moment]) -> list[Moment]:
+    """The moments with their dates handed out anew, so that the first is the oldest: rules look at them."""
+    dates = sorted(min(s.date for s in moment.sessions.values()) for moment in moments)
+    return [
+        replace(moment, sessions={v: replace(s, date=date) for v, s in moment.sessions.items()})
+        for moment, date in zip(moments, dates, strict=True)
+    ]
 
 
 def _without(moments: Sequence[Moment], taken: Sequence[Moment]) -> list[Moment]:
     sources = {moment.source for moment in taken}
     return [moment for moment in moments if moment.source not in sources]
+
+
+def _next(moments: Iterator[Moment], variant: str) -> Session:
+    moment = next(moments, None)
+    if moment is None:
+        raise TrialError(f"{variant}: the rule measures more often than there are kept sessions; keep more")
+    return moment.sessions[variant]
 
 
 def _judge(
@@ -181,7 +210,7 @@ def _judge(
     verdicts = rule(
         baselines,
         candidates,
-        lambda variant: next(fresh[variant]).sessions[variant],
+        lambda variant: _next(fresh[variant], variant),
         draw.candidate.device_kind,
         plan.confirm,
     )

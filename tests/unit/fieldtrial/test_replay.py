@@ -1,6 +1,7 @@
 """Kept sessions are drawn without putting one on both sides, and judged by the product's own rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,40 @@ def test_folders_that_say_nothing(tmp_path: Path, keep: Callable[..., Path]) -> 
     (tmp_path / "sessions" / "idle-0").mkdir()
     with pytest.raises(TrialError, match=r"idle-0: wanted a load .quiet, burst, busy. and a percentage"):
         read_pool(tmp_path)
+
+
+def test_drawn_sessions_are_in_order_of_time(keep: Callable[..., Path]) -> None:
+    """A rule may look at dates: the baseline is older than the candidate, and that than what is fresh."""
+
+    def rule(baselines: Any, candidates: Any, fresh: Any, kind: str, confirm: int) -> dict[str, Any]:
+        stored = [s.date for s in baselines["bf16"].sessions]
+        dates = [*stored, candidates["bf16"].date, *(fresh("bf16").date for _ in range(confirm))]
+        assert dates == sorted(dates)
+        assert len(set(dates)) == len(dates)
+        return {}
+
+    pool = read_pool(keep("quiet", 0, 9))
+    assert replay(pool, plan("quiet", slower=(0,), draws=9), rule).judged
+
+
+def test_a_rule_that_measures_too_often_is_told_so(keep: Callable[..., Path]) -> None:
+    """It may take more than is usual, as long as there is something left."""
+    more = 5
+
+    def rule(baselines: Any, candidates: Any, fresh: Any, kind: str, confirm: int) -> dict[str, Any]:
+        for _ in range(more):
+            fresh("bf16")
+        return {}
+
+    pool = read_pool(keep("quiet", 0, 9))
+    assert replay(pool, plan("quiet", slower=(0,)), rule).judged
+    more = 6
+    with pytest.raises(TrialError, match="bf16: the rule measures more often than there are kept sessions"):
+        replay(pool, plan("quiet", slower=(0,)), rule)
+
+
+def test_sessions_of_two_workloads_are_not_mixed(keep: Callable[..., Path]) -> None:
+    pool = read_pool(keep("quiet", 0, 9))
+    first, *others = pool["quiet", 0]
+    with pytest.raises(TrialError, match="cpu, scenes, p; cpu, shapes, p; keep them in two folders"):
+        replay({("quiet", 0): [replace(first, workload="scenes"), *others]}, plan("quiet"))
