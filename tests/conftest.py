@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         # Two processes of two threads each on two cores wait for each other twenty times as long.
         os.environ["OMP_NUM_THREADS"] = "1"
+        # Runs that a test starts are no part of this one, and may use benchmarks.
+        del os.environ["PYTEST_XDIST_WORKER"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
