@@ -66,8 +66,8 @@ def lost(key: str, when: str, said: BaseException) -> str:
     variant = REFERENCE.name if variant == "reference" else variant
     return (
         f"{key}: CUDA is lost to this process {when}: {_first_line(said)}; what is left of the run is "
-        "done in fresh processes. To find the place: CUDA_LAUNCH_BLOCKING=1 pytest --benchmark-only "
-        f"--perf-workload={workload} --perf-variant={variant}"
+        "done in fresh processes (see: perfsuite guide gpu). To find the place: CUDA_LAUNCH_BLOCKING=1 "
+        f"pytest --benchmark-only --perf-workload={workload} --perf-variant={variant}"
     )
 
 

@@ -41,6 +41,8 @@ class Workbench:
         self.counting = CountGate(settings.baselines, self.device.kind)
         self.counted_changes: list[Change] = []
         """What `update_baselines` did with the counts."""
+        self.recorded: list[str] = []
+        """``workload/variant`` of what `update_baselines` gave a first baseline."""
         self._hand = Hand(settings, self.device, self._ledger, progress)
         self._references = References(settings, self._hand)
         self._latency = Latency(settings, self._hand, self._ledger)
@@ -188,4 +190,5 @@ class Workbench:
         What was done to the counts is in `counted_changes`. Raises `StoreError`.
         """
         changes, self.counted_changes = self._ledger.update_baselines(self.counting)
+        self.recorded = [change.key for change in changes if change.action == "recorded"]
         return changes

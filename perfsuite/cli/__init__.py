@@ -14,7 +14,7 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import explaining, reporting, exporting
+from perfsuite.cli import trying, explaining, reporting, exporting, guiding
 
 __all__ = [
     "app",
@@ -25,8 +25,10 @@ __all__ = [
     "evaluating",
     "explaining",
     "exporting",
+    "guiding",
     "listing",
     "main",
     "planting",
     "reporting",
+    "trying",
 ]

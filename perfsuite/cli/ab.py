@@ -58,8 +58,11 @@ def ab(
         "baselines"
     ),
 ) -> None:
-    """Compare two environments in lock step. Exit code 0: not slower; 1: regressed, in latency or
-    pictures; 2: inconclusive; 3: it could not be compared."""
+    """Compare two environments in lock step.
+
+    Exit code 0: not slower; 1: regressed, in latency or pictures;
+    2: inconclusive; 3: wrong options, or it could not be compared.
+    """
     import tempfile
 
     from perfsuite.decision.paired import PairedSettings

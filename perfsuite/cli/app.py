@@ -5,15 +5,46 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import NamedTuple
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 
-app = typer.Typer(
-    help="Performance and quality gates for SDXL image generation.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+from perfsuite import __version__
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perfsuite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def perfsuite(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="conftest.py, or other file with a function pytest_perfsuite_register, whose techniques and "
+            "workloads the command is to know; may be repeated",
+            envvar="PERFSUITE_PLUGIN",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and stop")
+    ] = False,
+) -> None:
+    """Performance and quality gates for SDXL image generation.
+
+    Exit code 0: done; 2: wrong words, or no command, which shows this help.
+    What else a command may end with is in its own help.
+    """
+    if plugin:
+        from perfsuite.pipelines.registry import REGISTRY
+
+        for file in plugin:
+            REGISTRY.add_file(file)
 
 
 def fail(error: Exception) -> typer.Exit:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from perfsuite.store import Baselines
     from perfsuite.store.inventory import Pruned
 
-baselines_app = typer.Typer(help="Show, compare and prune stored baselines.", no_args_is_help=True)
+baselines_app = typer.Typer(
+    help="Show, compare and prune stored baselines. Without a command: this help, exit code 2.",
+    no_args_is_help=True,
+)
 app.add_typer(baselines_app, name="baselines")
 
 Folder = Annotated[Path, typer.Option("--baselines", help="folder of the baselines")]
@@ -51,7 +54,10 @@ def show(
     baselines: Folder = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Sessions, spread, age and versions of each entry, and the slowdown that a gate of one session finds."""
+    """Sessions, spread, age and versions of each entry, and the slowdown that a gate of one session finds.
+
+    Exit code 0: shown; 2: an unknown name, no baselines, or a damaged file.
+    """
     from datetime import UTC, datetime
 
     from perfsuite.pipelines import variants, workloads
@@ -86,8 +92,10 @@ def diff(
     baselines: Folder = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Compare two baseline files, or two versions of one, entry by entry. Exit code 0: nothing REGRESSED;
-    1: something did; 2: they cannot be compared."""
+    """Compare two baseline files, or two versions of one, entry by entry.
+
+    Exit code 0: nothing REGRESSED; 1: something did; 2: they cannot be compared.
+    """
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
     from perfsuite.store.inventory import NothingToCompareError, differences, read_side
@@ -173,7 +181,10 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove entries of names that no longer exist, and the sessions that the options name. Nothing is
-    written without --yes; a damaged file is never touched."""
+    written without --yes; a damaged file is never touched.
+
+    Exit code 0: done, or said what would be; 2: wrong options, no baselines, or a damaged file.
+    """
     from datetime import UTC, datetime
 
     from perfsuite.report import baselines as report

@@ -37,7 +37,10 @@ def calibrate(
     forced: Annotated[bool, typer.Option(help="also what the device only emulates")] = False,
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
-    """Measure what the gates need to know beforehand, and store it below the baselines."""
+    """Measure what the gates need to know beforehand, and store it below the baselines.
+
+    Exit code 0: all is stored; 2: wrong options, or something could not be measured or stored.
+    """
     if not (quality or golden or sessions):
         raise fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
     from perfsuite.device import NoDeviceError

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer  # noqa: TC002 -- typer reads the annotations at run time
 
 Names = list[tuple[str, str]]
-SECTIONS = ("workloads", "variants", "optimizations", "faults", "baselines")
+SECTIONS = ("workloads", "variants", "optimizations", "faults", "registered", "baselines")
 """What ``perfsuite list`` can list."""
 
 
@@ -15,27 +15,37 @@ def _beginning(incomplete: str, names: Names) -> Names:
     return [(name, said) for name, said in names if name.startswith(incomplete)]
 
 
-def workloads(incomplete: str) -> Names:
-    """By name; a size behind ``@`` is free text."""
-    from perfsuite.pipelines.workloads import WORKLOADS
+def _ask_plugins(context: typer.Context) -> None:
+    """Let the files register that the command line, or the environment, names so far."""
+    from perfsuite.pipelines.registry import REGISTRY
 
+    for file in context.find_root().params.get("plugin") or ():
+        REGISTRY.add_file(file)
+
+
+def workloads(context: typer.Context, incomplete: str) -> Names:
+    """By name; a size behind ``@`` is free text."""
+    from perfsuite.pipelines.workloads import known
+
+    _ask_plugins(context)
     return _beginning(
-        incomplete, [(w.name, f"{w.width}x{w.height}, {w.steps} steps") for w in WORKLOADS.values()]
+        incomplete, [(w.name, f"{w.width}x{w.height}, {w.steps} steps") for w in known().values()]
     )
 
 
-def variants(incomplete: str) -> Names:
+def variants(context: typer.Context, incomplete: str) -> Names:
     """Rungs, and after a ``+`` the optimizations that the sum does not name yet."""
-    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
-    from perfsuite.pipelines.variants import VARIANTS
+    from perfsuite.pipelines import optimizations
+    from perfsuite.pipelines.variants import known
 
+    _ask_plugins(context)
     head, plus, begun = incomplete.rpartition("+")
     if plus:
         named = head.split("+")
-        parts = [(n, o.summary) for n, o in OPTIMIZATIONS.items() if not o.hidden and n not in named]
+        parts = [(n, o.summary) for n, o in optimizations.known().items() if not o.hidden and n not in named]
         return [(f"{head}+{name}", said) for name, said in _beginning(begun, parts)]
     return _beginning(
-        incomplete, [(v.name, " + ".join(o.name for o in v.optimizations)) for v in VARIANTS.values()]
+        incomplete, [(v.name, " + ".join(o.name for o in v.optimizations)) for v in known().values()]
     )
 
 
@@ -64,3 +74,10 @@ def places(incomplete: str) -> Names:
 def sections(incomplete: str) -> Names:
     """What ``perfsuite list`` can list."""
     return _beginning(incomplete, [(name, "") for name in SECTIONS])
+
+
+def topics(incomplete: str) -> Names:
+    """Pages of the guide, each with its question."""
+    from perfsuite.guide import TOPICS, title
+
+    return _beginning(incomplete, [(name, title(name)) for name in TOPICS])

@@ -33,8 +33,11 @@ def doctor(
     debug: Annotated[bool, typer.Option("--debug", help="a failed check ends in its traceback")] = False,
 ) -> None:
     """Look at torch, compiler, clocks, load, threads, weights and baselines, measure the machine's noise, and
-    say what to do. Exit code 0: fit to measure, maybe with warnings; 1: measurements would fail or mislead;
-    2: wrong options; 3: it cannot be told."""
+    say what to do.
+
+    Exit code 0: fit to measure, maybe with warnings; 1: measurements would
+    fail or mislead; 2: wrong options; 3: it cannot be told.
+    """
     from perfsuite import settings
     from perfsuite.doctor import Examination, examine, exit_code
     from perfsuite.pipelines import variants, workloads

@@ -31,7 +31,10 @@ def evaluate(
     markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw power and false alarms into this PNG")] = None,
 ) -> None:
-    """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies."""
+    """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies.
+
+    Exit code 0: judged, whatever was found; 2: wrong options, or files that cannot be read or written.
+    """
     from perfsuite.decision.evaluation import evaluate
     from perfsuite.report import evaluation as show
     from perfsuite.store import StoreError
@@ -72,7 +75,10 @@ def trace(
     ] = "auto",
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
 ) -> None:
-    """Record this machine's own timing noise: seconds by variant, fresh process and call."""
+    """Record this machine's own timing noise: seconds by variant, fresh process and call.
+
+    Exit code 0: recorded; 2: wrong options, or a process failed, or the file cannot be written.
+    """
     from perfsuite.pipelines import variants, workloads
     from perfsuite.store import StoreError
     from perfsuite.store.traces import write

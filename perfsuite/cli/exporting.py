@@ -29,7 +29,10 @@ def summary(
         int, typer.Option(min=200, help="bytes, at most; the default fits a comment on GitHub")
     ] = 65536,
 ) -> None:
-    """Write results as Markdown for a pull request: regressions first, one table, what to do."""
+    """Write results as Markdown for a pull request: regressions first, one table, what to do.
+
+    Exit code 0: written, whatever the results are; 2: there are none, or they cannot be read or written.
+    """
     from perfsuite.report import markdown
     from perfsuite.store import Baselines, StoreError
 
@@ -49,7 +52,10 @@ def export(
     out: Out = None,
 ) -> None:
     """Write results in another project's format: pytest-benchmark's JSON, github-action-benchmark's
-    customSmallerIsBetter, records of PyTorch's benchmark database; or the table as SVG."""
+    customSmallerIsBetter, records of PyTorch's benchmark database; or the table as SVG.
+
+    Exit code 0: written; 2: an unknown format, or results that cannot be read or written.
+    """
     from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.report import exports
     from perfsuite.store import StoreError

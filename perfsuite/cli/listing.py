@@ -18,7 +18,7 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            help="workloads, variants, optimizations, faults or baselines; default: all",
+            help="workloads, variants, optimizations, faults, registered or baselines; default: all",
             autocompletion=completing.sections,
         ),
     ] = None,
@@ -26,7 +26,11 @@ def list_(
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
-    stored baselines."""
+    who registered what is not the suite's own, stored baselines.
+
+    Exit code 0: listed; 2: an unknown section, or a baseline file is damaged (the others are listed).
+    """
+    from perfsuite.pipelines import catalogue
     from perfsuite.pipelines.variants import UnknownNameError
 
     if section is not None and section not in completing.SECTIONS:
@@ -36,12 +40,14 @@ def list_(
         "variants": _variants,
         "optimizations": _optimizations,
         "faults": _faults,
+        "registered": lambda: {"registered": catalogue.registered()},
         "baselines": lambda: _baselines(baselines),
     }
     document: dict[str, Any] = {"schema_version": 1}
     for name in [section] if section else completing.SECTIONS:
         document |= makers[name]()
-    damaged = [entry["error"] for entry in document.get("baselines", {}).values() if "error" in entry]
+    stored = document.get("baselines", {}).values()
+    damaged = [*catalogue.problems(), *(entry["error"] for entry in stored if "error" in entry)]
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:
@@ -55,22 +61,24 @@ def list_(
 
 
 def _workloads() -> dict[str, Any]:
-    from perfsuite.pipelines.workloads import WORKLOADS
+    from perfsuite.pipelines.workloads import known
 
-    return {"workloads": {w.name: w.protocol for w in WORKLOADS.values()}}
+    return {"workloads": {w.name: w.protocol for w in known().values()}}
 
 
 def _variants() -> dict[str, Any]:
     from perfsuite.pipelines import variants
 
-    groups = {"variants": variants.LADDER, "beside": variants.BESIDE}
+    ladder = {variant.name for variant in variants.LADDER}
+    beside = [variant for variant in variants.known().values() if variant.name not in ladder]
+    groups = {"variants": variants.LADDER, "beside": beside}
     return {key: {v.name: [o.name for o in v.optimizations] for v in group} for key, group in groups.items()}
 
 
 def _optimizations() -> dict[str, Any]:
-    from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+    from perfsuite.pipelines.optimizations import known
 
-    return {"optimizations": {name: o.summary for name, o in OPTIMIZATIONS.items() if not o.hidden}}
+    return {"optimizations": {name: o.summary for name, o in known().items() if not o.hidden}}
 
 
 def _faults() -> dict[str, Any]:

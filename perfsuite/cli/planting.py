@@ -32,8 +32,10 @@ def faults(
     names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
 ) -> None:
-    """Plant numerical faults and show which gate finds them. Exit code 1 if one is missed, or for a
-    false alarm."""
+    """Plant numerical faults and show which gate finds them.
+
+    Exit code 0: each was found; 1: one was missed, or there was a false alarm; 2: they cannot be planted.
+    """
     from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.quality.faults import FAULTS
     from perfsuite.report import trials as show

@@ -16,7 +16,10 @@ def report(
     out: Annotated[Path, typer.Option(help="folder of the page")] = Path(".perfsuite/report"),
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
-    """Write one HTML page of one or more runs, from their results files."""
+    """Write one HTML page of one or more runs, from their results files.
+
+    Exit code 0: written, whatever the results are; 2: results cannot be read, or the page not written.
+    """
     from perfsuite.report import html
     from perfsuite.store import StoreError
 

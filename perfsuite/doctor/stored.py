@@ -111,10 +111,9 @@ def _span(numbers: list[int]) -> str:
 
 def _protocol(examination: Examination) -> str | None:
     """What would be measured with; None where that depends on the hub's answer."""
-    source = models.SOURCES[examination.workload.model]
-    if source.local is None and examination.weights == "auto":
-        return None
     try:
+        if models.source_of(examination.workload.model).hub is not None and examination.weights == "auto":
+            return None
         return models.protocol(examination.workload, examination.weights)
     except WeightsError:  # the finding "weights" says so
         return None
@@ -135,9 +134,9 @@ def _shape(examination: Examination) -> str:
 def golden(examination: Examination) -> Iterator[Finding]:
     """Golden pictures and latents, and thresholds of the pictures, of this workload."""
     workload = examination.workload
-    source = models.SOURCES[workload.model]
     # Random weights have a folder of their own; whether they are taken, the hub decides.
-    names = [workload.name] if source.local else [workload.name, f"{workload.name}-random"]
+    on_hub = models.source_of(workload.model).hub is not None
+    names = [workload.name, f"{workload.name}-random"] if on_hub else [workload.name]
     folders = [examination.baselines / "reference" / name for name in names]
     folder = next((f for f in folders if f.is_dir()), folders[0])
     kind = examination.device.kind

@@ -57,7 +57,7 @@ def chosen(examination: Examination) -> Iterator[Finding]:
     """Where this workload's weights come from."""
     model = examination.workload.model
     try:
-        if SOURCES[model].hub is not None and examination.weights == "auto":
+        if models.source_of(model).hub is not None and examination.weights == "auto":
             taken = examination.hub.answer(model)
         else:
             taken = models.resolve(model, examination.weights)
@@ -70,7 +70,7 @@ def chosen(examination: Examination) -> Iterator[Finding]:
         return
     found, figures = f"{model}: {taken.said}", {"kind": taken.kind, "spec": taken.spec}
     if taken.kind == "random" and examination.weights == "auto":
-        remedy = f"huggingface-cli download {SOURCES[model].hub}, or give --weights FOLDER"
+        remedy = f"huggingface-cli download {models.source_of(model).hub}, or give --weights FOLDER"
         yield Finding("weights", Health.WARNING, f"{found}: pictures are not judged", remedy, figures)
     else:
         yield Finding("weights", Health.OK, found, figures=figures)
@@ -93,19 +93,28 @@ def hub(examination: Examination) -> Iterator[Finding]:
 
 
 @cache
-def parameters(model: str) -> int:
-    """Of the whole pipeline, from what is known of the model or from its files' headers."""
-    source = SOURCES[model]
+def parameters(model: str) -> int | None:
+    """Of the whole pipeline, from what is known of the model or from its files' headers; None where a
+    function makes it."""
+    source = models.source_of(model)
     if source.parameters is not None:
         return sum(source.parameters.values())
-    assert source.local is not None
-    return sum(n for path in source.local.rglob("*.safetensors") for n in checks.header(path).values())
+    if source.local is None:
+        return None
+    files = [source.local] if source.local.is_file() else source.local.rglob("*.safetensors")
+    return sum(n for path in files for n in checks.header(path).values())
 
 
 def memory(examination: Examination) -> Iterator[Finding]:
     """Free memory against the largest of the planned variants, alone and with the reference beside it."""
     device = examination.device
     count = parameters(examination.workload.model)
+    if count is None:
+        found = (
+            f"{examination.workload.model} is made by a function: its size is not known before it is called"
+        )
+        yield Finding("memory", Health.OK, found)
+        return
     widest = max(examination.planned, key=lambda v: BYTES[NAMES[v.precision]])
     each = BYTES[NAMES[widest.precision]]
     kinds = ["cpu"] if device.kind == "cpu" else ["cpu", device.kind]

@@ -6,20 +6,32 @@ from perfsuite.pipelines.building import (
     abandon,
     build,
     free,
+    lacking,
     prepare,
     prepared_of,
     release,
     unsupported,
 )
-from perfsuite.pipelines.technique import Context
+from perfsuite.pipelines.optimizations import NotEngagedError
+from perfsuite.pipelines.registering import RegistrationError
+from perfsuite.pipelines.registry import Registry
+from perfsuite.pipelines.technique import Context, Optimization, Variant
+from perfsuite.records import Workload
 
 __all__ = [
     "Context",
+    "NotEngagedError",
+    "Optimization",
     "Prepared",
+    "RegistrationError",
+    "Registry",
     "UnsupportedError",
+    "Variant",
+    "Workload",
     "abandon",
     "build",
     "free",
+    "lacking",
     "prepare",
     "prepared_of",
     "release",

@@ -17,7 +17,7 @@ from perfsuite.pipelines.technique import Context
 if TYPE_CHECKING:
     import numpy as np
 
-    from perfsuite.pipelines.technique import Variant
+    from perfsuite.pipelines.technique import Optimization, Variant
     from perfsuite.records import Device, Workload
 
 
@@ -48,13 +48,19 @@ class Prepared:
         return [self.generate(i) for i in range(len(self.context.workload.prompts))]
 
 
-def unsupported(variant: str | Variant, device: Device) -> str | None:
-    """Why the device cannot run the variant, or should not; None if it can."""
-    for optimization in variants.get(variant).optimizations:
+def lacking(variant: Variant, device: Device) -> tuple[Optimization, str] | None:
+    """The first technique of a variant that the device cannot run, or should not, and why."""
+    for optimization in variant.optimizations:
         reason = optimization.supports(device)
         if reason is not None:
-            return f"{optimization.name}: {reason}"
+            return optimization, reason
     return None
+
+
+def unsupported(variant: str | Variant, device: Device) -> str | None:
+    """Why the device cannot run the variant, or should not; None if it can."""
+    found = lacking(variants.get(variant), device)
+    return None if found is None else f"{found[0].name}: {found[1]}"
 
 
 def prepare(

@@ -5,11 +5,18 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from perfsuite.pipelines import optimizations
 from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines.registering import RegistrationError
+from perfsuite.pipelines.registry import REGISTRY
 from perfsuite.pipelines.technique import ContradictionError, Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.pipelines.registry import Registration
+    from perfsuite.pipelines.technique import Optimization
     from perfsuite.records import Device
 
 _RUNGS = ("{0}", "{0}+sdpa", "{0}+sdpa+compile", "{0}+sdpa+compile+qkv", "{0}+sdpa+compile+qkv+int8")
@@ -26,18 +33,24 @@ class UnknownNameError(ValueError):
 
 
 def combine(names: list[str]) -> Variant:
-    """The variant of these optimizations, named and ordered as the ladder does.
+    """The variant of these optimizations, named and ordered as the ladder does, or as it was registered.
 
     Attention without ``sdpa`` runs as plain matrix products. Raises `UnknownNameError` or
     `ContradictionError`.
     """
-    known = [name for name, o in OPTIMIZATIONS.items() if not o.hidden]
+    made = _combine(names, optimizations.known())
+    # One name for one thing: two would have two baselines.
+    return next((v for v in known().values() if v.optimizations == made.optimizations), made)
+
+
+def _combine(names: Sequence[str], techniques: Mapping[str, Optimization]) -> Variant:
+    known = [name for name, o in techniques.items() if not o.hidden]
     for name in names:
         if name not in known:
             raise UnknownNameError("optimization", name, known)
         if names.count(name) > 1:
             raise ContradictionError(f"variant {'+'.join(names)!r}: {name} is named twice")
-    chosen = [OPTIMIZATIONS[name] for name in known if name in names]
+    chosen = [techniques[name] for name in known if name in names]
     label = "-".join(o.name for o in chosen)
     if "sdpa" not in names and "qkv" not in names:
         chosen.append(OPTIMIZATIONS["no-sdpa"])
@@ -45,7 +58,12 @@ def combine(names: list[str]) -> Variant:
 
 
 def _ladder(precision: str) -> tuple[Variant, ...]:
-    return tuple(combine(rung.format(precision).split("+")) for rung in _RUNGS)
+    return tuple(_own(rung.format(precision)) for rung in _RUNGS)
+
+
+def _own(spelled: str) -> Variant:
+    """One of the suite's own, which nothing that is registered changes."""
+    return _combine(spelled.split("+"), OPTIMIZATIONS)
 
 
 FLOAT32_LADDER: tuple[Variant, ...] = _ladder("fp32")[1:-1]
@@ -55,15 +73,15 @@ Without int8: CPUs without bfloat16 have no int8 dot product either (it made the
 slower), and its error is of bfloat16's size, a thousand times what float32's budgets allow.
 """
 LADDER: tuple[Variant, ...] = (
-    combine(["fp32"]),
-    combine(["tf32"]),
+    _own("fp32"),
+    _own("tf32"),
     *(rung for half in _HALVES for rung in _ladder(half)),
     *FLOAT32_LADDER,
 )
 """Each rung adds one technique to the rung before: the published ladder, then its twins in float16 and,
 from ``fp32`` on, in float32. ``tf32`` is what the published float32 ran as."""
 BESIDE: tuple[Variant, ...] = tuple(
-    combine(name.split("+"))
+    _own(name)
     for name in (
         "bf16+sdpa+compile-regional",
         "bf16+sdpa+compile-regional+qkv+int8",
@@ -76,6 +94,7 @@ BESIDE: tuple[Variant, ...] = tuple(
 """Techniques that the publication has not, each in place of its nearest rung's, and combinations of them; run
 where they are named."""
 VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (*LADDER, *BESIDE)}
+"""The suite's own."""
 REFERENCE = VARIANTS["fp32"]
 """What the pictures of every variant are compared with."""
 PUBLISHED_REFERENCE = VARIANTS["tf32"]
@@ -101,13 +120,37 @@ def superseded(variant: Variant, device: Device) -> str | None:
     return None
 
 
+def known() -> dict[str, Variant]:
+    """The suite's own, then those that others registered."""
+    return REGISTRY.merged("variant", VARIANTS, _registered)
+
+
+def _registered(registration: Registration) -> Variant:
+    techniques = optimizations.known()
+    made = _combine(_parts(registration.item), techniques)
+    for own in VARIANTS.values():
+        if own.optimizations == made.optimizations:
+            raise RegistrationError(f"{registration.item} is {own.name} already; use that name")
+    for other in REGISTRY.registered("variant"):
+        if other.name < registration.name and set(_parts(other.item)) == set(_parts(registration.item)):
+            raise RegistrationError(
+                f"{registration.item} is {other.name} already, registered {other.origin}; use one name"
+            )
+    spelled = _parts(registration.name)
+    if all(part in techniques for part in spelled) and set(spelled) != set(_parts(registration.item)):
+        raise RegistrationError("the name spells other optimizations; choose another")
+    return Variant(registration.name, made.optimizations)
+
+
 def _parts(name: str) -> list[str]:
     """The optimizations that a name spells: ``+`` and ``-`` both separate them."""
     parts: list[str] = []
+    techniques = optimizations.known()
+    longest = max(each.count("-") for each in techniques) + 1
     words = [word.strip() for word in name.replace("+", "-").split("-")]
     while words:
         # The longest optimization that the next words spell: channels-last holds a hyphen itself.
-        sizes = [n for n in (2, 1) if "-".join(words[:n]) in OPTIMIZATIONS]
+        sizes = [n for n in range(longest, 0, -1) if "-".join(words[:n]) in techniques]
         size = sizes[0] if sizes else 1
         parts.append("-".join(words[:size]))
         words = words[size:]
@@ -117,14 +160,17 @@ def _parts(name: str) -> list[str]:
 def get(name: str | Variant) -> Variant:
     """A variant by its name (``bf16-sdpa``) or as a sum of optimizations (``bf16+sdpa+qkv``).
 
-    Raises `UnknownNameError`, which names the nearest known, or `ContradictionError`.
+    Raises `UnknownNameError`, which names the nearest known, `ContradictionError`, or `RegistrationError`
+    where something that was registered cannot be used.
     """
     if isinstance(name, Variant):
         return name
-    if name in VARIANTS:
-        return VARIANTS[name]
+    found = known()
+    REGISTRY.check()
+    if name in found:
+        return found[name]
     parts = _parts(name)
-    known = [n for n, o in OPTIMIZATIONS.items() if not o.hidden]
-    if "+" not in name and not all(part in known for part in parts):
-        raise UnknownNameError("variant", name, list(dict.fromkeys([*VARIANTS, *known])))
+    techniques = [n for n, o in optimizations.known().items() if not o.hidden]
+    if "+" not in name and not all(part in techniques for part in parts):
+        raise UnknownNameError("variant", name, list(dict.fromkeys([*found, *techniques])))
     return combine(parts)

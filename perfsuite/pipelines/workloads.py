@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import models
+from perfsuite.pipelines.registering import RegistrationError
+from perfsuite.pipelines.registry import REGISTRY
 from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.records import Workload
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines.registry import Registration
 
 SHAPES = Workload(
     name="shapes",
@@ -42,7 +49,7 @@ SDXL_BASE = Workload(
     seed=0,
 )
 WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE)}
-
+"""The suite's own."""
 
 LEAST_SIDE, MOST_SIDE = 64, 4096
 """Pixels. Below, the UNet's lowest level has hardly a place left; above, nothing of SDXL is meant."""
@@ -60,16 +67,63 @@ def get(name: str | Workload) -> Workload:
     """A workload by its name, or one at another size as in ``sdxl-base@512x512+4steps+b2``.
 
     Such a workload has a name of its own, the same however it is spelled. Raises `UnknownNameError`,
-    which names the nearest, or `SizeError`.
+    which names the nearest, `SizeError`, or `RegistrationError` where something that was registered cannot
+    be used.
     """
     if isinstance(name, Workload):
         return name
     base, at, sizes = name.partition("@")
-    if base not in WORKLOADS:
+    found = known()
+    REGISTRY.check()
+    if base not in found:
         if _ITEM.fullmatch(base):
             raise SizeError(f"workload {name!r}: join sizes by +, as in {_FORM.format('sdxl-base')}")
-        raise UnknownNameError("workload", base, list(WORKLOADS))
-    return _resized(WORKLOADS[base], name, sizes) if at else WORKLOADS[base]
+        raise UnknownNameError("workload", base, list(found))
+    return _resized(found[base], name, sizes) if at else found[base]
+
+
+def known() -> dict[str, Workload]:
+    """The suite's own, then those that others registered."""
+    return REGISTRY.merged("workload", WORKLOADS, _registered)
+
+
+def _registered(registration: Registration) -> Workload:
+    found: Workload = registration.item
+    wrong = _wrong(found)
+    if wrong is not None:
+        raise RegistrationError(wrong)
+    if found.model not in models.known():
+        raise RegistrationError(
+            f"there is no model {found.model!r}; known: {', '.join(models.known())}; "
+            f"add it with registry.model({found.model!r}, ...)"
+        )
+    return found
+
+
+def _wrong(workload: Workload) -> str | None:
+    """What cannot be generated of a workload, and what can; None if it can be."""
+    if isinstance(workload.prompts, str):
+        return "prompts is one text; give a tuple, as in prompts=('a red fox',)"
+    if not workload.prompts:
+        return "it has no prompts; give at least one, as in prompts=('a red fox',)"
+    for number, prompt in enumerate(workload.prompts):
+        if not isinstance(prompt, str) or not prompt.strip():
+            return f"prompts[{number}] is {prompt!r}; give a text"
+    if len(set(workload.prompts)) < len(workload.prompts):
+        return "a prompt is named twice; pictures are told apart by their prompt"
+    for field, least, most in (
+        ("width", LEAST_SIDE, MOST_SIDE), ("height", LEAST_SIDE, MOST_SIDE),
+        ("steps", 1, MOST_STEPS), ("batch", 1, MOST_BATCH), ("seed", 0, 2**63 - 1),
+    ):  # fmt: skip
+        value = getattr(workload, field)
+        if not isinstance(value, int) or not least <= value <= most:
+            return f"{field} is {value!r}; give a whole number from {least} to {most}"
+    for field in ("width", "height"):
+        if getattr(workload, field) % 8:
+            return f"{field} is {getattr(workload, field)}; give a multiple of 8"
+    if not math.isfinite(workload.guidance) or workload.guidance < 0:
+        return f"guidance is {workload.guidance!r}; give a number of at least 0"
+    return None
 
 
 def _resized(base: Workload, name: str, sizes: str) -> Workload:

@@ -12,8 +12,18 @@ from perfsuite.plugin.fixtures import (
     structure_gate,
     workbench,
 )
-from perfsuite.plugin.hooks import pytest_runtest_makereport, pytest_sessionfinish, pytest_terminal_summary
-from perfsuite.plugin.options import pytest_addoption, pytest_configure
+from perfsuite.plugin.hooks import (
+    pytest_benchmark_group_stats,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+from perfsuite.plugin.options import (
+    pytest_addhooks,
+    pytest_addoption,
+    pytest_configure,
+    pytest_unconfigure,
+)
 
 __all__ = [
     "count_gate",
@@ -23,13 +33,16 @@ __all__ = [
     "look_gate",
     "picture_gate",
     "pipeline",
+    "pytest_addhooks",
     "pytest_addoption",
+    "pytest_benchmark_group_stats",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_unconfigure",
     "structure_gate",
     "workbench",
 ]

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perfsuite.pipelines import unsupported, variants, workloads
-from perfsuite.plugin.stash import SETTINGS
+from perfsuite.plugin.registration import check_late
+from perfsuite.plugin.stash import LEFT_OUT, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Workload
+    from perfsuite.records import Device, Workload
     from perfsuite.settings import Settings
+
+_UNTIMED = {"picture_gate", "golden_gate", "look_gate", "honest_gate", "count_gate"}
+"""Gates that time nothing, and are part of every gate run all the same."""
 
 
 def chosen_of(settings: Settings) -> list[Variant]:
@@ -30,10 +34,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # These names are common words: only tests that use this plugin's fixtures are meant.
     ours = {"pipeline", "workbench"} <= set(metafunc.fixturenames)
     if ours:
-        pairs = [(w, v) for w in chosen for v in chosen_of(settings)]
+        pairs = [(w, v) for w in chosen for v in _concerned(metafunc, chosen_of(settings))]
         metafunc.parametrize("pipeline", pairs, indirect=True, ids=[f"{w.name}-{v.name}" for w, v in pairs])
     elif "workload" in metafunc.fixturenames and {"golden_gate", "honest_gate"} & set(metafunc.fixturenames):
         metafunc.parametrize("workload", chosen, ids=[w.name for w in chosen])
+
+
+def _concerned(metafunc: pytest.Metafunc, chosen: list[Variant]) -> list[Variant]:
+    """Those of which the test's structure gate, where its mark names one, has something to say.
+
+    Of none: all, so that whoever chose these alone is told why.
+    """
+    gates = [mark.args[0] for mark in metafunc.definition.iter_markers("structure") if mark.args]
+    if not gates:
+        return chosen
+    from perfsuite.structure.gates import unconcerned
+
+    return [v for v in chosen if not any(unconcerned(gate, v) for gate in gates)] or chosen
 
 
 def pair_of(item: pytest.Item) -> tuple[Workload, Variant] | None:
@@ -43,21 +60,34 @@ def pair_of(item: pytest.Item) -> tuple[Workload, Variant] | None:
     return found if isinstance(found, tuple) else None
 
 
+def _timed_as_the_suite_does(item: pytest.Item) -> None:
+    """Give a latency test the clock that waits for the GPU, unless it brings one: pytest-benchmark's own
+    would time how long a call takes to be asked for."""
+    from perfsuite.device.clock import now
+
+    mark = item.get_closest_marker("benchmark")
+    options = {"group": "latency", "timer": now, "disable_gc": True, **(mark.kwargs if mark else {})}
+    item.add_marker(pytest.mark.benchmark(**options), append=False)
+
+
 def _skips_untimed(mark: pytest.Mark) -> bool:
     """True for the mark by which pytest-benchmark skips tests without its fixture."""
     return mark.name == "skip" and "--benchmark-only" in mark.kwargs.get("reason", "")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the items of one variant together, so that one pipeline at a time is in memory.
-
-    Golden pictures, the looks below the pictures and counts are part of every gate run, though nothing is
-    timed there: ``--benchmark-only`` does not skip them.
-    """
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what of the collected is run, and in which order: those of one variant together, so that one
+    pipeline at a time is in memory."""
+    if items:
+        check_late(items[0].config)
     for item in items:
-        if {"golden_gate", "look_gate", "honest_gate", "count_gate"} & set(getattr(item, "fixturenames", ())):
+        if "latency_gate" in getattr(item, "fixturenames", ()):
+            _timed_as_the_suite_does(item)
+        if _UNTIMED & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
+    if not (config.option.collectonly or config.stash[SETTINGS].variants):
+        _leave_out(config, items)
     order: dict[tuple[str, str], int] = {}
     for item in items:
         pair = pair_of(item)
@@ -71,15 +101,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the variants that nobody named and that are not for this device.
+
+    Here the device is asked for, which imports torch: not before there is something to run. If no variant
+    would be left all stay, and are skipped with the reason: somebody chose these alone.
+    """
+    pairs = {item: pair[1] for item in items if (pair := pair_of(item)) is not None}
+    if not pairs:
+        return
+    from perfsuite.device import NoDeviceError, fingerprint
+    from perfsuite.pipelines import lacking
+
+    try:
+        device = fingerprint(config.stash[SETTINGS].device)
+    except NoDeviceError as error:
+        raise pytest.UsageError(f"perfsuite: {error}") from error
+    found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in dict.fromkeys(pairs.values())}
+    if all(found.values()):
+        return
+    gone = {item for item, variant in pairs.items() if found[variant] is not None}
+    config.hook.pytest_deselected(items=[item for item in items if item in gone])
+    items[:] = [item for item in items if item not in gone]
+    config.stash[LEFT_OUT] = device.kind, {v.name: lacking(v, device) for v in found if found[v] is not None}
+
+
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
     """What will be run of the items: not what the device cannot run."""
     pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
-    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(v, bench) is None)
+    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(v, bench.device, bench.settings) is None)
 
 
-def unwanted(variant: Variant, bench: Workbench) -> str | None:
-    """Why a variant is skipped on this device, None if it is not."""
-    reason = unsupported(variant, bench.device)
-    if reason is None and not bench.settings.variants:
-        reason = variants.superseded(variant, bench.device)
+def unwanted(variant: Variant, device: Device, settings: Settings) -> str | None:
+    """Why a variant is not run on this device, None if it is."""
+    reason = unsupported(variant, device)
+    if reason is None and not settings.variants:
+        reason = variants.superseded(variant, device)
     return reason

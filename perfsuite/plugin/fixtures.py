@@ -79,7 +79,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     from perfsuite.bench.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = unwanted(variant, workbench)
+    reason = unwanted(variant, workbench.device, workbench.settings)
     if reason is not None:
         pytest.skip(reason)
     request.node.user_properties.append(("perfsuite.device", workbench.device.slug))
@@ -121,13 +121,13 @@ def latency_gate(
 
 @pytest.fixture
 def picture_gate(
-    request: pytest.FixtureRequest, workbench: Workbench, benchmark: Any
+    request: pytest.FixtureRequest, workbench: Workbench
 ) -> Callable[[Prepared | Elsewhere], Check]:
     """Draw one picture a prompt and compare with float32 of this run: from pipeline to `Check`."""
     from perfsuite.plugin import gates
 
     test = gates.GatedTest(request, workbench)
-    return lambda prepared: gates.pictures(test, benchmark, prepared)
+    return lambda prepared: gates.pictures(test, prepared)
 
 
 @pytest.fixture

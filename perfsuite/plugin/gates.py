@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfsuite.bench.recovery import stands_elsewhere
 from perfsuite.plugin.annotations import say
 from perfsuite.plugin.options import repeated
 from perfsuite.quality.pictures import worst
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines import Prepared
-    from perfsuite.records import Quality, Result, Workload
+    from perfsuite.records import Result, Workload
     from perfsuite.settings import Settings
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
@@ -101,19 +100,14 @@ def latency(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> 
     return Check(passed, message)
 
 
-def pictures(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> Check:
+def pictures(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
     """See `perfsuite.plugin.fixtures.picture_gate`."""
     bench = test.bench
     with test.rejecting(prepared):
-        if stands_elsewhere(prepared):  # the benchmark's timer would ask CUDA
-            drawn = bench.draw(prepared)
-        else:
-            drawn = benchmark.pedantic(bench.draw, args=(prepared,))
-        result = bench.score(prepared, drawn)
+        result = bench.score(prepared, bench.draw(prepared))
     assert result.quality is not None
     # The looks below the pictures have tests of their own.
     found = replace(result.quality, status=worst(result.quality.scores), looks=())
-    _describe_pictures(benchmark, result, found)
     test.properties(junit.of_pictures(found))
     name, passed = " ".join(_names(prepared)), _passes(found.status, bench)
     steps = messages.look_steps(result, "pictures", found.status, test.repeated)
@@ -228,14 +222,4 @@ def _describe_latency(benchmark: Any, result: Result) -> None:
         compiled_from=session.compilation.source.value if session.compilation else None,
         peak_memory_bytes=session.peak_memory_bytes,
         evidence=list(result.evidence),
-    )
-
-
-def _describe_pictures(benchmark: Any, result: Result, found: Quality) -> None:
-    benchmark.extra_info.update(
-        workload=result.workload,
-        variant=result.variant,
-        pictures=found.status.value,
-        ssim={s.prompt: s.ssim for s in found.scores},
-        psnr_db={s.prompt: s.psnr_db for s in found.scores},
     )

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.options import repeated
-from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
+from perfsuite.plugin.stash import BENCH, LEFT_OUT, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from perfsuite.bench.workbench import Workbench
+    from perfsuite.records import Result
+
+_TABLE: dict[str, object] = {
+    "verbose": False, "columns": None, "sort": "min", "group_by": "group", "name": "normal", "compare": [],
+    "compare_fail": None, "histogram": [], "cprofile": None,
+}  # fmt: skip
+"""Options of pytest-benchmark that ask for its table, with their defaults."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,8 +60,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if bench.lost and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    bench.closing_lines.extend(terminal.changes(made, str(bench.store.path(bench.device.slug))))
-    bench.closing_lines.extend(terminal.changes(bench.counted_changes, str(bench.counting.store.path)))
+    bench.closing_lines.extend(terminal.changes(made, str(_near(bench.store.path(bench.device.slug)))))
+    bench.closing_lines.extend(terminal.changes(bench.counted_changes, str(_near(bench.counting.store.path))))
 
 
 def _write_report(session: pytest.Session, bench: Workbench) -> None:
@@ -95,33 +103,92 @@ def _summarize(bench: Workbench, *, interrupted: bool) -> None:
         bench.closing_lines.append(f"no room for a summary in {path}: GitHub shows 1 MiB a step")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    from perfsuite.report import counts, terminal
-    from perfsuite.report import format as show
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_benchmark_group_stats(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Keep latencies out of pytest-benchmark's table, which is wider than most terminals and says no more
+    than the suite's own: unless it was asked for, by an option for how it looks or what it compares."""
+    groups = yield
+    if any(config.getoption(f"benchmark_{name}") != default for name, default in _TABLE.items()):
+        return groups
+    others = [(name, [b for b in of if "verdict" not in b["extra_info"]]) for name, of in groups]
+    return [(name, of) for name, of in others if of]
 
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        annotate(terminalreporter, config)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Iterator[None]:
+    """Write the suite's section after all that others say at the end, pytest's list of failures included."""
+    try:
+        return (yield)
+    finally:
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            annotate(terminalreporter, config)
+        _write_section(terminalreporter, config)
+        sys.stdout.flush()
+
+
+def _write_section(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Sentence, table, remarks, what was written, what to do next."""
+    from perfsuite.report import format as show
+    from perfsuite.report import terminal
+
     bench = config.stash.get(BENCH, None)
     if bench is None and config.stash[SETTINGS].report is not None:
-        terminalreporter.write_line("perfsuite: no report: no test of this run measured anything")
+        reporter.write_line("perfsuite: no report: no test of this run measured anything")
     if bench is None or not (bench.results or bench.closing_lines):
         return
-    terminalreporter.section("perfsuite")
-    colour, width = terminalreporter.hasmarkup, terminalreporter._tw.fullwidth
+    colour, width = reporter.hasmarkup, reporter._tw.fullwidth
+
+    def write(lines: Iterable[str], **markup: bool) -> None:
+        for line in lines:
+            # In a file a line is a statement, for whoever searches it.
+            for part in show.wrapped(line, width) if reporter.isatty else [line]:
+                reporter.write_line(part, **markup)
+
+    reporter.ensure_newline()
+    reporter.section("perfsuite")
     measured = [r for r in bench.results if r.session is not None or r.quality is not None]
+    if bench.results:
+        write([_sentence(reporter, bench)], bold=True)
     if measured:
         for line in terminal.ladder(measured, bench.device, colour=colour, width=width).splitlines():
-            terminalreporter._tw.line(line)
-    found = [
-        *terminal.published(measured),
-        *terminal.stages(measured, width),
-        *terminal.remarks(measured, repeated(config)),
-        *counts.remarks(bench.results),
+            reporter._tw.line(line)
+    write([*terminal.published(measured), *terminal.stages(measured, width)])
+    write(_closing(bench, measured, config))
+
+
+def _sentence(reporter: pytest.TerminalReporter, bench: Workbench) -> str:
+    from perfsuite.report import outcome
+
+    failed = sum(len(reporter.stats.get(kind, ())) for kind in ("failed", "error"))
+    return outcome.sentence(
+        bench.results, len(bench.run().chosen), recorded=len(bench.recorded), failed=failed
+    )
+
+
+def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config) -> list[str]:
+    """What follows the figures."""
+    from perfsuite.report import counts, outcome, terminal
+
+    records_new = bench.settings.update != "never"
+    kind, lacking = config.stash.get(LEFT_OUT, ("", {}))
+    return [
+        *terminal.remarks(measured),
+        *counts.remarks(bench.results, recorded=records_new),
+        *outcome.left_out(kind, lacking),
         *bench.closing_lines,
-        f"results {bench.settings.results}",
+        f"results {_near(bench.settings.results)} (as a page: perfsuite report)",
+        *outcome.steps(
+            measured,
+            repeated(config),
+            recorded=bench.recorded,
+            whole_ladder=not bench.settings.variants and not config.option.keyword,
+        ),
+        *counts.steps(bench.results, recorded=records_new),
     ]
-    for line in found:
-        # In a file a line is a statement, for whoever searches it.
-        for part in show.wrapped(line, width) if terminalreporter.isatty else [line]:
-            terminalreporter.write_line(part)
-    sys.stdout.flush()
+
+
+def _near(path: Path) -> Path:
+    """As short as it can be named from where the run was started."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines import RegistrationError, variants, workloads
 from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.plugin import hookspecs, registration
 from perfsuite.plugin.stash import SETTINGS
 from perfsuite.settings import OPTIONS, Option, SettingsError, read
 
@@ -23,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(option.ini, f"{option.help} ({option.flag_name})", default="")
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    registration.forget(config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     def given(option: Option) -> Any:
         return config.getoption(option.flag_name.lstrip("-").replace("-", "_"))
@@ -31,17 +40,21 @@ def pytest_configure(config: pytest.Config) -> None:
         return config.getini(option.ini)
 
     try:
+        registration.register(config)
         settings = read(given, from_ini, config.rootpath)
         for name in settings.workloads:
             workloads.get(name)
         for name in settings.variants:
             variants.get(name)
-    except (SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError) as error:
+    except (
+        RegistrationError, SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError,
+    ) as error:  # fmt: skip
         raise pytest.UsageError(f"perfsuite: {error}") from error
     config.stash[SETTINGS] = settings
     config.addinivalue_line(
         "markers",
-        "structure: deterministic gates of what a pipeline does, and the defects planted to test them",
+        "structure(gate): deterministic gates of what a pipeline does, and the defects planted to test them; "
+        "a gate that is named is not collected for variants of which it has nothing to say",
     )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.

@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from perfsuite.bench.workbench import Workbench
+    from perfsuite.pipelines.technique import Optimization
     from perfsuite.settings import Settings
 
 
@@ -24,5 +25,7 @@ class ClearableLine(Protocol):
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 BENCH: pytest.StashKey[Workbench] = pytest.StashKey()
 STATUS_LINE: pytest.StashKey[ClearableLine] = pytest.StashKey()
+LEFT_OUT: pytest.StashKey[tuple[str, dict[str, tuple[Optimization, str] | None]]] = pytest.StashKey()
+"""Kind of the device, and the variants of the ladder that are not for it: see `outcome.left_out`."""
 SAID: pytest.StashKey[list[str]] = pytest.StashKey()
 """Of a test: level, title and message of its annotation on GitHub."""

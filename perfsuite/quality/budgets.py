@@ -27,7 +27,7 @@ About a quarter of the rounding unit of bfloat16 (2^-8), float16 and TF32 (2^-11
 sums in another order, and TF32 (5e-4) is far beyond it.
 """
 FACTORS = {"components": 1.25, "modules": 1.5, "loop": 1.25, "free": 3.0}
-"""Allowed multiples of the same-precision error; the README tells what honest variants need."""
+"""Allowed multiples of the same-precision error; what honest ones need: `perfsuite guide pictures`."""
 KIND_FACTOR = 1.1
 """For the root mean square over all modules of one class, where a single one's luck averages out."""
 KIND_LEAST = 8

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from perfsuite.quality.reference import Reference
 
 GOLDEN_SSIM = 0.9999
-"""Least SSIM of a float32 picture against its golden one; see the README for how it was found."""
+"""Least SSIM of a float32 picture against its golden one, found as `perfsuite guide pictures` tells."""
 
 
 GOLDEN_LATENTS = 1e-3
-"""Largest relative L2 error of float32 latents against golden ones; see the README likewise."""
+"""Largest relative L2 error of float32 latents against golden ones, found likewise."""
 LATENTS_EVERY = 10
 """Steps between golden latents; those after the last step are always among them."""
 

@@ -11,7 +11,7 @@ class Workload:
 
     name: str
     model: str
-    """Key of `perfsuite.pipelines.models.SOURCES`."""
+    """Name of a model, one of the suite's or a registered one."""
     width: int
     height: int
     """Pixels."""

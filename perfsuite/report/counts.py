@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import Status
 from perfsuite.report import format as show
-from perfsuite.report.messages import differences
+from perfsuite.report.messages import differences, see
+from perfsuite.report.terminal import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from perfsuite.records import CountChange, CountVerdict, Result
 
@@ -21,6 +22,13 @@ _SUMS = {
     "peak_bytes": "peak of allocations",
     "code_bytes": "code",
 }
+_NEXT = (
+    (Status.REGRESSED, "accept it", "reset"),
+    (Status.IMPROVED, "take it as the new baseline", "reset"),
+    (Status.NEW, "record it", "new"),
+    (Status.INCOMPATIBLE, "record it anew", "reset"),
+)
+"""What a person may do about counts, and the mode of updating that does it."""
 _NAMES = {"operators": "operators", "kernels": "kernels in generated code", **_SUMS}
 
 
@@ -58,23 +66,16 @@ def message(result: Result, verdict: CountVerdict, stored_versions: Mapping[str,
     found += _unjudged(verdict)
     if stored_versions is not None and result.counts is not None:
         found.append(f"differs from the stored run: {differences(result.counts.versions, stored_versions)}")
-    if verdict.status is Status.REGRESSED:
-        found.append(f"accept it: {command(result, 'reset')}")
-    elif verdict.status is Status.IMPROVED:
-        found.append(f"take it as the new baseline: {command(result, 'reset')}")
-    elif verdict.status is Status.NEW:
-        found.append(f"record it: {command(result, 'new')}")
-    elif verdict.status is Status.INCOMPATIBLE:
-        found.append(f"record it anew: {command(result, 'reset')}")
+    found += [f"{what}: {command([result], mode)}" for of, what, mode in _NEXT if of is verdict.status]
+    if verdict.status is not Status.OK:
+        found.append(see("structure"))
     return "\n".join(found)
 
 
-def command(result: Result, mode: str) -> str:
-    """The command that stores this variant's counts."""
-    return (
-        f"pytest -k test_counts --perf-workload={result.workload} --perf-variant={result.variant} "
-        f"--perf-update={mode}"
-    )
+def command(results: Sequence[Result], mode: str) -> str:
+    """The command that stores the counts of these variants of one workload."""
+    workload, names = results[0].workload, [f"--perf-variant={r.variant}" for r in results]
+    return f"pytest -k test_counts --perf-workload={workload} {' '.join(names)} --perf-update={mode}"
 
 
 def _detail(verdict: CountVerdict) -> str:
@@ -89,19 +90,27 @@ def _unjudged(verdict: CountVerdict) -> list[str]:
     return [f"  {_NAMES[field]} not compared: {reason}" for field, reason in verdict.unjudged.items()]
 
 
-def remarks(results: Iterable[Result]) -> list[str]:
-    """What the summary says: every verdict on counts that is not a plain OK, and what was not compared."""
+def remarks(results: Sequence[Result], *, recorded: bool = False) -> list[str]:
+    """What the summary says: every verdict on counts that is not a plain OK, and what was not compared.
+
+    `recorded`: this run stores what is NEW, so that nobody need be told how.
+    """
+    judged = [(r, r.counted) for r in results if r.counted is not None]
+    said = [
+        (r, f"counts {v.status}: {_detail(v)}")
+        for r, v in judged
+        if v.status is not Status.OK and not (recorded and v.status is Status.NEW)
+    ]
+    said += [(r, line.strip()) for r, v in judged for line in _unjudged(v)]
+    return merged(said)
+
+
+def steps(results: Sequence[Result], *, recorded: bool = False) -> list[str]:
+    """What a person may do next about counts, one command a line."""
     found = []
-    for result in results:
-        verdict = result.counted
-        if verdict is None:
-            continue
-        name = f"{result.workload} {result.variant}"
-        if verdict.status is not Status.OK:
-            found.append(f"{name}: counts {verdict.status}: {_detail(verdict)}")
-        if verdict.status is Status.IMPROVED:
-            found.append(f"  take it as the new baseline: {command(result, 'reset')}")
-        if verdict.status is Status.NEW:
-            found.append(f"  record it: {command(result, 'new')}")
-        found += [f"{name}: {line.strip()}" for line in _unjudged(verdict)]
+    for status, what, mode in _NEXT:
+        some = [r for r in results if r.counted is not None and r.counted.status is status]
+        if some and not (recorded and status is Status.NEW):
+            for workload in dict.fromkeys(r.workload for r in some):
+                found.append(f"{what}: {command([r for r in some if r.workload == workload], mode)}")
     return found

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import Health
 from perfsuite.report.columns import wrapped
+from perfsuite.report.messages import see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,8 @@ def text(findings: Sequence[Finding], *, colour: bool, width: int) -> str:
     counts = Counter(finding.status for finding in findings)
     counted = ", ".join(f"{counts[status]} {status}" for status in Health if counts[status])
     word = verdict(findings)
+    if word != "FIT":
+        console.print(Text(see("doctor")))
     style = {"FIT": "green", "FIT_WITH_WARNINGS": "yellow"}.get(word, "bold red")
     for line in wrapped(f"{_VERDICTS[word]} ({counted or 'nothing was looked at'})", width, "", ""):
         console.print(Text(line, style=style), soft_wrap=True)

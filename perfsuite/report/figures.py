@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
+from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.technique import ContradictionError
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
@@ -114,7 +115,7 @@ def precision(name: str) -> str | None:
     """``fp32``, ``bf16`` and so on of a variant by its name; None for one that this version does not know."""
     try:
         return variants.get(name).precision
-    except (variants.UnknownNameError, ContradictionError):
+    except (variants.UnknownNameError, ContradictionError, RegistrationError):
         return None
 
 
@@ -122,5 +123,5 @@ def is_compiled(name: str) -> bool | None:
     """Whether any of a variant's code is compiled; None for one that this version does not know."""
     try:
         return variants.get(name).compiled
-    except (variants.UnknownNameError, ContradictionError):
+    except (variants.UnknownNameError, ContradictionError, RegistrationError):
         return None

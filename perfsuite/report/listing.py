@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "workloads": "workloads",
-    "variants": "variants",
+    "variants": "variants, in order; one that a device cannot run says why if it is named",
     "beside": "variants beside the ladder, run where they are named",
     "optimizations": "optimizations, to combine as in --perf-variant bf16+sdpa+qkv",
     "faults": "faults, to plant with perfsuite faults --fault NAME",
+    "registered": "registered by others",
 }
 
 
@@ -23,7 +24,7 @@ def text(document: Mapping[str, Any], folder: Path, width: int) -> str:
     """The sections of the document, in its order; `folder` is that of the baselines."""
     lines: list[str] = []
     for key, members in document.items():
-        if key in HEADINGS:
+        if key in HEADINGS and (members or key != "registered"):
             lines.append(HEADINGS[key])
             lines += described(_pairs(key, members), width)
         elif key == "baselines":

@@ -38,21 +38,29 @@ _NEXT: dict[Status, tuple[tuple[str, tuple[str, ...]], ...]] = {
 }
 
 
-def _run(test: str, results: Sequence[Result], *options: str) -> str:
+def _run(test: str, results: Sequence[Result], *options: str, named: bool = True) -> str:
     """A run of one test of variants of one workload. By option, not by test name alone: a variant off the
     ladder is no test until it is asked for. Names may come from a file: the shell must not read them."""
     only = ("--benchmark-only",) if test == "test_latency" else ()
-    chosen = (f"--perf-workload={results[0].workload}", *(f"--perf-variant={r.variant}" for r in results))
+    variants = [f"--perf-variant={r.variant}" for r in results] if named else []
+    chosen = (f"--perf-workload={results[0].workload}", *variants)
     return shlex.join(("pytest", *only, "-k", test, *chosen, *options))
 
 
-def next_commands(status: Status, results: Sequence[Result], options: Sequence[str] = ()) -> list[Step]:
+def time_again(results: Sequence[Result], *options: str, named: bool = True) -> str:
+    """The command that times these results of one workload again; not `named`: they are the whole ladder."""
+    return _run("test_latency", results, *options, named=named)
+
+
+def next_commands(
+    status: Status, results: Sequence[Result], options: Sequence[str] = (), *, named: bool = True
+) -> list[Step]:
     """What a person may do about results of one workload that share a latency verdict; nothing where there
     is nothing to decide.
 
-    `options`: those of the run that a repeat needs too.
+    `options`: those of the run that a repeat needs too; not `named`: the results are the whole ladder.
     """
-    return [(what, _run("test_latency", results, *options, *more)) for what, more in _NEXT.get(status, ())]
+    return [(what, time_again(results, *options, *more, named=named)) for what, more in _NEXT.get(status, ())]
 
 
 def latency_steps(result: Result, status: Status, options: Sequence[str] = ()) -> list[Step]:
@@ -97,8 +105,14 @@ def next_steps(result: Result, options: Sequence[str] = ()) -> list[Step]:
     return list(by_command.values())
 
 
-def _lines(steps: Sequence[Step]) -> list[str]:
-    return [f"{label}: {command}" for label, command in steps]
+def _lines(steps: Sequence[Step], topic: str) -> list[str]:
+    """A line a step, and the page of the guide for who does not know which to take."""
+    return [f"{label}: {command}" for label, command in steps] + ([see(topic)] if steps else [])
+
+
+def see(topic: str) -> str:
+    """The line that names a page of the guide."""
+    return f"see: perfsuite guide {topic}"
 
 
 def latency(
@@ -118,7 +132,7 @@ def latency(
         lines.append(f"causes: {', '.join(verdict.causes)}")
     if baseline_versions is not None and result.session is not None:
         lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "verdicts")])
 
 
 def more_sessions(results: Sequence[Result]) -> str:
@@ -143,7 +157,7 @@ def pictures(name: str, quality: Quality, moved: str = "", steps: Sequence[Step]
         lines.append(f"  {score.status} {score.prompt!r}: {value} {score.detail}".rstrip())
     if moved:
         lines.append(f"differs from the stored run: {moved}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "pictures")])
 
 
 def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: Sequence[Step] = ()) -> str:
@@ -152,16 +166,17 @@ def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: S
     lines.append(f"differs from the stored run: {moved}")
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
-    return "\n".join([*lines, *_lines(steps)])
+    return "\n".join([*lines, *_lines(steps, "pictures")])
 
 
 def honest(name: str, found: Look, steps: Sequence[Step] = ()) -> str:
     """The message where honest eager code is further from float32 than when that was recorded."""
-    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps)])
+    return "\n".join([f"{name}: {found.status}: {found.detail}", *_lines(steps, "pictures")])
 
 
 def structure(name: str, check: StructureCheck) -> str:
     """The message of a gate without noise: what was counted, and what must not be with its place."""
     lines = [f"{name}: {check.gate}: {len(check.problems)} problems"] if check.problems else []
     lines += [f"  {problem}" for problem in check.problems]
-    return "\n".join([*lines, *(f"  counted: {fact}" for fact in check.facts)])
+    lines += [f"  counted: {fact}" for fact in check.facts]
+    return "\n".join([*lines, see("structure")] if check.problems else lines)

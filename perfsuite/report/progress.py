@@ -7,7 +7,7 @@ import os
 import statistics
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from perfsuite.report.format import duration
@@ -54,7 +54,7 @@ class Line:
 
 
 class Progress:
-    """One line a phase; on a terminal the line replaces the one before."""
+    """Tells its reader at each phase what makes its line: `LiveLine`, or `SlowPhases`."""
 
     def __init__(
         self,
@@ -138,6 +138,36 @@ def is_plain(environment: Mapping[str, str]) -> bool:
     return environment.get("TERM") == "dumb" or any(
         environment.get(name) for name in ("CI", "BUILD_NUMBER", "NO_COLOR")
     )
+
+
+WORTH_A_LINE_S = 10.0
+"""Longer than the timed rounds of a usual budget: what remains is what somebody waits for."""
+
+
+class SlowPhases:
+    """For a log: a line for each phase that took long, once it is over."""
+
+    def __init__(self, write: Callable[[Line], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+        self._phase: tuple[Callable[[], Line], Line, float] | None = None
+        """What makes the line, what it was at the beginning, and when that was."""
+
+    def show(self, line: Callable[[], Line]) -> None:
+        """End the phase before, and begin the one that `line()` names."""
+        self.clear()
+        self._phase = line, line(), self._clock()
+
+    def clear(self) -> None:
+        """End the phase, if there is one: say so if it took long."""
+        if self._phase is None:
+            return
+        line, first, began = self._phase
+        self._phase = None
+        took = self._clock() - began
+        if took >= WORTH_A_LINE_S:
+            now = line()
+            phase = f"{first.phase} took {duration(took)}"
+            self._write(replace(first, phase=phase, elapsed=now.elapsed, left=now.left))
 
 
 class LiveLine:

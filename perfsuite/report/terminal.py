@@ -8,8 +8,8 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
-from perfsuite.records import Status
-from perfsuite.report import figures, messages
+from perfsuite.records import Cause, Status
+from perfsuite.report import figures
 from perfsuite.report import format as show
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from perfsuite.records import Device, Limits, Result, Session, Stages
+    from perfsuite.records import Device, Limits, Result, Session, Stages, Verdict
     from perfsuite.store import Change
 
 WEIGHTS = "weights: "
@@ -230,33 +230,84 @@ def _ceilings(measured: Iterable[tuple[str, Limits | None]]) -> list[str]:
     ]
 
 
-def remarks(results: Iterable[Result], options: Sequence[str] = ()) -> list[str]:
+def remarks(results: Sequence[Result]) -> list[str]:
     """What a person should know besides the table: every verdict that is not a plain OK.
 
-    `options`: those of the run that a repeat needs too.
+    What holds for several variants alike is said once; that all are NEW the sentence above the table says.
     """
-    results = list(results)
     lines = list(
         dict.fromkeys(f"{r.workload} {e}" for r in results for e in r.evidence if e.startswith(_SAID))
     )
-    for result in results:
-        name = f"{result.workload} {result.variant}"
-        verdict = result.verdict
-        # More sessions than this run's own: it was a suspect, and was measured again.
-        again = verdict is not None and verdict.candidate_sessions > 1
-        if verdict is not None and (verdict.status is not Status.OK or verdict.causes or again):
-            causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
-            lines.append(f"{name}: {verdict.status}{causes}: {verdict.detail}")
-            if verdict.status is Status.IMPROVED:
-                steps = messages.latency_steps(result, verdict.status, options)
-                lines += [f"  {label}: {command}" for label, command in steps]
-        lines += [f"{name}: {look} {status}: {detail}" for look, status, detail in figures.complaints(result)]
-    return [show.plain(line) for line in lines]
+    unsure: dict[tuple[str, bool], list[Result]] = {}
+    for r in results:
+        if r.verdict is not None and _is_unsure(r.verdict):
+            unsure.setdefault((r.workload, Cause.FEW_SESSIONS in r.verdict.causes), []).append(r)
+    shared = [some for some in unsure.values() if len(some) > 1]
+    lines += map(_unsure, shared)
+    alike = [r for some in shared for r in some]
+    if all(r.verdict is None or r.verdict.status is Status.NEW for r in results):
+        alike += [r for r in results if r.verdict is not None and not r.verdict.causes]
+    said = []
+    for r in results:
+        if r not in alike and (text := _latency(r)):
+            said.append((r, text))
+        said += [(r, f"{look} {status}: {detail}") for look, status, detail in figures.complaints(r)]
+    return [show.plain(line) for line in (*lines, *merged(said))]
+
+
+def merged(said: Sequence[tuple[Result, str]]) -> list[str]:
+    """One line a text, with all variants of a workload for which it was said."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for result, text in said:
+        names.setdefault((result.workload, text), []).append(result.variant)
+    return [f"{workload} {', '.join(of)}: {text}" for (workload, text), of in names.items()]
+
+
+def _latency(result: Result) -> str:
+    """What its verdict on latency says; nothing for a plain OK."""
+    verdict = result.verdict
+    # More sessions than this run's own: it was a suspect, and was measured again.
+    again = verdict is not None and verdict.candidate_sessions > 1
+    if verdict is None or (verdict.status is Status.OK and not verdict.causes and not again):
+        return ""
+    causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
+    return f"{verdict.status}{causes}: {verdict.detail}"
+
+
+def _is_unsure(verdict: Verdict) -> bool:
+    """Whether all that can be said is that the comparison is too coarse."""
+    if verdict.status is not Status.INCONCLUSIVE or verdict.candidate_sessions > 1:
+        return False
+    if verdict.interval is None or verdict.minimum_detectable_effect is None:
+        return False
+    low, high = verdict.interval
+    return low <= 1.0 and (Cause.FEW_SESSIONS in verdict.causes or high > 1.0 + (verdict.tolerance or 0.0))
+
+
+def _unsure(results: Sequence[Result]) -> str:
+    """Such verdicts of one workload in one line: why, what slowdown each can find, and its other causes."""
+    verdicts = {r.variant: r.verdict for r in results if r.verdict is not None}
+    first = next(iter(verdicts.values()))
+    few = Cause.FEW_SESSIONS in first.causes
+    why = "[FEW_SESSIONS]: three baseline sessions are the least" if few else ": too noisy"
+    if not few and first.tolerance is not None:
+        why += f" to rule out a slowdown of {100.0 * first.tolerance:.1f} %"
+    found = []
+    for variant, verdict in verdicts.items():
+        causes = ", ".join(c for c in verdict.causes if c is not Cause.FEW_SESSIONS)
+        effect = f"{100.0 * (verdict.minimum_detectable_effect or 0.0):.1f} %"
+        found.append(f"{variant} {effect}" + (f" [{causes}]" if causes else ""))
+    said = f"INCONCLUSIVE{' ' if few else ''}{why}"
+    return f"{results[0].workload}: {said}; least slowdown that is found: {', '.join(found)}"
 
 
 def changes(made: Sequence[Change], path: str) -> list[str]:
-    """What was written to the baselines."""
-    written = [c for c in made if c.action != "kept"]
+    """What was written to the baselines; of many entries only how many, for the table has their names."""
+    written: dict[str, list[str]] = {}
+    for change in made:
+        if change.action != "kept":
+            written.setdefault(change.action, []).append(change.key)
     if not written:
         return []
-    return [f"baselines {path}: " + ", ".join(f"{c.key} {c.action}" for c in written)]
+    said = [f"{', '.join(k) if len(k) <= 3 else len(k)} {action}" for action, k in written.items()]
+    return [f"baselines {path}: {'; '.join(said)}"]

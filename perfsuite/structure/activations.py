@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines.technique import Variant
 
 FLOAT32_MODULES = ("Timesteps",)
 """Classes that return float32 in every precision: diffusers casts what sinusoidal embeddings give."""
@@ -173,6 +174,13 @@ class _Layouts:
         )
 
 
+def why_no_layout(variant: Variant) -> str | None:
+    """Why a variant has no layout to keep, None if it has."""
+    if {"channels-last", "compile", "compile-regional"} & {o.name for o in variant.optimizations}:
+        return None
+    return f"{variant.name} does not use channels_last"
+
+
 def check_layout(prepared: Prepared) -> StructureCheck:
     """channels_last is kept on the way through UNet and VAE decoder, not only set on their weights.
 
@@ -183,8 +191,9 @@ def check_layout(prepared: Prepared) -> StructureCheck:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     pipe, context = prepared.pipe, prepared.context
-    if not {"channels-last", "compile", "compile-regional"} & {o.name for o in context.variant.optimizations}:
-        return StructureCheck("layout", (), skipped=f"{context.variant.name} does not use channels_last")
+    reason = why_no_layout(context.variant)
+    if reason is not None:
+        return StructureCheck("layout", (), skipped=reason)
     flow = _Flow()
     layouts = _Layouts(flow, context.device.kind)
 

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.registering import HANDED_ON, handed_on
+from perfsuite.pipelines.registry import REGISTRY
 from perfsuite.workers.serving import COMMANDS, PROTOCOL
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Server:
         self._environment["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
         # Our own packages must not reach another interpreter.
         self._environment.pop("PYTHONPATH", None)
+        self._environment.pop(HANDED_ON, None)
+        self._environment |= handed_on(REGISTRY.files, self.python)
         self._start_limit_s = start_limit_s
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None

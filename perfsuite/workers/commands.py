@@ -29,7 +29,7 @@ class Commands:
 
     refusals = (
         NoDeviceError, WeightsError, pipelines.UnsupportedError, UnknownNameError, ContradictionError,
-        workloads.SizeError,
+        workloads.SizeError, pipelines.RegistrationError,
     )  # fmt: skip
     """Errors that say all there is to say, and come again however often one tries: no traceback is shown."""
 

@@ -325,7 +325,12 @@ def abandon(pipe):
 
 
 def pytest_configure(config):
+    from perfsuite.report.progress import Progress, SlowPhases
+
+    for kind in (Progress, SlowPhases):
+        PATCH.setitem(kind.__init__.__kwdefaults__, "clock", CLOCK.monotonic)
     for name, replacement in {
+        "perfsuite.device.fingerprint": fingerprint,
         "perfsuite.pipelines.prepare": prepare,
         "perfsuite.pipelines.release": release,
         "perfsuite.pipelines.abandon": abandon,

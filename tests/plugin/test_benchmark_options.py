@@ -15,17 +15,36 @@ def test_its_json_has_variant_and_verdict(suite):
     assert info["evidence"] == ["replayed bf16"]
     assert info["first_call_s"] == pytest.approx(1.01)
     assert timed["stats"]["data"] == list(suite.results()["bf16"].session.latency_s)
-    pictures = benchmarks["test_ssim[shapes-bf16]"]["extra_info"]
-    assert pictures["pictures"] == "NEW"
-    assert set(pictures["ssim"].values()) == {1.0}
+    assert set(benchmarks) == {"test_latency[shapes-fp32]", "test_latency[shapes-bf16]"}
 
 
-def test_its_table_is_printed(suite):
-    """Latencies and pictures are groups of their own."""
+def test_its_table_is_not_printed_for_what_this_suite_shows(suite):
+    """Latencies are in the suite's own; how long pictures take is nobody's question, and no benchmark."""
     text = suite.run().stdout.str()
-    assert "benchmark 'latency': 2 tests" in text
-    assert "benchmark 'pictures (one for each prompt)': 2 tests" in text
-    assert "test_latency[shapes-bf16] " in text
+    assert "2 of 2 measured" in text
+    assert "benchmark 'latency'" not in text
+    assert "test_latency[shapes-bf16] " not in text
+    assert "ssim" not in text.partition("= perfsuite =")[0].partition("test session starts")[2].replace(
+        "test_ssim.py", ""
+    )
+
+
+@pytest.mark.parametrize(
+    "option", ["--benchmark-columns=median", "--benchmark-verbose", "--benchmark-sort=name"]
+)
+def test_its_table_is_printed_for_whoever_asks(suite, option):
+    """By an option for how it looks; before the suite's own section."""
+    text = suite.run(option).stdout.str()
+    table, section = text.index("benchmark 'latency': 2 tests"), text.index("= perfsuite =")
+    assert table < text.index("test_latency[shapes-bf16] ") < section
+
+
+def test_benchmarks_of_others_keep_its_table(suite):
+    """Which then holds theirs alone."""
+    suite.pytester.makepyfile(test_other="def test_other(benchmark): benchmark(sum, [])")
+    text = suite.run("test_latency.py", "test_other.py").stdout.str()
+    assert "benchmark: 1 tests" in text
+    assert "test_latency[" not in text.partition("benchmark: 1 tests")[2].partition("= perfsuite =")[0]
 
 
 def test_disable_draws_once_and_judges_nothing(suite):
@@ -52,11 +71,12 @@ def test_disable_says_that_nothing_was_timed(suite):
     assert "rung" not in text
 
 
-def test_skip_builds_nothing(suite):
-    """Only the golden pictures, which are no benchmark, are drawn."""
+def test_skip_times_nothing(suite):
+    """Pictures are no benchmark: they are drawn and judged."""
     run = suite.run("--benchmark-skip")
-    run.assert_outcomes(passed=1, skipped=4)
-    assert [e for e in suite.events() if e.startswith("build")] == ["build fp32"]
+    run.assert_outcomes(passed=3, skipped=2)
+    assert suite.results()["bf16"].session is None
+    assert suite.results()["bf16"].quality is not None
 
 
 def test_only_leaves_other_tests_out(suite):

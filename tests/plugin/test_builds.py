@@ -16,22 +16,51 @@ def test_an_unsupported_variant_is_skipped_with_the_reason(suite):
 
 @pytest.mark.parametrize(("bfloat16", "half"), [("native", "bf16"), ("emulated", "fp32")])
 def test_the_default_ladder_climbs_in_what_the_cpu_computes(suite, bfloat16, half):
-    """Five rungs in bfloat16, or three in float32 beside it; the others say why they do not run."""
+    """Five rungs in bfloat16, or three in float32 beside it; the others are no tests, but one line."""
     suite.replay({"bfloat16": bfloat16})
     # In a process of its own: whether there is a compiler only torch can tell, and it is imported once.
-    process = suite.start("test_latency.py", "-rs", "--junit-xml=junit.xml")
+    process = suite.start("test_latency.py", "--junit-xml=junit.xml")
     assert process.wait(60) == pytest.ExitCode.OK
     wanted = [half + rung for rung in ("", "-sdpa", "-sdpa-compile", "-sdpa-compile-qkv")]
     if bfloat16 == "native":
         wanted = ["fp32", *wanted, "bf16-sdpa-compile-qkv-int8"]
     assert [e.removeprefix("build ") for e in suite.events() if e.startswith("build")] == wanted
-    cases = suite.junit("junit.xml").values()
-    assert [case.skipped for case in cases].count(True) == 15 - len(wanted)
-    reason = {
-        "native": "bfloat16 is native here: its rungs run instead",
-        "emulated": "bf16: bfloat16 is emulated on this CPU (oneDNN needs AVX-512)",
+    cases = suite.junit("junit.xml")
+    assert list(cases) == [f"test_latency[shapes-{name}]" for name in wanted]
+    assert not any(case.skipped for case in cases.values())
+    said = {
+        "native": "6 variants need a GPU (tf32, fp16), 3 a CPU without bfloat16: perfsuite list",
+        "emulated": "11 variants need a GPU (tf32, bf16, fp16): perfsuite list",
     }
-    assert reason[bfloat16] in (suite.path / "run-0.txt").read_text()
+    printed = (suite.path / "run-0.txt").read_text()
+    assert said[bfloat16] in printed.splitlines()
+    assert f"= {len(wanted)} passed, {15 - len(wanted)} deselected in " in printed
+
+
+def test_whoever_chooses_nothing_else_is_told_why(suite):
+    """By test name: all that remain are skipped with the reason, and the run is no error."""
+    run = suite.latency("-k", "fp16", "-rs", variants="")
+    run.assert_outcomes(skipped=5, deselected=10)
+    run.stdout.re_match_lines([r"SKIPPED \[5\].*fp16: float16 is emulated on a CPU"])
+    assert run.ret == pytest.ExitCode.OK
+
+
+def test_a_rung_that_is_left_out_is_not_what_is_planned(suite):
+    """A reader of the results does not miss it, and it has no place in the count."""
+    suite.replay({"bf16-sdpa": {"latency_s": [12.0]}})
+    run = suite.latency("-k", "tf32 or (bf16-sdpa and not compile)", variants="")
+    run.assert_outcomes(passed=1, deselected=14)
+    run.stdout.fnmatch_lines(
+        ["[[]1/1[]] shapes bf16-sdpa: *", "1 of 1 measured*", "1 variant needs a GPU (tf32)*"]
+    )
+
+
+def test_without_the_device_that_was_asked_for_nothing_is_chosen(suite):
+    """The whole ladder: its device must be known beforehand."""
+    run = suite.latency("--perf-device=cuda", variants="")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["ERROR: perfsuite: no CUDA device: this is a replay; use --perf-device=cpu"])
+    assert suite.events() == []
 
 
 def test_a_float32_rung_that_is_named_runs(suite):

@@ -32,7 +32,7 @@ def test_a_first_run_is_new_and_passes_with_the_command(counting):
     run.assert_outcomes(passed=1)
     run.stdout.re_match_lines([
         r"shapes bf16: counts NEW: no counts of torch 2\.13 are stored for this variant",
-        r"  record it: pytest -k test_counts --perf-workload=shapes --perf-variant=bf16 --perf-update=new",
+        r"record it: pytest -k test_counts --perf-workload=shapes --perf-variant=bf16 --perf-update=new",
     ])  # fmt: skip
     assert _stored(counting) == {}
 

@@ -29,6 +29,7 @@ def prepare(*args, **kwargs):
 pipelines.prepare = prepare
 """
 INI = "[pytest]\naddopts = --import-mode=importlib\n"
+WORKLOAD, STEPS = "shapes@64x64+6steps", 6
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,7 @@ def run(pytester, cache, monkeypatch):
     def started(fault, *options):
         monkeypatch.setenv("FAULT", fault)
         return pytester.runpytest_subprocess(
+            f"--perf-workload={WORKLOAD}",
             f"--perf-variant={here('bf16-sdpa')}",
             "--perf-device=cpu",
             f"--perf-reference-cache={cache}",
@@ -63,18 +65,18 @@ def test_a_fault_fails_by_place_and_leaves_artifacts(run, pytester):
     done.assert_outcomes(failed=1, deselected=3)
     text = done.stdout.str()
     rung = here("bf16-sdpa")
-    assert f"shapes {rung}: modules DEGRADED: first unet." in text
+    assert f"{WORKLOAD} {rung}: modules DEGRADED: first unet." in text
     assert "attn" in text
     assert "step" in text
     assert "allowed" in text
     folder = pytester.path / ".perfsuite" / "artifacts"
     assert f"pictures, maps and drift: {folder}" in text
-    kinds = {path.name.removeprefix(f"shapes-{rung}-prompt-0-") for path in folder.glob("*-prompt-0-*")}
+    kinds = {path.name.removeprefix(f"{WORKLOAD}-{rung}-prompt-0-") for path in folder.glob("*-prompt-0-*")}
     assert kinds == {
         "float32.png", "variant.png", "ssim-map.png", "flip-map.png", "drift.png", "drift.json",
     }  # fmt: skip
-    drift = json.loads((folder / f"shapes-{rung}-prompt-0-drift.json").read_text())
-    assert len(drift["variant"]) == 30
+    drift = json.loads((folder / f"{WORKLOAD}-{rung}-prompt-0-drift.json").read_text())
+    assert len(drift["variant"]) == STEPS
     assert drift["variant"][-1] > drift["same_precision"][-1]
 
 
@@ -119,8 +121,8 @@ def test_a_report_keeps_the_numbers_behind_every_look(run, pytester):
         worst = max(numbers.errors[name], key=lambda deviation: deviation.ratio)
         # The loop's worst may be in the real run, which the drift shows.
         assert worst == found.quality.look(name).worst or name == "loop"
-    assert [len(curve.steps) for curve in numbers.drift] == [30] * 4
+    assert [len(curve.steps) for curve in numbers.drift] == [STEPS] * 4
     assert all(v <= most for c in numbers.drift for v, most in zip(c.variant, c.budget, strict=True))
     page = (pytester.path / "page" / "index.html").read_text()
     assert "unet.guided" in page
-    assert "of n=30 steps above the budget" in page
+    assert f"of n={STEPS} steps above the budget" in page

@@ -6,35 +6,43 @@ import sys
 import pytest
 from screen import on_a_terminal
 
-PHASES = ["building", "first call", "warm-up", "6 rounds", "stages", "limits"]
+SLOW = {"latency_s": [12.0]}
+"""Seconds of each call: every phase takes long."""
 
 
 def _lines(run):
     return [line for line in run.outlines if re.match(r"\[(\d+/\d+|-)\] ", line)]
 
 
-def test_every_phase_of_every_variant_is_a_line(suite):
-    """With place, phase and elapsed time, in order."""
-    lines = _lines(suite.latency())
+def test_without_a_terminal_what_took_long_is_a_line(suite):
+    """Of each variant the phases of more than some seconds, once they are over: with place and time."""
+    suite.replay({"bf16": SLOW})
+    lines = _lines(suite.latency(variants="fp32,bf16"))
     expected = [
-        rf"\[{n}/2\] shapes {variant}: {phase} \(\d+ s elapsed"
-        for n, variant in ((1, "fp32"), (2, "bf16"))
-        for phase in PHASES
+        rf"\[2/2\] shapes bf16: {phase} took \d+ (s|min) \([\d.]+ (s|min) elapsed, longer than expected\)"
+        for phase in ("first call", "warm-up", "5 rounds", "stages")
     ]
-    assert len(lines) == len(expected)
+    assert len(lines) == len(expected), lines
     for line, pattern in zip(lines, expected, strict=True):
-        assert re.match(pattern, line)
+        assert re.match(pattern, line), line
+
+
+def test_what_is_quick_is_no_line(suite):
+    """Six rounds of a second each, and all the rest, of two variants."""
+    assert _lines(suite.run()) == []
 
 
 def test_the_reference_and_the_pictures_are_phases(suite):
     """Both may take minutes on a large model."""
+    suite.replay({"bf16": SLOW, "fp32": SLOW})
     text = "\n".join(_lines(suite.pictures(variants="bf16")))
-    assert "shapes reference: float32 pictures" in text
-    assert "[1/1] shapes bf16: pictures" in text
+    assert "[-] shapes reference: float32 pictures took 48 s (" in text
+    assert "[1/1] shapes bf16: pictures took 48 s (" in text
 
 
 def test_a_selection_counts_what_is_selected(suite):
     """Not what was collected."""
+    suite.replay({"bf16-sdpa": SLOW})
     lines = _lines(suite.latency("-k", "sdpa", variants="fp32,bf16,bf16-sdpa"))
     assert lines
     assert all(line.startswith("[1/1] shapes bf16-sdpa: ") for line in lines)
@@ -42,12 +50,14 @@ def test_a_selection_counts_what_is_selected(suite):
 
 def test_the_rest_is_estimated_from_the_baseline(suite):
     """The first line of a second run says already how long it will take."""
+    suite.replay({"fp32": SLOW})
     suite.latency("--perf-update=new")
-    assert re.search(r"about \d+ s left\)$", _lines(suite.latency())[0])
+    assert re.search(r"(about|at least) .* left\)$", _lines(suite.latency())[0])
 
 
 def test_quiet_means_quiet(suite):
     """No progress line at all."""
+    suite.replay({"bf16": SLOW})
     assert _lines(suite.latency("-q")) == []
 
 
@@ -97,18 +107,20 @@ def test_the_line_in_place_fits_the_terminal(suite, width, monkeypatch):
     ("name", "value"), [("TERM", "dumb"), ("CI", "true"), ("NO_COLOR", "1")], ids=["dumb", "ci", "no-colour"]
 )
 def test_plain_lines_on_such_terminals(suite, name, value, monkeypatch):
-    """No cursor is moved: each phase is a line that stays."""
+    """No cursor is moved: each phase that took long is a line that stays."""
+    suite.replay({"bf16": SLOW})
     monkeypatch.setenv(name, value)
     raw, screen = on_a_terminal(suite, "test_latency.py", "--perf-variant=bf16")
     assert "\x1b[2K" not in raw
     assert "\x1b[A" not in raw
-    assert [line for line in screen if line.startswith("[1/1] shapes bf16: warm-up (")]
+    assert [line for line in screen if line.startswith("[1/1] shapes bf16: warm-up took ")]
     if name != "CI":
         assert "\x1b" not in raw
 
 
 def test_rungs_that_the_device_has_not_are_not_counted(suite):
     """They are skipped at once: neither a place nor time left for them."""
+    suite.replay({"bf16": SLOW})
     lines = _lines(suite.latency(variants="fp16,bf16,fp16-sdpa"))
     assert lines
     assert all(line.startswith("[1/1] shapes bf16: ") for line in lines)

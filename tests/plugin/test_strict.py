@@ -29,6 +29,17 @@ def test_incompatible_fails(suite):
     run.stdout.re_match_lines([r"E +AssertionError: shapes fp32: INCOMPATIBLE: "])
 
 
+def test_improved_fails(suite):
+    """A rung that is held to less than it can do may lose it again unseen."""
+    for _ in range(6):
+        suite.latency("--perf-update=append", variants="fp32")
+    suite.slower("fp32", 0.2)
+    suite.latency(variants="fp32").assert_outcomes(passed=1)
+    run = suite.latency("--perf-strict", variants="fp32")
+    run.assert_outcomes(failed=1)
+    run.stdout.re_match_lines([r"E +AssertionError: shapes fp32: IMPROVED: "])
+
+
 def test_new_pictures_fail(suite):
     """Neither thresholds nor golden pictures are stored."""
     suite.pictures(variants="bf16").assert_outcomes(passed=2)

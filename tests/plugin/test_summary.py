@@ -24,7 +24,8 @@ def _measure(suite, monkeypatch, columns, *arguments):
 
 def test_wide(measured, monkeypatch):
     """One row a rung under one row of headings, each column where its heading is."""
-    rows = _section(_measure(measured, monkeypatch, 140))[:5]
+    sentence, *rows = _section(_measure(measured, monkeypatch, 140))[:6]
+    assert sentence == "1 of 3 REGRESSED: bf16; 1 INCONCLUSIVE; 1 NEW"
     assert rows[0].strip() == "shapes on Replayed CPU"
     headings = ["rung", "median", "speed-up", "baseline", "change", "verdict"]
     assert rows[1].split()[:6] == headings
@@ -37,7 +38,7 @@ def test_wide(measured, monkeypatch):
 def test_narrow(measured, monkeypatch):
     """Two tables of the same rungs; none wider than the terminal, no figure left out. Only the tables: this
     goes to a file, where a statement stays one line."""
-    lines = _section(_measure(measured, monkeypatch, 80))
+    _, *lines = _section(_measure(measured, monkeypatch, 80))
     assert lines[0].strip() == "shapes on Replayed CPU"
     assert max(map(len, lines[:9])) <= 80
     assert lines[1].split() == ["rung", "median", "speed-up", "change", "verdict"]
@@ -70,6 +71,43 @@ def test_no_table_where_nothing_ran(suite):
     suite.pytester.makepyfile(test_other="def test_other(): pass")
     for arguments in (["test_other.py"], ["-k", "nothing"]):
         assert " perfsuite ==" not in suite.run(*arguments).stdout.str()
+
+
+def test_the_section_comes_last(measured, monkeypatch):
+    """After pytest's list of failures, so that the verdict is what one sees; the commands are its end."""
+    lines = _measure(measured, monkeypatch, 140).outlines
+    (failures,) = (i for i, line in enumerate(lines) if "short test summary" in line)
+    (section,) = (i for i, line in enumerate(lines) if "= perfsuite =" in line)
+    assert failures < section
+    assert lines[section + 1] == "1 of 3 REGRESSED: bf16; 1 INCONCLUSIVE; 1 NEW"
+    assert re.search(r"= 1 failed, 2 passed in ", lines[-1])
+    assert [line.partition(": ")[0] for line in lines[-5:-1]] == [
+        "measure again", "accept it", "record it", "add a session, from three on OK can be said",
+    ]  # fmt: skip
+
+
+def test_a_first_run_says_what_it_was_and_what_is_next(suite):
+    """The baseline is there now; the same command without a word of recording gates against it."""
+    run = suite.latency("--perf-update=new", "--perf-device=cpu")
+    run.stdout.fnmatch_lines(
+        [
+            "*= perfsuite =*",
+            "2 of 2 measured, first baseline recorded; run again to gate",
+            "baselines baselines/cpu-replayed-2t.json: shapes/fp32, shapes/bf16 recorded",
+            "results .perfsuite/results.jsonl (as a page: perfsuite report)",
+            "gate against this baseline: pytest --benchmark-only -k test_latency --perf-workload=shapes "
+            "--perf-variant=fp32 --perf-variant=bf16 --perf-device=cpu",
+        ]
+    )
+    assert "NEW: no baseline" not in run.stdout.str()
+
+
+def test_a_failure_elsewhere_is_in_the_sentence(suite):
+    """Golden pictures are no variant's; a run that failed must not read as fine."""
+    suite.golden(noise=0.2)
+    run = suite.run(variants="bf16")
+    run.assert_outcomes(passed=2, failed=1)
+    run.stdout.fnmatch_lines(["1 test failed, see above; 1 of 1 measured, nothing to compare with: *"])
 
 
 def test_quiet_keeps_the_verdicts(measured, monkeypatch):

@@ -1,11 +1,6 @@
 """No rung's pictures become less like float32 than its noise floor allows."""
 
-import pytest
 
-from perfsuite.device.clock import now
-
-
-@pytest.mark.benchmark(group="pictures (one for each prompt)", timer=now, disable_gc=True)
 def test_ssim(pipeline, picture_gate):
     """Each prompt's picture is no less similar to float32 of this run than its threshold."""
     check = picture_gate(pipeline)

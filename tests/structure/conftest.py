@@ -1,5 +1,6 @@
 """A pipeline on which a `verify` can be held to its word."""
 
+import copy
 import dataclasses
 import gc
 
@@ -25,8 +26,18 @@ def _libraries_stay():
     gc.unfreeze()
 
 
+@pytest.fixture(scope="session")
+def loaded():
+    """The small model in float32; nobody changes it."""
+    import torch
+
+    from perfsuite.device import fingerprint
+
+    return models.load(WORKLOAD, fingerprint("cpu"), torch.float32)
+
+
 @pytest.fixture
-def bench():
+def bench(loaded):
     """A float32 pipeline of the small model with nothing applied, its context, and a clean exit."""
     import torch
 
@@ -36,7 +47,7 @@ def bench():
     snapshot = Snapshot.take()
     device = fingerprint("cpu")
     torch.set_num_threads(device.count)
-    pipe = models.load(WORKLOAD, device, torch.float32)
+    pipe = copy.deepcopy(loaded)
 
     def context(variant):
         return Context(WORKLOAD, variants.get(variant), device)

@@ -8,7 +8,7 @@ from perfsuite.pipelines import prepare, release
 SIZE = "shapes@64x64+2steps"
 
 
-@pytest.mark.slow
+@pytest.mark.selftest
 @pytest.mark.parametrize(
     ("combination", "proofs"),
     [

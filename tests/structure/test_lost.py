@@ -51,10 +51,10 @@ def cache(tmp_path_factory):
 @pytest.mark.parametrize(
     ("loses", "unet_calls", "phase"),
     [
-        ("reference", 0, "float32, prompt 1 of 4"),
+        pytest.param("reference", 0, "float32, prompt 1 of 4", marks=pytest.mark.selftest),
         ("fp32", 0, "first call"),
         # Four pictures are drawn first.
-        ("fp32", 4 * STEPS, "components, modules, loop"),
+        pytest.param("fp32", 4 * STEPS, "components, modules, loop", marks=pytest.mark.selftest),
     ],
 )
 def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, loses, unet_calls, phase):

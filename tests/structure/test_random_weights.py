@@ -75,6 +75,7 @@ def test_the_prediction_has_unit_size_and_the_loop_stays_bounded(built):
     assert float(((trace.picture <= 0.0) | (trace.picture >= 1.0)).mean()) < 0.5
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_residual_branch_contributes(built, component):
     """Silence the last layer of each branch alone: the component's output moves well beyond rounding."""

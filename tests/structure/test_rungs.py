@@ -17,6 +17,7 @@ def test_dtypes(pipeline, structure_gate):
     assert check, check.message
 
 
+@pytest.mark.structure("layout")
 def test_layout(pipeline, structure_gate):
     """channels_last is kept on the way through UNet and VAE."""
     check = structure_gate(pipeline, "layout")

@@ -5,10 +5,23 @@ from perfsuite.pipelines.models.sources import (
     SOURCES,
     blind,
     digest,
+    known,
     load,
     protocol,
     reference_folder,
     resolve,
+    source_of,
 )
 
-__all__ = ["SOURCES", "WeightsError", "blind", "digest", "load", "protocol", "reference_folder", "resolve"]
+__all__ = [
+    "SOURCES",
+    "WeightsError",
+    "blind",
+    "digest",
+    "known",
+    "load",
+    "protocol",
+    "reference_folder",
+    "resolve",
+    "source_of",
+]

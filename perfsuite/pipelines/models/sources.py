@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.memory import free_bytes
-from perfsuite.pipelines.models import checks, sdxl, shapes
+from perfsuite.pipelines.models import checks, functions, sdxl, shapes
 from perfsuite.pipelines.models.checks import WeightsError
+from perfsuite.pipelines.registry import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from perfsuite.pipelines.registry import Load, Registration
     from perfsuite.records import Device, Workload
 
 
@@ -30,11 +32,17 @@ class Source:
     configs: Path
     """The configuration of every component, in diffusers' layout: what random weights are made of."""
     local: Path | None = None
-    """Shipped with the package."""
+    """Shipped with the package, or with who registered the model."""
     hub: str | None = None
     """Repository on the Hugging Face hub."""
     parameters: Mapping[str, int] | None = field(default=None, hash=False)
     """Of each component, where only this very model is meant."""
+    load: Load | None = None
+    """Of a registered model: makes the pipeline."""
+    identity: str | Path = ""
+    """What tells the weights of `load` from others: a text, or the files that it reads."""
+    origin: str = ""
+    """Who registered it; empty for the suite's own."""
 
 
 SOURCES = {
@@ -43,6 +51,32 @@ SOURCES = {
         sdxl.CONFIGS, hub="stabilityai/stable-diffusion-xl-base-1.0", parameters=sdxl.PARAMETERS
     ),
 }
+"""The suite's own."""
+
+
+def known() -> dict[str, Source]:
+    """The suite's own, then those that others registered."""
+    return REGISTRY.merged("model", SOURCES, _registered)
+
+
+def _registered(registration: Registration) -> Source:
+    found = registration.item
+    configs = found.place if found.place is not None and found.place.is_dir() else sdxl.CONFIGS
+    return Source(
+        configs, local=found.place, load=found.load, identity=found.identity or "", origin=found.origin
+    )
+
+
+def source_of(model: str) -> Source:
+    """Where a model's weights can come from. Raises `WeightsError` for a name that nothing has."""
+    found = known()
+    if model not in found:
+        raise WeightsError(
+            f"no model {model!r}; known: {', '.join(found)}; add one with registry.model({model!r}, ...)"
+        )
+    return found[model]
+
+
 WEIGHTS_HELP = (
     "auto (shipped, else the hub's cache, else the hub, else random), hub, hub:fp16, random, "
     "a folder in diffusers' layout, or a .safetensors file"
@@ -57,11 +91,11 @@ class Weights:
     """Where a model's weights are taken from, settled."""
 
     kind: str
-    """``shipped``, ``folder``, ``file``, ``hub`` or ``random``."""
+    """``shipped``, ``folder``, ``file``, ``hub``, ``function`` or ``random``."""
     spec: str
     """As ``--perf-weights`` takes it, so that another process takes the same."""
     place: str = ""
-    """Folder, file or repository."""
+    """Folder, file or repository; of a function its identity."""
     variant: str | None = None
     """``fp16`` for files of that variant."""
     cached: bool = False
@@ -77,6 +111,7 @@ class Weights:
             "folder": f"weights: folder {self.place}",
             "file": f"weights: file {self.place}",
             "hub": f"weights: {self.place} {'from the cache' if self.cached else 'from the hub'}",
+            "function": f"weights: a function's, {self.place}",
             "random": "weights: random, of the true architecture; the tokenizer's ids are not CLIP's",
         }[self.kind]
         if self.kind == "file" and not _has_tokenizers(Path(self.place).parent):
@@ -95,7 +130,14 @@ def resolve(model: str, weights: str = "auto") -> Weights:
 
     Raises `WeightsError` with the place that was tried and the remedy.
     """
-    source = SOURCES[model]
+    source = source_of(model)
+    if source.load is not None:
+        return _from_function(model, source, weights)
+    if weights == "auto" and source.origin:
+        wanted = "a folder in diffusers' layout, or a .safetensors file"
+        assert source.local is not None
+        asked = f"model {model!r}, registered {source.origin}"
+        return _from_place(source.local, source, "auto", asked, wanted)
     if weights == "random":
         return Weights("random", "random", str(source.configs))
     if weights in ("auto", "hub", "hub:fp16"):
@@ -104,14 +146,31 @@ def resolve(model: str, weights: str = "auto") -> Weights:
         return _from_hub(model, source, weights)
     if weights.startswith("hub:"):
         raise WeightsError(f"--perf-weights={weights}: the hub has no such variant; hub or hub:fp16")
-    path = Path(weights)
+    return _from_place(Path(weights), source, weights, f"--perf-weights={weights}")
+
+
+def _from_place(path: Path, source: Source, spec: str, asked: str, wanted: str = WEIGHTS_HELP) -> Weights:
     if path.is_file():
         checks.check_file(path, source.parameters)
-        return Weights("file", weights, str(path))
+        return Weights("file", spec, str(path))
     if not (path / "model_index.json").is_file():
-        raise WeightsError(f"--perf-weights={weights}: no model_index.json there; wanted {WEIGHTS_HELP}")
+        there = "there" if spec == str(path) else f"in {path}"
+        raise WeightsError(f"{asked}: no model_index.json {there}; wanted {wanted}")
     variant = checks.check_folder(path, source.parameters)
-    return Weights("folder", weights, str(path), variant)
+    return Weights("folder", spec, str(path), variant)
+
+
+def _from_function(model: str, source: Source, weights: str) -> Weights:
+    asked = f"model {model!r}, registered {source.origin}"
+    if weights != "auto":
+        raise WeightsError(f"--perf-weights={weights}: {asked}, takes its weights itself; leave it at auto")
+    if isinstance(source.identity, str):
+        return Weights("function", "auto", source.identity)
+    if not source.identity.exists():
+        raise WeightsError(
+            f"{asked}: its identity {source.identity} is not there; name the files that it reads"
+        )
+    return Weights("function", "auto", _identity(str(source.identity), "*"))
 
 
 def _from_hub(model: str, source: Source, weights: str) -> Weights:
@@ -188,6 +247,8 @@ def digest(workload: Workload, weights: str = "auto") -> str:
         folder = _snapshot(taken.place)
         revision = folder.name if folder is not None else "unknown"
         return f"{taken.place}@{revision}" + (f" {taken.variant}" if taken.variant else "")
+    if taken.kind == "function":
+        return f"{workload.model} {taken.place}"
     found = hashlib.sha256(taken.kind.encode() if taken.kind == "random" else b"")
     place = Path(taken.place)
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
@@ -209,14 +270,15 @@ SAMPLES, SAMPLE_BYTES = 64, 1 << 16
 
 
 @cache
-def _identity(place: str) -> str:
+def _identity(place: str, pattern: str = "*.safetensors") -> str:
     """Hash of the tensors' files: names, sizes, and evenly spaced samples of their content.
 
     Unlike `digest` it stays the same where files are copied or moved.
     """
     root = Path(place)
     found = hashlib.sha256()
-    for path in [root] if root.is_file() else sorted(root.rglob("*.safetensors")):
+    files = [root] if root.is_file() else sorted(path for path in root.rglob(pattern) if path.is_file())
+    for path in files:
         size = path.stat().st_size
         found.update(f"{path.name if path == root else path.relative_to(root)} {size}\n".encode())
         with path.open("rb") as file:
@@ -229,7 +291,10 @@ def _identity(place: str) -> str:
 def protocol(workload: Workload, weights: str = "auto") -> str:
     """What must be equal for two latencies to be comparable, weights included, as one line."""
     taken = resolve(workload.model, weights)
-    said = {"shipped": "", "hub": f" weights {taken.spec}", "random": " weights random"}.get(taken.kind)
+    said = {
+        "shipped": "", "hub": f" weights {taken.spec}", "random": " weights random",
+        "function": f" weights function {taken.place}",
+    }.get(taken.kind)  # fmt: skip
     if said is None:
         said = f" weights {taken.kind} {_identity(taken.place)}"
     return workload.protocol + said
@@ -280,7 +345,13 @@ def load(workload: Workload, device: Device, dtype: Any, weights: str = "auto") 
     """
     from diffusers import StableDiffusionXLPipeline
 
-    taken, wanted = resolve(workload.model, weights), SOURCES[workload.model].parameters
+    source, taken = source_of(workload.model), resolve(workload.model, weights)
+    if source.load is not None:
+        with _quiet():
+            return functions.call(
+                source.load, device.kind, dtype, f"model {workload.model!r}, registered {source.origin}"
+            )
+    wanted = source.parameters
     if wanted is not None:
         count = sum(wanted.values())
         if device.kind != "cpu":
@@ -312,7 +383,7 @@ def _loaded(workload: Workload, taken: Weights, device: Device, dtype: Any) -> A
     from perfsuite.pipelines.models import initial
 
     if taken.kind == "random":
-        tokenizers = _tokenizers(SOURCES[workload.model].configs, workload)
+        tokenizers = _tokenizers(source_of(workload.model).configs, workload)
         return initial.make(Path(taken.place), tokenizers, dtype, device.kind)
     if taken.kind == "file":
         # Tokenizers are in no such file: those beside it, else without CLIP's vocabulary.

@@ -10,6 +10,8 @@ from perfsuite.pipelines.optimizations.projections import QKV
 from perfsuite.pipelines.optimizations.quantization import INT8
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
+from perfsuite.pipelines.registering import RegistrationError
+from perfsuite.pipelines.registry import REGISTRY, Registration
 from perfsuite.pipelines.technique import Optimization
 
 # In the order in which names are spelled: the order of the published ladder, each variation after its kind.
@@ -18,5 +20,22 @@ _ALL = (
     INT8, INT8_WEIGHTS, FP8,
 )  # fmt: skip
 OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
+"""The suite's own."""
 
-__all__ = ["OPTIMIZATIONS", "NotEngagedError"]
+
+def known() -> dict[str, Optimization]:
+    """The suite's own, in the order in which names are spelled, then those that others registered."""
+    return REGISTRY.merged("optimization", OPTIMIZATIONS, _registered)
+
+
+def _registered(registration: Registration) -> Optimization:
+    found: Optimization = registration.item
+    names = {*OPTIMIZATIONS, *(other.name for other in REGISTRY.registered("optimization"))}
+    for field in ("requires", "conflicts"):
+        for name in getattr(found, field):
+            if name not in names:
+                raise RegistrationError(f"{field} names {name!r}, which is no optimization")
+    return found
+
+
+__all__ = ["OPTIMIZATIONS", "NotEngagedError", "known"]

@@ -46,8 +46,9 @@ def test_a_lost_device_names_variant_phase_error_and_how_to_find_the_place() -> 
     assert isinstance(found, recovery.LostDeviceError)
     assert str(found) == (
         "shapes bf16: CUDA is lost to this process in phase 'warm-up': RuntimeError: CUDA error: an illegal "
-        "memory access was encountered; what is left of the run is done in fresh processes. To find the "
-        "place: CUDA_LAUNCH_BLOCKING=1 pytest --benchmark-only --perf-workload=shapes --perf-variant=bf16"
+        "memory access was encountered; what is left of the run is done in fresh processes (see: perfsuite "
+        "guide gpu). To find the place: CUDA_LAUNCH_BLOCKING=1 pytest --benchmark-only "
+        "--perf-workload=shapes --perf-variant=bf16"
     )
     of_reference = recovery.explain(RuntimeError(ILLEGAL), "shapes reference", "modules", GPU)
     assert str(of_reference).endswith("--perf-variant=fp32")

@@ -1,14 +1,17 @@
 """The command line: what it lists, what it refuses, and what `calibrate` stores; no model runs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from sessions import make_session
 from typer.testing import CliRunner, Result
 
+import perfsuite
 from perfsuite.cli import app
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import variants, workloads
@@ -22,6 +25,39 @@ from perfsuite.store import Baselines, PromptThreshold, Thresholds, load_thresho
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_version() -> None:
+    """As a person and a script want it."""
+    done = invoke("--version")
+    assert (done.exit_code, done.output) == (0, f"perfsuite {perfsuite.__version__}\n")
+
+
+def test_without_a_command_there_is_help() -> None:
+    """With what can be done, and the exit code that says that nothing was."""
+    done = invoke()
+    assert done.exit_code == 2
+    assert "Usage: " in done.output
+    assert all(name in done.output for name in ("list", "doctor", "calibrate", "baselines"))
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+COMMANDS = dict(_commands(typer.main.get_group(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_what_it_ends_with(name: str) -> None:
+    """Success, and that of a mistake; for pipelines these are the command."""
+    said = " ".join((COMMANDS[name].help or "").split())
+    assert "Exit code 0: " in said
+    assert "; 3: wrong options" in said if name == "ab" else "; 2: " in said
 
 
 def test_list_names_all_there_is() -> None:

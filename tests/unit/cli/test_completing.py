@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from sessions import make_session
 
-from perfsuite.cli import completing
+from perfsuite.cli import app, completing
 from perfsuite.pipelines.variants import VARIANTS
 from perfsuite.pipelines.workloads import WORKLOADS
 from perfsuite.quality.faults import FAULTS
 from perfsuite.records import Device, Result
 from perfsuite.store import Baselines
 
+CONTEXT = typer.Context(typer.main.get_command(app))
 ROOT = Path(__file__).parents[3]
 PROGRAM = """#!{python}
 import sys
@@ -40,20 +42,20 @@ def names(found: completing.Names) -> list[str]:
 
 def test_callbacks() -> None:
     """All names for nothing, those that begin so for something, with a word to each."""
-    assert names(completing.workloads("")) == list(WORKLOADS)
-    assert names(completing.workloads("sd")) == ["sdxl-base"]
-    assert names(completing.variants("")) == list(VARIANTS)
+    assert names(completing.workloads(CONTEXT, "")) == list(WORKLOADS)
+    assert names(completing.workloads(CONTEXT, "sd")) == ["sdxl-base"]
+    assert names(completing.variants(CONTEXT, "")) == list(VARIANTS)
     assert names(completing.faults("")) == list(FAULTS)
     assert names(completing.places("c")) == ["cpu", "cuda"]
-    assert all(said for _, said in completing.variants(""))
+    assert all(said for _, said in completing.variants(CONTEXT, ""))
 
 
 def test_sums() -> None:
     """The optimizations that are not in the sum yet; a hidden one never."""
-    assert names(completing.variants("bf16+sd")) == ["bf16+sdpa"]
-    assert "bf16+sdpa+qkv" in names(completing.variants("bf16+sdpa+"))
-    assert "bf16+sdpa+sdpa" not in names(completing.variants("bf16+sdpa+"))
-    assert "bf16+no-sdpa" not in names(completing.variants("bf16+"))
+    assert names(completing.variants(CONTEXT, "bf16+sd")) == ["bf16+sdpa"]
+    assert "bf16+sdpa+qkv" in names(completing.variants(CONTEXT, "bf16+sdpa+"))
+    assert "bf16+sdpa+sdpa" not in names(completing.variants(CONTEXT, "bf16+sdpa+"))
+    assert "bf16+no-sdpa" not in names(completing.variants(CONTEXT, "bf16+"))
 
 
 @pytest.fixture

@@ -174,6 +174,15 @@ def test_more_than_half_of_the_calls_slow_is_regressed_by_the_median() -> None:
     assert "median slowed down" in verdict.detail
 
 
+def test_of_low_quantile_and_median_the_slower_one_decides() -> None:
+    calls = [1.0] * 9 + [1.03] * 11
+    verdict = compare(STEADY, [calls], QUIET)
+
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.ratio == pytest.approx(1.028, abs=0.002)
+    assert "probably slower" in verdict.detail
+
+
 def test_scattered_sessions_or_samples_are_called_noisy() -> None:
     scattered = [[speed] * 5 for speed in (0.7, 1.0, 1.4)]
 

@@ -1,6 +1,8 @@
 """Warm-up ends when calls stop getting faster, and the rounds fit the budget; time is the test's."""
 
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -109,6 +111,27 @@ class Watch:
         return {"rounds": float(self._rounds)}
 
 
+def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A prepared pipeline whose generations are the calls; all beside them takes no time."""
+    monkeypatch.setattr(session, "now", lambda: calls.time)
+    monkeypatch.setattr(session, "Conditions", lambda kind: watch)
+    for name in ("measure_stages", "limits"):
+        monkeypatch.setattr(session, name, lambda prepared: None)
+    monkeypatch.setattr(session, "settings_apart", dict)
+    monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
+    return SimpleNamespace(
+        context=SimpleNamespace(
+            first_call=lambda pipe: 2.0,
+            device=SimpleNamespace(kind="cpu", count=2),
+            variant=SimpleNamespace(compiled=False),
+            compilation=None,
+        ),
+        pipe=None,
+        generate=calls,
+        build_s=0.5,
+    )
+
+
 @pytest.mark.parametrize(
     ("bad", "kept", "left_out", "unfit"),
     [
@@ -163,29 +186,18 @@ def test_what_was_waited_stands_in_the_conditions(monkeypatch: pytest.MonkeyPatc
 
 def measured(watch: Watch, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A session of calls of one second, beside what `watch` saw."""
-    from types import SimpleNamespace
-    from typing import Any
-
     calls = Calls([1.0] * 99)
-    monkeypatch.setattr(session, "now", lambda: calls.time)
-    monkeypatch.setattr(session, "Conditions", lambda kind: watch)
-    for name in ("measure_stages", "limits"):
-        monkeypatch.setattr(session, name, lambda prepared: None)
-    monkeypatch.setattr(session, "settings_apart", dict)
-    monkeypatch.setattr(session, "control_s", lambda kind: 0.1)
-    prepared: Any = SimpleNamespace(
-        context=SimpleNamespace(
-            first_call=lambda pipe: 2.0,
-            device=SimpleNamespace(kind="cpu", count=2),
-            variant=SimpleNamespace(compiled=False),
-            compilation=None,
-        ),
-        pipe=None,
-        generate=calls,
-        build_s=0.5,
-    )
+    return session.measure(stand_in(calls, watch, monkeypatch), session.time_calls, plan)
 
-    return session.measure(prepared, session.time_calls, plan)
+
+def test_rounds_follow_the_last_calls_of_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are slower than what will be timed."""
+    prepared = stand_in(Calls([8.0, 4.0, *[1.0] * 99]), Watch([]), monkeypatch)
+
+    found = session.measure(prepared, session.time_calls, Plan(time_budget_s=12.0))
+
+    assert found.warmup_s == pytest.approx((8.0, 4.0, 1.0, 1.0, 1.0))
+    assert len(found.latency_s) == 12
 
 
 def test_time_calls_prepares_each_outside_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

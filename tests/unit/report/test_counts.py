@@ -105,13 +105,33 @@ def test_what_was_not_compared_is_said() -> None:
 def test_the_summary_names_all_but_plain_ok() -> None:
     ok, new = CountVerdict(Status.OK), CountVerdict(Status.NEW, detail="nothing stored")
     better = compare(make_counts(), make_counts(flop={"unet": 1, "vae": 500_000_000}))
-    found = show.remarks(
-        [judged(ok), judged(new, "fp32"), judged(better, "bf16-sdpa"), Result("shapes", "tf32", "p")]
-    )
-    assert found == [
+    results = [judged(ok), judged(new, "fp32"), judged(better, "bf16-sdpa"), Result("shapes", "tf32", "p")]
+    assert show.remarks(results) == [
         "shapes fp32: counts NEW: nothing stored",
-        "  record it: pytest -k test_counts --perf-workload=shapes --perf-variant=fp32 --perf-update=new",
         "shapes bf16-sdpa: counts IMPROVED: FLOPs of unet -1e+02 % (1 GFLOP -> 1 FLOP)",
-        "  take it as the new baseline: pytest -k test_counts --perf-workload=shapes "
-        "--perf-variant=bf16-sdpa --perf-update=reset",
     ]
+    assert show.steps(results) == [
+        "take it as the new baseline: pytest -k test_counts --perf-workload=shapes "
+        "--perf-variant=bf16-sdpa --perf-update=reset",
+        "record it: pytest -k test_counts --perf-workload=shapes --perf-variant=fp32 --perf-update=new",
+    ]
+
+
+def test_what_is_new_for_many_is_one_remark_and_one_command() -> None:
+    """And neither where the run records it."""
+    new = CountVerdict(Status.NEW, detail="no counts of torch 2.13 are stored")
+    results = [judged(new, "fp32"), judged(new)]
+    assert show.remarks(results) == ["shapes fp32, bf16: counts NEW: no counts of torch 2.13 are stored"]
+    assert show.steps(results) == [
+        "record it: pytest -k test_counts --perf-workload=shapes --perf-variant=fp32 --perf-variant=bf16 "
+        "--perf-update=new"
+    ]
+    assert show.remarks(results, recorded=True) == []
+    assert show.steps(results, recorded=True) == []
+
+
+@pytest.mark.parametrize("status", [Status.REGRESSED, Status.IMPROVED, Status.INCOMPATIBLE])
+def test_what_a_person_decides_has_its_command(status: Status) -> None:
+    """Also while other counts are recorded."""
+    (step,) = show.steps([judged(CountVerdict(status, detail="x"))], recorded=True)
+    assert step.endswith("--perf-variant=bf16 --perf-update=reset")

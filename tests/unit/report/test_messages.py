@@ -87,6 +87,7 @@ def test_a_gate_without_noise_names_each_problem_and_what_it_counted() -> None:
         "  aten.nonzero in step 0 of 3: a.py:7",
         "  b",
         "  counted: 2 in 3 steps",
+        "see: perfsuite guide structure",
     ]
     assert messages.structure("shapes bf16", StructureCheck("syncs", ("none",))) == "  counted: none"
 
@@ -97,7 +98,8 @@ OPTIONS_OF_THE_RUN = ("--perf-device=cpu", "--perf-weights=random", "--perf-base
 def test_options_of_the_run_are_repeated(make_result: Callable[..., Result]) -> None:
     """Else the next command would measure another device, or accept into another folder."""
     text = messages.latency(make_result(), Verdict(Status.REGRESSED), None, OPTIONS_OF_THE_RUN)
-    again, accept = (shlex.split(line.partition(": ")[2]) for line in text.splitlines()[-2:])
+    again, accept = (shlex.split(line.partition(": ")[2]) for line in text.splitlines()[-3:-1])
+    assert text.endswith("\nsee: perfsuite guide verdicts")
     assert again[-3:] == list(OPTIONS_OF_THE_RUN)
     assert accept == [*again, "--perf-update=reset"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite.report.progress import Line, LiveLine, Progress, is_plain, may_tick
+from perfsuite.report.progress import Line, LiveLine, Progress, SlowPhases, is_plain, may_tick
 
 
 class Clock:
@@ -106,6 +106,23 @@ def test_what_was_not_announced_has_no_place(said: Callable[..., list[str]]) -> 
     assert said((150, "reference", "pictures"), last_time_s={"a": 1.0, "b": 1.0, "c": 1.0}) == [
         "[-] reference: pictures (2.5 min elapsed)"
     ]
+
+
+def test_a_log_has_a_line_of_each_phase_that_took_long(clock: Clock) -> None:
+    """With what that phase took, and what had elapsed when it was over; what is quick takes no line."""
+    written: list[str] = []
+    shown = SlowPhases(lambda line: written.append(line.fit(200)), clock=clock)
+    progress = Progress(["a", "b"], shown.show, last_time_s={"a": 30.0, "b": 30.0}, clock=clock)
+    for seconds, key, phase in (
+        (0, "a", "building"), (9, "a", "first call"), (19, "a", "6 rounds"), (25, "b", "building"),
+    ):  # fmt: skip
+        clock.time = 1000.0 + seconds
+        progress(key, phase)
+    assert written == ["[1/2] a: first call took 10 s (19 s elapsed, about 41 s left)"]
+    clock.time = 1090.0
+    shown.clear()
+    shown.clear()
+    assert written[1:] == ["[2/2] b: building took 65 s (90 s elapsed, longer than expected)"]
 
 
 LONGEST = Line(

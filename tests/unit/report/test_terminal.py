@@ -1,7 +1,7 @@
 """The table shows every figure at every width, and its colours tell good from bad."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -194,7 +194,7 @@ def test_stages_beside_their_ceiling(
 
 def test_remarks_on_all_that_is_not_plainly_ok(make_result: Callable[..., Result]) -> None:
     """A quiet OK needs no words; an OK with a cause does, and so does every other verdict."""
-    results: Iterable[Result] = [
+    results: list[Result] = [
         make_result("fp32", verdict=Verdict(Status.OK, detail="a")),
         make_result("bf16", verdict=Verdict(Status.OK, causes=(Cause.NOISY_MACHINE,), detail="b")),
         make_result("fp16", verdict=Verdict(Status.IMPROVED, detail="c")),
@@ -204,10 +204,62 @@ def test_remarks_on_all_that_is_not_plainly_ok(make_result: Callable[..., Result
     assert terminal.remarks(results) == [
         "shapes bf16: OK [NOISY_MACHINE]: b",
         "shapes fp16: IMPROVED: c",
-        "  take it as the new baseline: pytest --benchmark-only -k test_latency "
-        "--perf-workload=shapes --perf-variant=fp16 --perf-update=reset",
         "shapes bf16-qkv: OK: cleared",
     ]
+
+
+def unsure(effect: float, *causes: Cause, high: float = 1.3, low: float = 0.9) -> Verdict:
+    """Inconclusive, with figures."""
+    return Verdict(
+        Status.INCONCLUSIVE, ratio=1.0, interval=(low, high), minimum_detectable_effect=effect,
+        tolerance=0.04, causes=causes, detail=f"detail {effect}",
+    )  # fmt: skip
+
+
+def test_comparisons_that_are_too_coarse_share_a_line(make_result: Callable[..., Result]) -> None:
+    """Of many rungs it is one piece of news: why, and what slowdown each could have hidden."""
+    few, noisy = Cause.FEW_SESSIONS, Cause.NOISY_MACHINE
+    results = [
+        make_result("fp32", verdict=unsure(0.5, few)),
+        make_result("bf16", verdict=unsure(0.25, few, noisy)),
+        make_result("bf16-sdpa", verdict=unsure(0.1)),
+        make_result("bf16-qkv", verdict=unsure(0.2, noisy)),
+    ]
+    assert terminal.remarks(results) == [
+        "shapes: INCONCLUSIVE [FEW_SESSIONS]: three baseline sessions are the least; least slowdown that is "
+        "found: fp32 50.0 %, bf16 25.0 % [NOISY_MACHINE]",
+        "shapes: INCONCLUSIVE: too noisy to rule out a slowdown of 4.0 %; least slowdown that is found: "
+        "bf16-sdpa 10.0 %, bf16-qkv 20.0 % [NOISY_MACHINE]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        unsure(0.1, low=1.01),  # probably slower
+        unsure(0.1, high=1.03),  # within the tolerance, but for the slowest calls
+        replace(unsure(0.1), candidate_sessions=5),  # measured again
+    ],
+)
+def test_what_is_more_than_too_coarse_keeps_its_own_line(
+    verdict: Verdict, make_result: Callable[..., Result]
+) -> None:
+    """A person should read what it is."""
+    results = [make_result(name, verdict=verdict) for name in ("fp32", "bf16")]
+    assert terminal.remarks(results) == ["shapes fp32, bf16: INCONCLUSIVE: detail 0.1"]
+
+
+def test_that_all_are_new_is_not_said_again(make_result: Callable[..., Result]) -> None:
+    """The sentence above the table has said it; one that is new among others is told of."""
+    new = Verdict(Status.NEW, detail="no baseline")
+    all_new = [make_result("fp32", verdict=new), make_result("bf16", verdict=new)]
+    assert terminal.remarks(all_new) == []
+    odd = replace(new, causes=(Cause.NOT_STEADY,))
+    assert terminal.remarks([*all_new, make_result("fp16", verdict=odd)]) == [
+        "shapes fp16: NEW [NOT_STEADY]: no baseline"
+    ]
+    fine = make_result("fp16", verdict=Verdict(Status.OK))
+    assert terminal.remarks([*all_new, fine]) == ["shapes fp32, bf16: NEW: no baseline"]
 
 
 def test_what_a_person_should_know_of_how_it_was_built_is_said_once(
@@ -237,6 +289,12 @@ def test_changes_that_were_written() -> None:
     kept, made = Change("shapes/fp32", "kept"), Change("shapes/bf16", "appended")
     assert terminal.changes([kept, made], "here.json") == ["baselines here.json: shapes/bf16 appended"]
     assert terminal.changes([kept], "here.json") == []
+
+
+def test_many_changes_are_counted() -> None:
+    """The table above has their names."""
+    made = [Change(f"shapes/{n}", "recorded") for n in "abcd"] + [Change("shapes/e", "appended")]
+    assert terminal.changes(made, "here.json") == ["baselines here.json: 4 recorded; shapes/e appended"]
 
 
 @pytest.mark.parametrize("source", list(CodeSource))

@@ -66,15 +66,15 @@ def test_remark_for_each_look(
 
 def test_remarks_of_latency_come_first(make_result: Callable[..., Result]) -> None:
     """Of each variant, before the next variant's."""
-    slow = Verdict(Status.REGRESSED, detail="+20 %")
+    slow, slower = (Verdict(Status.REGRESSED, detail=detail) for detail in ("+20 %", "+30 %"))
     results = [
         make_result("bf16", verdict=slow, quality=seen(OK, DEGRADED, OK, OK)),
-        make_result("fp16", verdict=slow, quality=seen(OK, OK, OK, OK)),
+        make_result("fp16", verdict=slower, quality=seen(OK, OK, OK, OK)),
     ]
     assert terminal.remarks(results) == [
         "shapes bf16: REGRESSED: +20 %",
         "shapes bf16: components DEGRADED: why components",
-        "shapes fp16: REGRESSED: +20 %",
+        "shapes fp16: REGRESSED: +30 %",
     ]
 
 
