@@ -10,7 +10,6 @@ from perfsuite import decision, measuring
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
 from perfsuite.decision import basis as judging
-from perfsuite.device import load
 from perfsuite.pipelines import models
 from perfsuite.records import Status
 from perfsuite.store import SHAPE_FILE, load_shape
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.ledger import Ledger
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Session, Verdict, Workload
+    from perfsuite.records import Result, Session, Verdict, Workload
     from perfsuite.settings import Settings
 
 TimeRounds = Callable[[Callable[[], object], int, Callable[[], None]], Sequence[float]]
@@ -42,10 +41,6 @@ FIRST_BUDGET_S = 2.0
 """Of the timed rounds of each but the first session: processes differ by more than rounds do."""
 
 
-class BusyMachineError(RuntimeError):
-    """Other processes take the cores that are to be measured, and the user wants none of that."""
-
-
 class Latency:
     """Measures and judges the latencies of one run. Raises `StoreError` if the ladder's shape is bad."""
 
@@ -53,9 +48,8 @@ class Latency:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._bounds = load_shape(settings.baselines / SHAPE_FILE)
         self._confirmation = judging.Confirmation(settings.confirm)
-        self._looked = hand.device.kind != "cpu"
-        """Whether the machine's load was looked at; a GPU's host has cores to spare."""
-        self._patience_s = 0.0 if self._looked or settings.load != "wait" else WAIT_OF_RUN_S
+        # A GPU's host has cores to spare.
+        self._patience_s = WAIT_OF_RUN_S if hand.device.kind == "cpu" and settings.load == "wait" else 0.0
 
     def measure(
         self, prepared: Prepared | Elsewhere, time_rounds: TimeRounds
@@ -67,12 +61,34 @@ class Latency:
             if isinstance(prepared, Elsewhere):
                 self._hand.enter(key, "measuring in a fresh process")
                 session = prepared.session(self._plan(), relative=self._settings.relative)
+                self._waited(session)
             else:
                 session = self._measured(prepared, time_rounds, key, last)
+            # A profile, or fresh processes, take minutes: what was measured outlives them.
+            self._ledger.record(replace(self._blank(prepared), session=session))
+            if self._hand.device.kind == "cuda" and not isinstance(prepared, Elsewhere):
+                self._hand.enter(key, "profile, in a fresh process")
+                session = self._profiled(context.workload, context.variant, session)
         verdict = judging.with_causes(self._judge(context.workload, context.variant, session), session)
-        if verdict.status is Status.NEW and self._settings.update == "new" and self._settings.confirm:
+        if self._begins(context.workload, context.variant, verdict):
             self._begin_baseline(context.workload, context.variant, session)
         return session, verdict, last[0] if last else None
+
+    def _blank(self, prepared: Prepared | Elsewhere) -> Result:
+        context = prepared.context
+        return self._ledger.blank(context.workload, context.variant, prepared.evidence)
+
+    def _begins(self, workload: Workload, variant: Variant, verdict: Verdict) -> bool:
+        """Whether the baseline of a variant begins with this session, which had this verdict: there is none,
+        or none with a weight, or it is to be replaced."""
+        if not self._settings.confirm:
+            return False
+        if self._settings.update == "reset":
+            return True
+        entry = self._ledger.entry(workload.name, variant.name)
+        lacking = entry is None or all(stored.unfit for stored in entry.sessions)
+        # By the ladder's shape it may be REGRESSED without a baseline, and is not recorded then.
+        return self._settings.update == "new" and lacking and verdict.status is not Status.REGRESSED
 
     def _begin_baseline(self, workload: Workload, variant: Variant, first: Session) -> None:
         """Measure what else a new baseline needs, each session in a fresh process."""
@@ -94,7 +110,6 @@ class Latency:
     def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
         """One session in this process; what the last timed call drew is left in `last`."""
         cuda = self._hand.device.kind == "cuda"
-        self._look(key)
         plan = replace(self._plan(), hot=self._settings.profile and not cuda)
 
         def keeping(call: Callable[[], object], rounds: int, before: Callable[[], None]) -> Sequence[float]:
@@ -105,38 +120,27 @@ class Latency:
             return time_rounds(kept, rounds, before)
 
         session = measuring.measure(prepared, keeping, plan, lambda phase: self._hand.enter(key, phase))
+        self._waited(session)
         if self._settings.relative:
             self._hand.enter(key, "relative latency")
             session = with_relative(
                 session, prepared, self._settings.time_budget_s, as_it_comes=plan.as_it_comes
             )
-        if cuda:
-            self._hand.enter(key, "profile, in a fresh process")
-            session = self._profiled(prepared.context.workload, prepared.context.variant, session)
         return session
-
-    def _look(self, key: str) -> None:
-        """Say at once, and once, that the machine is busy. Raises `BusyMachineError` if that shall fail."""
-        if self._looked:
-            return
-        self._looked = True
-        busy = load.look(self._hand.device.count)
-        if not busy:
-            return
-        if self._settings.load == "fail":
-            raise BusyMachineError(f"{busy}; end them, or measure beside them with --perf-load=wait")
-        self._hand.progress(key, f"a busy machine: {busy}")
-        self._ledger.closing_lines.append(f"a busy machine when the run began: {busy}")
 
     def _plan(self) -> measuring.Plan:
         """How a session is measured, with what patience is left."""
-        wait_s = min(WAIT_S, self._patience_s)
-        self._patience_s -= wait_s
         return measuring.Plan(
             time_budget_s=self._settings.time_budget_s,
-            wait_s=wait_s,
+            wait_s=min(WAIT_S, self._patience_s),
             as_it_comes=self._settings.load == "measure",
         )
+
+    def _waited(self, session: Session) -> None:
+        """Patience is spent by what a session really waited."""
+        waited_s = session.conditions.get("waited_s", 0.0)
+        assert isinstance(waited_s, float)
+        self._patience_s = max(0.0, self._patience_s - waited_s)
 
     def _profiled(self, workload: Workload, variant: Variant, session: Session) -> Session:
         """The session with a call's profile, or with the condition that says why there is none."""
@@ -190,7 +194,7 @@ class Latency:
         """One session in a process of its own."""
         plan = self._plan()
         with self._hand.fresh_process() as worker:
-            return measure_session(
+            session = measure_session(
                 worker,
                 workload.name,
                 variant.name,
@@ -199,6 +203,8 @@ class Latency:
                 plan if budget_s is None else replace(plan, time_budget_s=budget_s),
                 relative=self._settings.relative,
             )
+        self._waited(session)
+        return session
 
     def _judge_shape(self, workload: Workload, variant: Variant, session: Session) -> Verdict:
         device = self._hand.device

@@ -103,12 +103,14 @@ class Ledger:
     def update_baselines(self, counting: CountGate) -> tuple[list[Change], list[Change]]:
         """Store sessions and counts as the settings say; what was done to the sessions, and to the counts.
 
-        Results of failed tests are left out, unless the user asked for a reset. Raises `StoreError`.
+        Results of failed tests are left out, unless the user asked for a reset; so are those that nobody
+        judged, as the run was cut off. Raises `StoreError`.
         """
         mode = self._settings.update
+        judged = [r for r in self.results if r.session is None or r.verdict is not None]
         accepted = [
             result
-            for result in (*self.results, *self._more)
+            for result in (*judged, *self._more)
             if mode == "reset" or (result.workload, result.variant) not in self._rejected
         ]
         self.closing_lines += [

@@ -14,7 +14,7 @@ from perfsuite.bench.latency import Latency, TimeRounds
 from perfsuite.bench.ledger import Ledger
 from perfsuite.bench.pictures import Pictures
 from perfsuite.bench.references import References
-from perfsuite.device import fingerprint
+from perfsuite.device import fingerprint, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,6 +67,11 @@ class Workbench:
         self._ledger.planned = planned
         self._references.chosen, self._references.deep = chosen, deep
         self._hand.progress = progress
+
+    def look(self) -> str:
+        """Who takes cores that this run needs, in words; empty if nobody does. Looks for two seconds, and not
+        on a GPU, whose host has cores to spare."""
+        return load.look(self.device.count) if self.device.kind == "cpu" else ""
 
     # -- pipelines ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Reading(NamedTuple):
 
     at: float
     every: float
-    """Of all processes, with what a hypervisor gave to others."""
+    """Of all processes on the cores that this one may run on, with what a hypervisor gave to others."""
     own: float
 
 
@@ -36,10 +36,30 @@ def read() -> Reading:
     """Read the counters now."""
     import psutil
 
-    every, own = psutil.cpu_times(), psutil.Process().cpu_times()
-    # Guest time is part of user time; stolen time is neither idle nor any process's.
-    busy = every.user + every.system + every.nice + getattr(every, "steal", 0.0)
+    own = psutil.Process().cpu_times()
+    busy = sum(map(_busy, _allowed(psutil.cpu_times(percpu=True))))
     return Reading(time.monotonic(), busy, own.user + own.system)
+
+
+def _busy(core: Any) -> float:
+    # Guest time is part of user time; stolen time is neither idle nor any process's.
+    return float(core.user + core.system + core.nice + getattr(core, "steal", 0.0))
+
+
+def _allowed(times: Sequence[Any]) -> Sequence[Any]:
+    """Those of the cores that this process may run on: what is done on others takes nothing from it.
+
+    All of them where cores are offline, so that their places are not their numbers.
+    """
+    allowed = _affinity()
+    if allowed is None or max(allowed) >= len(times):
+        return times
+    return [times[number] for number in sorted(allowed)]
+
+
+def _affinity() -> set[int] | None:
+    """Numbers of the cores that this process may run on, None where the system does not tell."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 
 def others(before: Reading, after: Reading) -> float:
@@ -50,7 +70,7 @@ def others(before: Reading, after: Reading) -> float:
 
 def cores() -> int:
     """Logical cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(_affinity() or ()) or os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -191,9 +191,10 @@ def measure(
     first_call_s = context.first_call(prepared.pipe)
     progress("warm-up")
     warmup_s, steady = warm_up(prepared.generate, plan)
+    waited_s = 0.0
     if plan.wait_s and context.device.kind == "cpu":
         progress("waiting for a quiet moment")
-        wait_until_quiet(context.device.count, plan.wait_s)
+        _, waited_s = wait_until_quiet(context.device.count, plan.wait_s)
     wanted = rounds_for(statistics.median(warmup_s[-3:]), plan)
     progress(f"{wanted} rounds")
     gc.collect()
@@ -207,6 +208,8 @@ def measure(
     reserved = reserved_bytes(context.device.kind)
     if reserved is not None:
         found["reserved_memory_bytes"] = float(reserved)
+    if waited_s:
+        found["waited_s"] = waited_s
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)

@@ -48,10 +48,25 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         deep=bool({"look_gate", "honest_gate"} & _wanted(request.session)),
         progress=progress_of(request.session.items, bench, line),
     )
+    _look(request, bench)
     config.stash[BENCH] = bench
     yield bench
     config.stash[STATUS_LINE].clear()
     bench.end()
+
+
+def _look(request: pytest.FixtureRequest, bench: Workbench) -> None:
+    """Before anything is built: say that others take cores which are to be measured, or end the run."""
+    config = request.config
+    if "latency_gate" not in _wanted(request.session) or config.getoption("benchmark_disable"):
+        return
+    busy = bench.look()
+    if busy and bench.settings.load == "fail":
+        said = f"perfsuite: a busy machine: {busy}; end them, or measure beside them with --perf-load=wait"
+        pytest.exit(said, returncode=pytest.ExitCode.TESTS_FAILED)
+    if busy:
+        config.stash[STATUS_LINE].say(f"perfsuite: a busy machine: {busy}")
+        bench.closing_lines.append(f"a busy machine when the run began: {busy}")
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class ClearableLine(Protocol):
-    """What hooks need to know of the status line."""
+    """What hooks and fixtures need to know of the status line."""
 
     def clear(self) -> None:
         """Take the line away, for what pytest writes in its place."""
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
 
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()

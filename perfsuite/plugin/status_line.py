@@ -45,6 +45,14 @@ class StatusLine:
             with self._capture.global_and_fixture_disabled():
                 self._shown.show(line)
 
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        self.clear()
+        if self._reporter is not None and self._capture is not None:
+            with self._capture.global_and_fixture_disabled():
+                self._reporter.ensure_newline()
+                self._reporter.write_line(text)
+
     def clear(self) -> None:
         """The phase is over: take the line in place away."""
         if self._shown is not None:

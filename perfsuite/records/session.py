@@ -85,7 +85,8 @@ class Relative:
     """Seconds of work that is not made of torch, in the same turns, beside each pair; empty on CUDA, and in
     older files."""
     contended: Annotated[int, Ge(0)] = 0
-    """Pairs that were left out because other processes took cores that they needed."""
+    """Pairs during which other processes took cores that they needed; they are left out, unless all was to be
+    measured as it came."""
 
 
 @dataclass(frozen=True)

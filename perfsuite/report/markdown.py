@@ -230,6 +230,11 @@ def _details(line: _Line, baselines: Mapping[str, BaselineFile | None] | None) -
             said.append(f"compile {show.seconds(session.compile_s)}{source}")
         if session.throttled_s:
             said.append(f"{_count(len(session.throttled_s), 'sample')} left out: the GPU was throttled")
+        if session.contended_s:
+            beside = "other processes took its cores"
+            said.append(f"{_count(len(session.contended_s), 'sample')} set apart: {beside}")
+        if session.unfit:
+            said.append(f"no weight: {code(session.unfit)}")
     if result.quality is not None:
         said += [
             f"picture {score.status}: SSIM {show.similarity(score.ssim)}"

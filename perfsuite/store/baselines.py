@@ -4,6 +4,9 @@ History of the format:
 
 * 1: ``{"schema_version": 1, "device": Device, "entries": {"<workload>/<variant>": {"workload",
   "variant", "protocol", "sessions": [Session, ...]}}}``; seconds, bytes; oldest session first.
+* 2: a session may be ``"unfit"``, with the reason: it has no weight, which a reader of 1 would give it. There
+  is ``"contended_s"``, and in ``"relative"`` there are ``"reference_s"``, ``"fixed_work_s"`` and
+  ``"contended"``. All may be missing, as in 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +22,7 @@ from perfsuite.store.errors import Place
 from perfsuite.store.files import locked, read_bytes, remove, write_atomic
 from perfsuite.store.shape import SHAPE_FILE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_SESSIONS = ANCHOR + RECENT
 
 Mode = Literal["never", "new", "append", "reset"]

@@ -6,6 +6,7 @@ History of the format:
   with ``"chosen"``, then a line ``{"kind": "result", ...}`` with the fields of `Result` each. A later line
   of the same workload and variant completes the earlier one. A last line without newline was cut short
   and does not count.
+* 2: sessions as in 2 of the baselines; verdicts have more causes.
 """
 
 import os
@@ -21,7 +22,7 @@ from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place, StoreError
 from perfsuite.store.files import read_bytes, write_atomic
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

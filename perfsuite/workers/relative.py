@@ -134,7 +134,7 @@ class _Pairs:
     fixed_s: list[float]
     """Nothing on a GPU."""
     contended: int
-    """Left out."""
+    """During which others took its cores; left out, unless all is measured as it comes."""
 
 
 def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it_comes: bool) -> _Pairs | str:
@@ -153,15 +153,15 @@ def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it
             fixed_s.append(work())
         turns.append(call())
         readings.append(load.read())
-        if device.kind == "cpu" and not as_it_comes:
+        if device.kind == "cpu":
             bad = set(needs.contended(readings))
-        elapsed, fit = time.monotonic() - began, len(turns) - len(bad)
+        elapsed, fit = time.monotonic() - began, len(turns) - (0 if as_it_comes else len(bad))
         if fit >= LEAST_CALLS and elapsed >= budget_s * (1 if fit > len(turns) / 2 else 2):
             break
         if len(turns) >= LEAST_CALLS and elapsed >= 2 * budget_s:
             return f"other processes took its cores during {len(bad)} of {len(turns)} pairs of calls"
-    kept = [i for i in range(len(turns)) if i not in bad]
-    return _Pairs([turns[i] for i in kept], [fixed_s[i] for i in kept if fixed_s], len(turns) - len(kept))
+    kept = [i for i in range(len(turns)) if as_it_comes or i not in bad]
+    return _Pairs([turns[i] for i in kept], [fixed_s[i] for i in kept if fixed_s], len(bad))
 
 
 def _short(prepared: Prepared) -> Pieces:
@@ -197,7 +197,10 @@ def reference_bytes(pipe: Any, peak_bytes: int) -> int:
 def with_relative(
     session: Session, prepared: Prepared, budget_s: float, *, as_it_comes: bool = False
 ) -> Session:
-    """The session with the relative latency, or with the condition that says why not."""
+    """The session with the relative latency, or with the condition that says why not.
+
+    One that was measured as it comes, beside others, makes the session unfit.
+    """
     if budget_s <= 0:
         return session
     try:
@@ -208,6 +211,11 @@ def with_relative(
         found = "no memory for the reference beside it: it ran out"
     if isinstance(found, str):
         return replace(session, conditions={**session.conditions, "relative": found})
+    if as_it_comes and len(found.ratio) - found.contended < LEAST_CALLS:
+        beside = (
+            f"{found.contended} of {len(found.ratio)} pairs of calls ran while other processes took its cores"
+        )
+        return replace(session, relative=found, unfit=session.unfit or beside)
     return replace(session, relative=found)
 
 

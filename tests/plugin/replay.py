@@ -10,6 +10,7 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``latency_s``: seconds of its calls, repeated as often as needed;
 * ``fresh_latency_s``: the calls of each fresh process that measures it again, repeated likewise;
 * ``fresh_error``: what a fresh process says instead;
+* ``fresh_cut_off``: Ctrl-C comes instead;
 * ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
   one, and what it says to that;
 * ``noise``: standard deviation of the noise on its pictures;
@@ -21,7 +22,7 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
 Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``, and
-``busy`` who takes its cores.
+``busy`` who takes its cores, and ``waited_s`` how long it takes until they are free.
 
 What is built and what becomes free is written to ``events.log``.
 """
@@ -196,6 +197,13 @@ class Conditions:
         return {"threads": 2.0}
 
 
+def wait_until_quiet(threads, limit_s):
+    """In place of `perfsuite.device.load.wait_until_quiet`: nobody waits."""
+    event(f"wait {limit_s}")
+    waited_s = replayed().get("waited_s", 0.0)
+    return waited_s <= limit_s, min(waited_s, limit_s)
+
+
 def hot():
     """In place of `perfsuite.measuring.profiling.hot`."""
     from perfsuite.records import Hot
@@ -235,6 +243,8 @@ def fresh_session(bench, workload, variant, budget_s=None):
     event(f"fresh {variant.name}")
     CLOCK.seconds += 12.0
     script = replayed().get(variant.name, {})
+    if "fresh_cut_off" in script:
+        raise KeyboardInterrupt
     if "fresh_error" in script:
         raise WorkerError(script["fresh_error"])
     FRESH_IDS.append(variant.name)
@@ -331,8 +341,8 @@ def pytest_configure(config):
         "perfsuite.bench.workbench.fingerprint": fingerprint,
         "perfsuite.bench.latency.Latency._fresh_session": fresh_session,
         "perfsuite.measuring.session.Conditions": Conditions,
-        "perfsuite.measuring.session.wait_until_quiet": lambda threads, limit_s: (True, 0.0),
-        "perfsuite.bench.latency.load.look": lambda threads: replayed().get("busy", ""),
+        "perfsuite.measuring.session.wait_until_quiet": wait_until_quiet,
+        "perfsuite.device.load.look": lambda threads: replayed().get("busy", ""),
         "perfsuite.device.clock.time": CLOCK,
         "perfsuite.measuring.session.control_s": lambda kind: 0.05,
         "perfsuite.measuring.session.limits": lambda prepared: None,

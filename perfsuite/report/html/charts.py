@@ -63,7 +63,7 @@ class Strip:
 
     label: str
     kind: str
-    """``now``, ``throttled`` or ``baseline``."""
+    """``now``, ``throttled`` (or contended) or ``baseline``."""
     path: str
     """For a box of 1000 by 10."""
     median: float
@@ -75,8 +75,9 @@ class Strip:
 def strips(now: Session, before: Sequence[Session], date: Callable[[str], str]) -> tuple[Axis, list[Strip]]:
     """This session above those of the baseline, the newest first, on one scale."""
     rows = [("this run", "now", now.latency_s)]
-    if now.throttled_s and set(now.throttled_s) - set(now.latency_s):
-        rows.append(("throttled, not counted", "throttled", now.throttled_s))
+    for label, apart in (("throttled", now.throttled_s), ("contended", now.contended_s)):
+        if set(apart) - set(now.latency_s):
+            rows.append((f"{label}, not counted", "throttled", apart))
     rows += [(date(s.date), "baseline", s.latency_s) for s in reversed(before)]
     axis = padded([value for _, _, samples in rows for value in samples])
     return axis, [_strip(axis, *row) for row in rows]

@@ -34,7 +34,8 @@ def telemetry(session: Session) -> list[Fact]:
                 found.append(Fact(_label(name), _amount(base, value)))
             continue
         found.append(Fact(_label(name), _amount(name, value)))
-    rounds = len(session.latency_s) + len(set(session.throttled_s) - set(session.latency_s))
+    apart = {*session.throttled_s, *session.contended_s}
+    rounds = len(session.latency_s) + len(apart - set(session.latency_s))
     return [*found, Fact("Rounds watched", f"n={rounds}"),
             Fact("All of this benchmark", show.seconds(session.wall_s))]  # fmt: skip
 

@@ -160,6 +160,11 @@ def _latency(result: Result, session: Session) -> list[Fact]:
     found.append(Fact("Warm-up", f"n={len(session.warmup_s)} calls{ended}"))
     if session.throttled_s:
         found.append(Fact("Throttled", f"n={len(session.throttled_s)} calls"))
+    if session.contended_s:
+        beside = f"n={len(session.contended_s)} calls while other processes took its cores"
+        found.append(Fact("Contended", beside))
+    if session.unfit:
+        found.append(Fact("No weight", session.unfit))
     return found
 
 

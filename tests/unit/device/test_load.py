@@ -1,7 +1,11 @@
 """Whether others took cores that a session's threads needed, from recorded counters; no time passes."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from perfsuite.device import load
 from perfsuite.device.load import Needs, Reading, others, wait_until_quiet
 
 
@@ -25,6 +29,39 @@ def test_cores_to_spare_are_no_contention() -> None:
     assert Needs(8, 16).contention(before, after) == 0
     assert Needs(10, 16).contention(before, after) == pytest.approx(2.0)
     assert Needs(2, 2).contention(before, after) == pytest.approx(8.0)
+
+
+CORES = [
+    # As psutil has them of one machine's /proc/stat, in seconds since it started.
+    SimpleNamespace(user=2193.9, nice=0.1, system=301.25, idle=18019.6, iowait=9.6, irq=0.0, softirq=6.4,
+                    steal=11.5, guest=0.0, guest_nice=0.0),
+    SimpleNamespace(user=2160.4, nice=0.0, system=287.75, idle=18061.1, iowait=8.3, irq=0.0, softirq=4.1,
+                    steal=10.25, guest=100.0, guest_nice=0.0),
+    SimpleNamespace(user=9000.0, nice=0.0, system=900.0, idle=10600.0, iowait=0.0, irq=0.0, softirq=0.0,
+                    steal=0.0, guest=0.0, guest_nice=0.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("allowed", "every"),
+    [
+        ({0}, 2506.75),
+        ({0, 1}, 4965.15),
+        (None, 14865.15),
+        # Core 3 is there, so one is offline, and places are not numbers.
+        ({1, 3}, 14865.15),
+    ],
+)
+def test_what_is_done_on_cores_of_others_does_not_count(
+    allowed: set[int] | None, every: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container with two cores of a large machine is not contended by what runs on the rest of it."""
+    process: Any = SimpleNamespace(cpu_times=lambda: SimpleNamespace(user=3.0, system=0.5))
+    monkeypatch.setattr("psutil.cpu_times", lambda percpu: CORES)
+    monkeypatch.setattr("psutil.Process", lambda: process)
+    monkeypatch.setattr(load, "_affinity", lambda: allowed)
+    found = load.read()
+    assert (found.every, found.own) == (pytest.approx(every), 3.5)
 
 
 def test_contended_stretches_are_named_by_their_place() -> None:

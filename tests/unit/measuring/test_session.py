@@ -122,7 +122,7 @@ def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any
     return SimpleNamespace(
         context=SimpleNamespace(
             first_call=lambda pipe: 2.0,
-            device=SimpleNamespace(kind="cpu"),
+            device=SimpleNamespace(kind="cpu", count=2),
             variant=SimpleNamespace(compiled=False),
             compilation=None,
         ),
@@ -168,6 +168,20 @@ def test_as_it_comes_nothing_is_set_apart_and_the_session_says_so(
     found = measured(Watch(contended=contended), plan, monkeypatch)
     assert (len(found.latency_s), found.contended_s) == (6, ())
     assert found.unfit == ("" if fit else "5 of 6 rounds ran while other processes took its cores")
+
+
+def test_what_was_waited_stands_in_the_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what it may wait, so that a run knows what is left of its patience."""
+    asked: list[tuple[int, float]] = []
+
+    def wait(threads: int, limit_s: float) -> tuple[bool, float]:
+        asked.append((threads, limit_s))
+        return True, 1.5
+
+    monkeypatch.setattr(session, "wait_until_quiet", wait)
+    found = measured(Watch(), Plan(time_budget_s=5.0, wait_s=20.0), monkeypatch)
+    assert (asked, found.conditions["waited_s"]) == ([(2, 20.0)], 1.5)
+    assert "waited_s" not in measured(Watch(), Plan(time_budget_s=5.0), monkeypatch).conditions
 
 
 def measured(watch: Watch, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Session:

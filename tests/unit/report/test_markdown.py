@@ -103,7 +103,9 @@ def test_text_from_files_is_text(
     worse = replace(WORSE, detail=hostile)
     result = make_result("bf16", 0.6, verdict=worse, workload=hostile, evidence=(hostile,))
     assert result.session is not None
-    session = replace(result.session, versions={hostile: hostile}, commit=hostile, date=hostile)
+    session = replace(
+        result.session, versions={hostile: hostile}, commit=hostile, date=hostile, unfit=hostile
+    )
     score = replace_scores(hostile)
     run = make_run(replace(result, session=session, quality=score), device=replace(device, name=hostile))
     text = markdown.summary([run, replace(run, device=replace(device, slug=hostile))], {})
@@ -164,6 +166,15 @@ def test_inconclusive_is_said_and_is_no_success(
     few = replace(UNSURE, causes=(Cause.FEW_SESSIONS,))
     text = markdown.summary([make_run(make_result(verdict=few))])
     assert "record more: perfsuite calibrate --sessions 5" in shown(text)
+
+
+def test_what_was_set_apart_is_said_and_why_a_session_has_no_weight(
+    make_run: Callable[..., Run], make_session: Callable[..., Session], make_result: Callable[..., Result]
+) -> None:
+    disturbed = make_session(contended_s=(0.7, 0.9), unfit="7 of 7 rounds were disturbed")
+    text = shown(markdown.summary([make_run(make_result(verdict=UNSURE, session=disturbed))]))
+    assert "2 samples set apart: other processes took its cores" in text
+    assert "no weight: 7 of 7 rounds were disturbed" in text
 
 
 def test_nothing_compared_is_said(make_run: Callable[..., Run], make_result: Callable[..., Result]) -> None:

@@ -10,8 +10,11 @@ from types import MappingProxyType
 
 import pytest
 
-from perfsuite.records import ANCHOR, Device, Entry, Hot, Result, Session
+from perfsuite.records import ANCHOR, Device, Entry, Hot, Relative, Result, Session
 from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, StoreError
+from perfsuite.store.baselines import SCHEMA_VERSION
+from perfsuite.store.documents import parse
+from perfsuite.store.errors import Place
 
 Make = Callable[..., Result]
 KEY = "shapes/bf16"
@@ -171,7 +174,53 @@ def test_the_file_reads_well(baselines: Baselines, device: Device, make_result: 
 
     document = json.loads(text, object_pairs_hook=check)
     assert list(document["entries"]) == ["shapes/bf16", "shapes/fp16"]
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == SCHEMA_VERSION
+
+
+def test_a_file_of_before_is_read_as_ever(
+    baselines: Baselines, device: Device, make_session: Callable[..., Session], make_result: Make
+) -> None:
+    """One of schema 1 knows of no disturbed sessions, and so all have a weight; the next update writes 2."""
+    known = make_session("s1", relative=Relative("fp32", (0.5, 0.6)))
+    baselines.update(device, [make_result(known)], "new")
+    path = baselines.path(device.slug)
+    document = json.loads(path.read_text())
+    (session,) = document["entries"][KEY]["sessions"]
+    for name in ("unfit", "contended_s"):
+        del session[name]
+    for name in ("reference_s", "fixed_work_s", "contended"):
+        del session["relative"][name]
+    path.write_text(json.dumps({**document, "schema_version": 1}))
+
+    stored = baselines.load(device.slug)
+
+    assert stored is not None
+    assert stored.entries[KEY].sessions == (known,)
+    disturbed = make_session("s2", unfit="disturbed", contended_s=(0.4,))
+    baselines.update(device, [make_result(disturbed)], "append")
+    assert json.loads(path.read_text())["schema_version"] == 2
+    stored = baselines.load(device.slug)
+    assert stored is not None
+    assert stored.entries[KEY].sessions == (known, disturbed)
+
+
+def test_a_reader_of_before_refuses_what_it_would_give_a_weight(
+    baselines: Baselines, device: Device, make_session: Callable[..., Session], make_result: Make
+) -> None:
+    """It says to upgrade, and does not blame a field."""
+    baselines.update(device, [make_result(make_session("s1", unfit="disturbed"))], "new")
+    path = baselines.path(device.slug)
+    with pytest.raises(StoreError, match="newer perfsuite: schema 2, this one reads up to 1; upgrade"):
+        parse(BaselineFile, path.read_bytes(), Place(path, "restore it"), 1)
+
+
+def test_new_adds_to_an_entry_of_unfit_sessions_alone(
+    baselines: Baselines, device: Device, make_session: Callable[..., Session], make_result: Make
+) -> None:
+    baselines.update(device, [make_result(make_session("s1", unfit="disturbed"))], "new")
+    assert baselines.update(device, [make_result("s2")], "new") == [Change(KEY, "appended")]
+    assert baselines.update(device, [make_result("s3")], "new") == [Change(KEY, "kept")]
+    assert ids(baselines, device) == ["s1", "s2"]
 
 
 def test_one_more_session_adds_lines_and_changes_none(

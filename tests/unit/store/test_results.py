@@ -28,6 +28,7 @@ from perfsuite.records import (
     Verdict,
 )
 from perfsuite.store import ResultsWriter, StoreError, files, merge_results, read_results
+from perfsuite.store.results import SCHEMA_VERSION
 
 Make = Callable[..., Result]
 VERDICT = Verdict(
@@ -97,7 +98,7 @@ def test_each_result_is_one_line_with_its_kind(path: Path, writer: ResultsWriter
     lines = path.read_bytes().split(b"\n")
     assert lines.pop() == b""
     header, *results = (json.loads(line) for line in lines)
-    assert (header["kind"], header["schema_version"], header["id"]) == ("run", 1, "run-1")
+    assert (header["kind"], header["schema_version"], header["id"]) == ("run", SCHEMA_VERSION, "run-1")
     assert [(r["kind"], r["variant"]) for r in results] == [("result", "bf16"), ("result", "fp16")]
 
 
@@ -179,7 +180,7 @@ def damage(raw: bytes, number: int, line: bytes) -> bytes:
         (1, b'{"schema_version": 1, "kind": "run"', "cut short"),
         (1, b'{"schema_version": 1, "kind": "run", "id": "x", "date": "d"}', "field device: Field required"),
         (1, b'{"schema_version": 1, "kind": "result"}', "field kind: "),
-        (1, b'{"schema_version": 3}', "schema 3, this one reads up to 1; upgrade perfsuite"),
+        (1, b'{"schema_version": 3}', "schema 3, this one reads up to 2; upgrade perfsuite"),
         (2, b"", "empty"),
         (2, b'{"kind": "resu', "cut short"),
         (2, b"\xff", "not UTF-8"),

@@ -217,7 +217,19 @@ def test_with_too_few_others_there_is_no_ratio(
     )
     as_it_comes = measure_relative(prepared("bf16"), 80, 5.0, as_it_comes=True)
     assert isinstance(as_it_comes, Relative)
-    assert as_it_comes.contended == 0
+    assert as_it_comes.contended == len(as_it_comes.ratio)
+
+
+def test_as_it_comes_beside_others_a_session_is_unfit(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ratios stand, and have no weight; three that nobody disturbed are enough."""
+    busy(monkeypatch, 0.0, 1.0, 1.0, 1.0)
+    found = with_relative(session(), prepared("bf16"), 10.0, as_it_comes=True)
+    assert found.relative is not None
+    assert found.unfit == "4 of 5 pairs of calls ran while other processes took its cores"
+    busy(monkeypatch, 0.0, 0.0, 0.0, 0.0, 1.0)
+    assert with_relative(session(), prepared("bf16"), 10.0, as_it_comes=True).unfit == ""
 
 
 @pytest.mark.parametrize(

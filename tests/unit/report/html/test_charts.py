@@ -45,6 +45,10 @@ def test_all_samples_are_drawn_on_one_scale():
 def test_throttled_calls_are_apart():
     now = replace(session("now", 0.5), latency_s=(0.5,), throttled_s=(0.9, 1.0))
     assert [r.kind for r in charts.strips(now, [], str)[1]] == ["now", "throttled"]
+    beside = replace(now, contended_s=(0.7,))
+    assert [r.label for r in charts.strips(beside, [], str)[1]] == [
+        "this run", "throttled, not counted", "contended, not counted"
+    ]  # fmt: skip
     # Where all calls were throttled, they are the samples.
     both = replace(now, latency_s=(0.9, 1.0))
     assert [r.kind for r in charts.strips(both, [], str)[1]] == ["now"]

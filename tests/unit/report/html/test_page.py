@@ -301,6 +301,13 @@ def test_results_of_before_there_were_exhibits(page, tmp_path):
     assert "Incomplete" not in found.text
 
 
+def test_a_disturbed_session_says_so(page, tmp_path):
+    disturbed = replace(result("bf16").session, contended_s=(0.7, 0.9), unfit="7 of 7 rounds were disturbed")
+    found = page(write_run(tmp_path / "run.jsonl", [replace(result("bf16"), session=disturbed)]))
+    assert "n=2 calls while other processes took its cores" in found.text
+    assert "7 of 7 rounds were disturbed" in found.text
+
+
 def test_a_bad_baseline_is_said(page, tmp_path):
     """The run's own figures are worth a page without it."""
     path = write_run(tmp_path / "run.jsonl", [result("bf16")])
