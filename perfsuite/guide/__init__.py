@@ -19,6 +19,7 @@ TOPICS = (
     "compiling",
     "reports",
     "options",
+    "registering",
     "extending",
     "measured",
     "measured-faults",

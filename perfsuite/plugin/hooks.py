@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perfsuite.pipelines.variants import LADDER
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.options import repeated
 from perfsuite.plugin.stash import BENCH, LEFT_OUT, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 
     from perfsuite.bench.workbench import Workbench
     from perfsuite.records import Result
@@ -178,15 +180,21 @@ def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config
         *counts.remarks(bench.results, recorded=records_new),
         *outcome.left_out(kind, lacking),
         *bench.closing_lines,
-        f"results {_near(bench.settings.results)} (as a page: perfsuite report)",
+        f"results as a page: {shlex.join(('perfsuite', 'report', str(_near(bench.settings.results))))}",
         *outcome.steps(
             measured,
             repeated(config),
             recorded=bench.recorded,
-            whole_ladder=not bench.settings.variants and not config.option.keyword,
+            whole_ladder=_is_whole_ladder(bench, lacking),
         ),
         *counts.steps(bench.results, recorded=records_new),
     ]
+
+
+def _is_whole_ladder(bench: Workbench, lacking: Container[str]) -> bool:
+    """Whether nobody chose variants, so that the same comes of a command that names none."""
+    planned = {key.partition("/")[2] for key in bench.run().chosen}
+    return not bench.settings.variants and all(v.name in planned or v.name in lacking for v in LADDER)
 
 
 def _near(path: Path) -> Path:

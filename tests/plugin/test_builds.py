@@ -2,6 +2,7 @@
 
 import pytest
 
+TIME = "pytest --benchmark-only -k test_latency --perf-workload=shapes"
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20.00 GiB"
 
 
@@ -35,6 +36,8 @@ def test_the_default_ladder_climbs_in_what_the_cpu_computes(suite, bfloat16, hal
     printed = (suite.path / "run-0.txt").read_text()
     assert said[bfloat16] in printed.splitlines()
     assert f"= {len(wanted)} passed, {15 - len(wanted)} deselected in " in printed
+    # Nobody named a variant, so the command need not.
+    assert f"\nrecord it: {TIME} --perf-update=new\n" in printed
 
 
 def test_whoever_chooses_nothing_else_is_told_why(suite):
@@ -51,7 +54,12 @@ def test_a_rung_that_is_left_out_is_not_what_is_planned(suite):
     run = suite.latency("-k", "tf32 or (bf16-sdpa and not compile)", variants="")
     run.assert_outcomes(passed=1, deselected=14)
     run.stdout.fnmatch_lines(
-        ["[[]1/1[]] shapes bf16-sdpa: *", "1 of 1 measured*", "1 variant needs a GPU (tf32)*"]
+        [
+            "[[]1/1[]] shapes bf16-sdpa: *",
+            "1 of 1 measured*",
+            "1 variant needs a GPU (tf32): perfsuite list",
+            f"record it: {TIME} --perf-variant=bf16-sdpa --perf-update=new",
+        ]
     )
 
 

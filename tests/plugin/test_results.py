@@ -14,7 +14,7 @@ def test_a_file_of_the_users_choice(suite):
     """Its folder is made, the summary says where it is."""
     run = suite.latency("--perf-results=deep/run.jsonl", variants="fp32")
     assert list(suite.results("deep/run.jsonl")) == ["fp32"]
-    run.stdout.fnmatch_lines(["results *deep/run.jsonl"])
+    run.stdout.fnmatch_lines(["results as a page: perfsuite report deep/run.jsonl"])
 
 
 def test_latency_and_pictures_of_a_variant_are_one_result(suite):
@@ -102,7 +102,8 @@ def test_what_was_finished_is_recorded_after_ctrl_c(suite, blocked):
     assert suite.sessions() == {"fp32": 1, "bf16": 1}
     assert suite.results()["bf16-sdpa"].session is None
     printed = (suite.path / "run-0.txt").read_text()
-    assert "shapes/fp32 recorded, shapes/bf16 recorded" in printed
+    assert "shapes/fp32, shapes/bf16 recorded" in printed
+    assert "2 of 3 NEW; 1 without a figure" in printed
     assert "release bf16-sdpa" in suite.events()
     _next_run_works(suite)
 

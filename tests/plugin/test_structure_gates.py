@@ -79,3 +79,22 @@ def test_any_variant_may_be_named_and_what_is_not_supported_is_skipped(gated):
     run.assert_outcomes(passed=9, skipped=11, deselected=5)
     run.stdout.fnmatch_lines(["SKIPPED*fp16: float16 is emulated on a CPU*"])
     assert [e for e in gated.events() if e.startswith("build")] == ["build bf16-sdpa-qkv"]
+
+
+@pytest.mark.parametrize(
+    ("variants", "collected"),
+    [
+        ("fp32,bf16+channels-last,bf16-sdpa-compile", ["bf16-channels-last", "bf16-sdpa-compile"]),
+        ("fp32,bf16", ["fp32", "bf16"]),
+    ],
+)
+def test_a_gate_is_no_test_of_rungs_that_it_does_not_concern(gated, variants, collected):
+    """Eager rungs use no channels_last: nothing to skip; who names them alone is told why."""
+    run = gated.run("test_rungs.py", "-k", "layout", "--collect-only", "-q", variants=variants)
+    listed = [line for line in run.outlines if "::" in line]
+    assert listed == [f"test_rungs.py::test_layout[shapes-{name}]" for name in collected]
+
+
+def test_other_gates_concern_every_rung(gated):
+    run = gated.run("test_rungs.py", "-k", "not layout", "--collect-only", "-q", variants="fp32")
+    assert len([line for line in run.outlines if "::" in line]) == 9

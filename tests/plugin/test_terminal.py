@@ -116,3 +116,20 @@ def test_a_command_that_is_copied_from_a_narrow_terminal_works(measured, monkeyp
         "pytest --benchmark-only -k test_latency --perf-workload=shapes --perf-variant=bf16-sdpa "
         "--perf-update=reset"
     )
+
+
+CPU_LADDER = "fp32,bf16,bf16-sdpa,bf16-sdpa-compile,bf16-sdpa-compile-qkv,bf16-sdpa-compile-qkv-int8"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of Unix")
+def test_the_ladder_of_a_cpu_is_one_screen(suite, monkeypatch):
+    """Of 80 columns and 40 lines: the run that records it, and the one after, which can tell little yet."""
+    monkeypatch.setenv("COLUMNS", "80")
+    suite.add("test_counts.py", "structure")
+    suite.thresholds(0.9, *CPU_LADDER.split(","))
+    for sentence in ("6 of 6 measured, first baseline recorded; run again to gate", "6 of 6 INCONCLUSIVE"):
+        _, screen = on_a_terminal(suite, f"--perf-variant={CPU_LADDER}", "--perf-update=new", width=80)
+        (dots,) = (i for i, line in enumerate(screen) if line.endswith("[100%]"))
+        after = screen[dots + 1 :]
+        assert after[2] == sentence
+        assert len(after) <= 40, "\n".join(after)

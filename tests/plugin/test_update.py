@@ -8,10 +8,15 @@ import pytest
 
 
 def test_a_first_run_is_new_and_passes(suite):
-    """NEW stands in the summary, and nothing is recorded."""
+    """The summary says that nothing could be compared, and how to record; nothing is recorded."""
     run = suite.latency()
     run.assert_outcomes(passed=2)
-    run.stdout.re_match_lines([r"shapes fp32: NEW: no baseline of Replayed CPU", "shapes bf16: NEW: "])
+    run.stdout.re_match_lines(
+        [
+            "2 of 2 measured, nothing to compare with: there is no baseline yet",
+            "record it: pytest --benchmark-only .* --perf-update=new$",
+        ]
+    )
     assert not suite.baseline_file.exists()
 
 

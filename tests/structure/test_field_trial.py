@@ -13,7 +13,7 @@ from perfsuite.fieldtrial.trial import Extent, judged, run_trial
 from perfsuite.records import Status
 
 
-@pytest.mark.slow
+@pytest.mark.selftest
 def test_a_trial_measures_twice_the_work_in_every_process(tmp_path: Path) -> None:
     """The share is what was asked for, the verdict is not OK, and the session shows about twice the time."""
     plan = Plan(

@@ -52,6 +52,9 @@ def parsed(command: str) -> dict[str, Any]:
     """The parameters of a subcommand, read by itself; nothing runs."""
     found: Any = typer.main.get_command(app)
     arguments = words(command)[1:]
+    if arguments[:1] == ["--plugin"]:  # the one option of all commands that has a value
+        assert arguments[1].endswith(".py"), command
+        del arguments[:2]
     while hasattr(found, "commands") and arguments and arguments[0] in found.commands:
         found = found.commands[arguments.pop(0)]
     if hasattr(found, "commands"):
