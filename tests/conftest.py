@@ -20,7 +20,7 @@ LADDER = (
     "tests/benchmarks/test_latency.py", "tests/quality/test_components.py", "tests/quality/test_ssim.py",
     "tests/structure/test_counts.py", "tests/structure/test_rungs.py",
 )  # fmt: skip
-LONGEST = (*LADDER, "tests/structure/", "tests/plugin/", "tests/unit/workers/")
+LONGEST = (*LADDER, "tests/outsider/", "tests/structure/", "tests/plugin/", "tests/unit/workers/")
 _NAMES = [rung.name for rung in variants.LADDER]
 MIDDLE = frozenset(
     rung.name

@@ -31,7 +31,7 @@ def standing_in(name):
 
 
 def pytest_configure(config):
-    PATCH.setattr("perfsuite.plugin.gates.GATES", {name: standing_in(name) for name in gates.GATES})
+    PATCH.setattr("perfsuite.structure.gates.GATES", {name: standing_in(name) for name in gates.GATES})
 
 
 def pytest_unconfigure(config):

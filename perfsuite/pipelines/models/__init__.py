@@ -1,16 +1,14 @@
 """The models that the workloads run, and where their weights come from."""
 
 from perfsuite.pipelines.models.checks import WeightsError
+from perfsuite.pipelines.models.origins import SOURCES, known, source_of
 from perfsuite.pipelines.models.sources import (
-    SOURCES,
     blind,
     digest,
-    known,
     load,
     protocol,
     reference_folder,
     resolve,
-    source_of,
 )
 
 __all__ = [

@@ -16,7 +16,11 @@ from perfsuite.device.state import _ENVIRONMENT
 @pytest.fixture
 def before() -> Iterator[Snapshot]:
     """The settings before the test, which ends with them whatever it found."""
+    import torch._inductor.config as config
+
     snapshot = Snapshot.take()
+    # Of pipelines that are still held by others of this process, for the length of this test.
+    config.epilogue_fusion = True
     yield snapshot
     snapshot.restore()
 
