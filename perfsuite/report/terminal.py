@@ -271,7 +271,9 @@ def _latency(result: Result) -> str:
     if verdict is None or (verdict.status is Status.OK and not verdict.causes and not again):
         return ""
     causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
-    return f"{verdict.status}{causes}: {verdict.detail}"
+    # How it stands to the ladder's shape is no news where that does not fail.
+    detail = "there is no baseline" if verdict.status is Status.NEW else verdict.detail
+    return f"{verdict.status}{causes}: {detail}"
 
 
 def _is_unsure(verdict: Verdict) -> bool:

@@ -256,10 +256,10 @@ def test_that_all_are_new_is_not_said_again(make_result: Callable[..., Result]) 
     assert terminal.remarks(all_new) == []
     odd = replace(new, causes=(Cause.NOT_STEADY,))
     assert terminal.remarks([*all_new, make_result("fp16", verdict=odd)]) == [
-        "shapes fp16: NEW [NOT_STEADY]: no baseline"
+        "shapes fp16: NEW [NOT_STEADY]: there is no baseline"
     ]
     fine = make_result("fp16", verdict=Verdict(Status.OK))
-    assert terminal.remarks([*all_new, fine]) == ["shapes fp32, bf16: NEW: no baseline"]
+    assert terminal.remarks([*all_new, fine]) == ["shapes fp32, bf16: NEW: there is no baseline"]
 
 
 def test_what_a_person_should_know_of_how_it_was_built_is_said_once(
