@@ -55,8 +55,8 @@ OPTIONS = (
     Option("time-budget", "SECONDS", "of the timed rounds of each benchmark", "6"),
     Option("strict", "", "fail also where there is nothing to compare with (NEW, INCOMPATIBLE)", "no",
            flag=True),
-    Option("confirm", "N", "fresh processes that measure a suspect again before its test fails; 0: none",
-           "4"),
+    Option("confirm", "N", "fresh processes that measure a suspect again before its test fails; 0: none, and "
+           "none for the sessions of a new baseline", "4"),
     Option("relative", "MODE", "measure latency also in units of the reference variant's, in turns of single "
            "steps: yes or no", "yes", choices=("yes", "no")),
     Option("load", "MODE", "where other processes take the cores that are measured: wait for a quiet moment "

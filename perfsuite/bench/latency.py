@@ -35,8 +35,8 @@ WAIT_S, WAIT_OF_RUN_S = 20.0, 60.0
 
 FIRST_SESSIONS = 3
 """That a baseline begins with, so that the next run can say OK; each of a process of its own."""
-FIRST_TRIES = 4
-"""Fresh sessions, at most, until there are so many fit ones."""
+MOST_UNFIT = 2
+"""Fresh sessions without a weight: with these the machine is too busy to begin a baseline now."""
 FIRST_BUDGET_S = 2.0
 """Of the timed rounds of each but the first session: processes differ by more than rounds do."""
 
@@ -92,20 +92,24 @@ class Latency:
 
     def _begin_baseline(self, workload: Workload, variant: Variant, first: Session) -> None:
         """Measure what else a new baseline needs, each session in a fresh process."""
-        key, wanted = key_of(workload, variant), FIRST_SESSIONS - (not first.unfit)
-        budget_s = min(FIRST_BUDGET_S, self._settings.time_budget_s)
-        for number in range(1, FIRST_TRIES + 1):
-            if wanted <= 0:
-                return
+        key, budget_s = key_of(workload, variant), min(FIRST_BUDGET_S, self._settings.time_budget_s)
+        wanted, unfit, number = FIRST_SESSIONS - (not first.unfit), 0, 0
+        while wanted > 0:
+            number += 1
             self._hand.enter(key, f"fresh session {number} of the new baseline")
             try:
                 session = self._fresh_session(workload, variant, budget_s)
             except WorkerError as error:
-                said = str(error).splitlines()[0]
-                self._ledger.closing_lines.append(f"{key}: the baseline has fewer sessions: {said}")
+                self._fewer(key, str(error).splitlines()[0])
                 return
             self._ledger.add_session(workload, variant, session)
-            wanted -= not session.unfit
+            wanted, unfit = wanted - (not session.unfit), unfit + bool(session.unfit)
+            if unfit == MOST_UNFIT:
+                self._fewer(key, session.unfit)
+                return
+
+    def _fewer(self, key: str, why: str) -> None:
+        self._ledger.closing_lines.append(f"{key}: the baseline begins with fewer sessions: {why}")
 
     def _measured(self, prepared: Prepared, time_rounds: TimeRounds, key: str, last: list[Any]) -> Session:
         """One session in this process; what the last timed call drew is left in `last`."""

@@ -138,22 +138,43 @@ def commit() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+class Quiet:
+    """Waits until others leave the cores that so many threads need, for so long altogether."""
+
+    def __init__(self, threads: int, limit_s: float) -> None:
+        self._threads, self._limit_s = threads, limit_s
+        self.waited_s = 0.0
+
+    def wait(self) -> bool:
+        """Wait; whether it is quiet now. With nothing left to wait it is not known to be."""
+        left_s = self._limit_s - self.waited_s
+        if left_s <= 0:
+            return False
+        quiet, took_s = wait_until_quiet(self._threads, left_s)
+        self.waited_s += took_s
+        return quiet
+
+
 def _timed(
     prepared: Prepared,
     time_rounds: TimeRounds,
     wanted: int,
     conditions: Conditions,
     plan: Plan,
+    quiet: Quiet,
     progress: Callable[[str], None],
 ) -> Rounds:
-    """So many fit rounds, or what twice as many came to."""
+    """So many fit rounds, or what twice as many came to.
+
+    Where others disturbed every one of them, and do so still, more would be no better.
+    """
     measured = list(time_rounds(prepared.generate, wanted, conditions.mark))
     while True:
         conditions.pause()
         contended = () if plan.as_it_comes else conditions.contended()
         rounds = apart(measured, conditions.throttled(), contended)
         count = min(wanted - len(rounds.fit), 2 * wanted - rounds.total)
-        if count <= 0:
+        if count <= 0 or (rounds.contended and not (quiet.wait() or rounds.fit)):
             return rounds
         progress(f"{count} rounds again: {rounds.why}")
         measured += time_calls(prepared.generate, count, conditions.mark)
@@ -191,15 +212,15 @@ def measure(
     first_call_s = context.first_call(prepared.pipe)
     progress("warm-up")
     warmup_s, steady = warm_up(prepared.generate, plan)
-    waited_s = 0.0
-    if plan.wait_s and context.device.kind == "cpu":
+    quiet = Quiet(context.device.count, plan.wait_s if context.device.kind == "cpu" else 0.0)
+    if plan.wait_s:
         progress("waiting for a quiet moment")
-        _, waited_s = wait_until_quiet(context.device.count, plan.wait_s)
+        quiet.wait()
     wanted = rounds_for(statistics.median(warmup_s[-3:]), plan)
     progress(f"{wanted} rounds")
     gc.collect()
     memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
-    rounds = _timed(prepared, time_rounds, wanted, conditions, plan, progress)
+    rounds = _timed(prepared, time_rounds, wanted, conditions, plan, quiet, progress)
     beside = len(conditions.contended()) if plan.as_it_comes else 0
     found, peak = conditions.finish(), memory.bytes()
     unfit = _unfit(rounds, beside, steady, plan)
@@ -208,8 +229,8 @@ def measure(
     reserved = reserved_bytes(context.device.kind)
     if reserved is not None:
         found["reserved_memory_bytes"] = float(reserved)
-    if waited_s:
-        found["waited_s"] = waited_s
+    if quiet.waited_s:
+        found["waited_s"] = quiet.waited_s
     found["control_s"] = control_s(context.device.kind)
     progress("stages")
     stages = measure_stages(prepared)

@@ -9,6 +9,7 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 
 * ``latency_s``: seconds of its calls, repeated as often as needed;
 * ``fresh_latency_s``: the calls of each fresh process that measures it again, repeated likewise;
+* ``fresh_unfit``: why each of them has no weight, repeated likewise; empty: it has;
 * ``fresh_error``: what a fresh process says instead;
 * ``fresh_cut_off``: Ctrl-C comes instead;
 * ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
@@ -231,6 +232,7 @@ def count(prepared):
 
 
 FRESH = {}
+UNFIT = {}
 FRESH_IDS = []
 """One for each fresh session: stores know sessions by their ids."""
 
@@ -249,6 +251,7 @@ def fresh_session(bench, workload, variant, budget_s=None):
         raise WorkerError(script["fresh_error"])
     FRESH_IDS.append(variant.name)
     latency_s = next(FRESH.setdefault(variant.name, cycle(script["fresh_latency_s"])))
+    unfit = next(UNFIT.setdefault(variant.name, cycle(script.get("fresh_unfit", [""]))))
     return Session(
         f"fresh-{len(FRESH_IDS)}",
         "2025-01-02T03:04:05+00:00",
@@ -262,6 +265,7 @@ def fresh_session(bench, workload, variant, budget_s=None):
         {},
         {},
         9.0,
+        unfit=unfit,
     )
 
 

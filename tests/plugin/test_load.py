@@ -39,8 +39,22 @@ def test_a_fresh_process_that_fails_leaves_what_there_is(confirming):
     confirming.replay({"bf16": {"fresh_error": "no room"}, "fp32": {"fresh_latency_s": [CALLS]}})
     run = confirming.latency("--perf-update=new")
     run.assert_outcomes(passed=2)
-    run.stdout.fnmatch_lines(["shapes bf16: the baseline has fewer sessions: no room"])
+    run.stdout.fnmatch_lines(["shapes bf16: the baseline begins with fewer sessions: no room"])
     assert confirming.sessions() == {"fp32": 3, "bf16": 1}
+
+
+def test_disturbed_sessions_are_replaced_but_not_for_ever(confirming):
+    """One more is measured for one without weight; after a second the machine is too busy."""
+    why = "5 of 5 rounds were disturbed"
+    once = {"fresh_latency_s": [CALLS], "fresh_unfit": [why, "", ""]}
+    always = {"fresh_latency_s": [CALLS], "fresh_unfit": [why]}
+    confirming.replay({"fp32": once, "bf16": always})
+    run = confirming.latency("--perf-update=new")
+    run.assert_outcomes(passed=2)
+    assert [s["unfit"] for s in _sessions(confirming, "fp32")] == ["", why, "", ""]
+    assert [s["unfit"] for s in _sessions(confirming, "bf16")] == ["", why, why]
+    run.stdout.fnmatch_lines([f"shapes bf16: the baseline begins with fewer sessions: {why}"])
+    assert run.stdout.str().count(f"stored without weight: {why}") == 3
 
 
 def test_it_begins_with_three_also_where_the_ladders_shape_judges(confirming):

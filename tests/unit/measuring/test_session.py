@@ -139,7 +139,6 @@ def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any
         ([0, 3], 5, 2, ""),
         ([0, 3, 5, 6], 5, 4, ""),
         ([1, 2, 3, 4, 5, 6, 7, 8], 10, 8, "8 of 10 rounds were disturbed: "),
-        (range(10), 10, 10, "10 of 10 rounds were disturbed: "),
     ],
 )
 @pytest.mark.parametrize("of", ["throttled", "contended"])
@@ -168,6 +167,38 @@ def test_as_it_comes_nothing_is_set_apart_and_the_session_says_so(
     found = measured(Watch(contended=contended), plan, monkeypatch)
     assert (len(found.latency_s), found.contended_s) == (6, ())
     assert found.unfit == ("" if fit else "5 of 6 rounds ran while other processes took its cores")
+
+
+def test_where_every_round_is_throttled_they_all_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = measured(Watch(range(10)), Plan(time_budget_s=5.0), monkeypatch)
+    assert (len(found.latency_s), len(found.throttled_s)) == (10, 10)
+    assert found.unfit == "10 of 10 rounds were disturbed: the GPU was throttled"
+
+
+@pytest.mark.parametrize(
+    ("waits", "contended", "rounds", "waited_s", "unfit"),
+    [
+        # Busy all the time: it is not asked twice.
+        ([(False, 20.0)], range(5), 5, 20.0, True),
+        # A burst over all rounds, and then silence.
+        ([(True, 1.0), (True, 4.0)], range(5), 10, 5.0, False),
+        # Busy again, and still so.
+        ([(True, 1.0), (False, 19.0)], range(5), 5, 20.0, True),
+        # Some rounds were fit, so more may be.
+        ([(True, 1.0), (False, 19.0)], range(4), 9, 20.0, False),
+    ],
+)
+def test_where_others_stay_nothing_is_repeated(
+    waits: list[tuple[bool, float]], contended: Sequence[int], rounds: int, waited_s: float, unfit: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Rounds beside others are slow ones; a session that waits for ever would be slower still."""
+    answers = iter(waits)
+    monkeypatch.setattr(session, "wait_until_quiet", lambda threads, limit_s: next(answers))
+    found = measured(Watch(contended=contended), Plan(time_budget_s=5.0, wait_s=20.0), monkeypatch)
+    assert (found.conditions["rounds"], found.conditions["waited_s"]) == (rounds, waited_s)
+    assert bool(found.unfit) is unfit
+    assert next(answers, None) is None
 
 
 def test_what_was_waited_stands_in_the_conditions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """On a GPU a call is profiled in a process of its own, for a profiler stays attached; it is stood in for."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ from sessions import make_session
 from perfsuite.bench.hand import Hand
 from perfsuite.bench.latency import Latency
 from perfsuite.pipelines import variants, workloads
-from perfsuite.records import Hot, Profile, Session
+from perfsuite.records import Hot, Profile, Result, Session
 from perfsuite.workers import WorkerError, serving
 from perfsuite.workers.commands import Commands
 from perfsuite.workers.sessions import with_profile
@@ -68,6 +69,35 @@ def test_a_process_that_fails_costs_the_profile_alone() -> None:
     assert session.conditions["profile"] == "out of memory"
     assert session.latency_s == make_session().latency_s
     assert worker.closed
+
+
+def test_a_session_is_on_disk_before_its_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile of large kernels takes minutes, and may be cut off."""
+    variant, session = variants.get("fp32"), make_session()
+    written: list[Result] = []
+
+    def cut_off(*_: object) -> Session:
+        raise KeyboardInterrupt
+
+    latency = Latency.__new__(Latency)
+    hand: Any = SimpleNamespace(
+        device=SimpleNamespace(kind="cuda"),
+        enter=lambda key, phase: None,
+        watched=lambda key: contextlib.nullcontext(),
+    )
+    ledger: Any = SimpleNamespace(
+        blank=lambda w, v, evidence: Result(w.name, v.name, "p", evidence=evidence), record=written.append
+    )
+    monkeypatch.setattr(latency, "_hand", hand, raising=False)
+    monkeypatch.setattr(latency, "_ledger", ledger, raising=False)
+    monkeypatch.setattr(latency, "_measured", lambda *_: session)
+    monkeypatch.setattr(latency, "_profiled", cut_off)
+    prepared: Any = SimpleNamespace(
+        context=SimpleNamespace(workload=workloads.SHAPES, variant=variant), evidence=("proof",)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        latency.measure(prepared, lambda call, rounds, before: ())
+    assert written == [Result("shapes", "fp32", "p", session=session, evidence=("proof",))]
 
 
 def test_an_import_that_starts_cuda_is_no_reason_not_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
