@@ -1,7 +1,8 @@
 """What all tests share: how two workers of pytest-xdist divide them, and which rungs wait for the self-test.
 
 A worker runs a file from its beginning to its end, so that what the file builds is built once. The files that
-run over the ladder are one piece of work, so that each rung is built once. What takes longest comes first.
+run over the ladder are one piece of work, so that each rung is built once. What takes longest comes first,
+and the command line before runs of pytest in this process, after which typer knows parts of itself twice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ LADDER = (
     "tests/benchmarks/test_latency.py", "tests/quality/test_components.py", "tests/quality/test_ssim.py",
     "tests/structure/test_counts.py", "tests/structure/test_rungs.py",
 )  # fmt: skip
-LONGEST = (*LADDER, "tests/outsider/", "tests/structure/", "tests/plugin/", "tests/unit/workers/")
+LONGEST = (
+    *LADDER, "tests/outsider/", "tests/structure/", "tests/unit/cli/", "tests/plugin/", "tests/unit/workers/",
+)  # fmt: skip
 _NAMES = [rung.name for rung in variants.LADDER]
 MIDDLE = frozenset(
     rung.name
