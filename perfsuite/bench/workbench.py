@@ -79,6 +79,10 @@ class Workbench:
         """The pipeline of this variant, see `Hand.pipeline`."""
         return self._hand.pipeline(workload, variant)
 
+    def put_away(self) -> None:
+        """Release the current pipeline, and what it set in this process."""
+        self._hand.close()
+
     def progress(self, key: str, phase: str) -> None:
         """Tell that a phase begins."""
         self._hand.progress(key, phase)

@@ -44,6 +44,8 @@ class Plan:
     """For a quiet moment before the timed rounds, at most; on a CPU."""
     as_it_comes: bool = False
     """Measure beside whatever runs: no round is set apart or repeated for it. The session says so."""
+    brief: bool = False
+    """Measure what a verdict reads and no more: neither stages nor limits."""
     hot: bool = False
     """Profile a short call after the timed ones, by operator; on a CPU alone, see `profiling.profile`."""
 
@@ -232,11 +234,13 @@ def measure(
     if quiet.waited_s:
         found["waited_s"] = quiet.waited_s
     found["control_s"] = control_s(context.device.kind)
-    progress("stages")
-    stages = measure_stages(prepared)
+    stages, ceiling = None, None
+    if not plan.brief:
+        progress("stages")
+        stages = measure_stages(prepared)
+        progress("limits")
+        ceiling = limits(prepared)
     hottest = hot(prepared) if plan.hot else {}
-    progress("limits")
-    ceiling = limits(prepared)
     compiled = context.variant.compiled
     return Session(
         id=uuid.uuid4().hex,

@@ -15,6 +15,7 @@ from perfsuite.plugin.fixtures import (
 from perfsuite.plugin.hooks import (
     pytest_benchmark_group_stats,
     pytest_runtest_makereport,
+    pytest_runtest_teardown,
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_runtest_makereport",
+    "pytest_runtest_teardown",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_unconfigure",

@@ -12,6 +12,7 @@ import pytest
 
 from perfsuite.pipelines.variants import LADDER
 from perfsuite.plugin.annotations import annotate, pass_on
+from perfsuite.plugin.collection import pair_of
 from perfsuite.plugin.options import repeated
 from perfsuite.plugin.stash import BENCH, LEFT_OUT, SETTINGS, STATUS_LINE
 
@@ -37,6 +38,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         status_line.clear()
     pass_on(item, report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Between a test with a pipeline and one without release it: the other finds torch as it was."""
+    bench = item.config.stash.get(BENCH, None)
+    if bench is not None and pair_of(item) is not None and nextitem is not None and pair_of(nextitem) is None:
+        bench.put_away()
 
 
 @pytest.hookimpl(tryfirst=True)

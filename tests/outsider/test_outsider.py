@@ -96,6 +96,7 @@ def test_nothing_heavy_is_imported_to_know_them(python: Path, project: Path) -> 
     assert "test_postcards.py::test_latency[postcards-sliced]" in done.stdout
 
 
+@pytest.mark.selftest
 def test_their_first_hour(measure: Run, perfsuite: Run, project: Path) -> None:
     """Fresh processes record the baseline, the tests are judged by it, and one that is slower is measured
     again in a fresh process and fails."""

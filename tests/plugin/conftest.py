@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import pkgutil
 import re
 import shutil
 import signal
@@ -16,7 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import _pytest.pytester
 import pytest
+
+import perfsuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,25 +41,29 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def heavy_imports() -> Iterator[None]:
-    """Import once what runs in this process need: pytester forgets what is imported in a run."""
-    import PIL.PngImagePlugin  # noqa: F401
-    import rich.table  # noqa: F401
-    import scipy.special  # noqa: F401
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity  # noqa: F401
+def imports_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what runs in this process import, all but the tests in their own folders.
 
-    import perfsuite.bench.workbench
-    import perfsuite.plugin.gates  # noqa: F401
-    from perfsuite import store
-    from perfsuite.report import counts, github, junit, markdown, messages, progress, terminal  # noqa: F401
+    pytester forgets it, and a second import makes classes that are not those that others hold: torch refuses
+    it, and typer no longer knows its own ranges. Ours come first, lest one keeps what a replay replaced.
+    """
+    for module in pkgutil.walk_packages(perfsuite.__path__, "perfsuite."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    folders = tmp_path_factory.getbasetemp()
 
-    # pydantic, filelock, psutil and the store's adapters come with the first use.
-    store.Baselines(HERE).load("none")
-    import filelock  # noqa: F401
-    import psutil  # noqa: F401
-    import pydantic  # noqa: F401
+    def stays(name: str) -> bool:
+        file = getattr(sys.modules[name], "__file__", None)
+        return file is None or not Path(file).is_relative_to(folders)
 
+    class Snapshot(_pytest.pytester.SysModulesSnapshot):
+        def __init__(self, preserve: object) -> None:
+            super().__init__(stays)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(_pytest.pytester, "SysModulesSnapshot", Snapshot)
     yield
+    patch.undo()
     gc.unfreeze()
 
 

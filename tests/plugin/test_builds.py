@@ -162,3 +162,21 @@ def test_a_selection_builds_what_it_needs(suite, arguments, built):
     events = suite.events()
     assert [e.removeprefix("build ") for e in events if e.startswith("build")] == built
     assert _most_at_once(events) == 1
+
+
+def test_a_test_without_a_pipeline_finds_none_in_memory(suite):
+    """In whatever order tests run: a pipeline sets flags of torch that are not for the next one."""
+    (suite.path / "test_beside.py").write_text(
+        "def test_beside():\n    with open('events.log', 'a') as log:\n        log.write('beside\\n')\n"
+    )
+    (suite.path / "last.py").write_text(
+        "import pytest\n\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    yield\n    items.sort(key=lambda item: 'beside' in item.name)\n"
+    )
+    suite.pytester.syspathinsert()
+    run = suite.run("-p", "last", "test_latency.py", "test_beside.py", variants="fp32,bf16")
+    run.assert_outcomes(passed=3)
+    events = [event for event in suite.events() if event.startswith(("build", "release", "beside"))]
+    assert events == ["build fp32", "release fp32", "build bf16", "release bf16", "beside"]

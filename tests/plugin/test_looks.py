@@ -1,33 +1,19 @@
 """The looks below the pictures, in whole runs on the real small model with a fault planted."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 from machine import here
 
+from perfsuite import pipelines
+from perfsuite.quality.faults import plant
 from perfsuite.store import read_results
 from perfsuite.store.exhibits import read_numbers
 
 QUALITY = Path(__file__).parents[1] / "quality" / "test_components.py"
-CONFTEST = """
-pytest_plugins = ["perfsuite.plugin"]
-import os
-from perfsuite import pipelines, quality
-from perfsuite.quality.faults import plant
-
-honest = pipelines.prepare  # `quality` holds this one
-
-def prepare(*args, **kwargs):
-    prepared = honest(*args, **kwargs)
-    if os.environ["FAULT"]:
-        plant(os.environ["FAULT"], prepared.pipe, prepared.context)
-    return prepared
-
-pipelines.prepare = prepare
-"""
+CONFTEST = 'pytest_plugins = ["perfsuite.plugin"]'
 INI = "[pytest]\naddopts = --import-mode=importlib\n"
 WORKLOAD, STEPS = "shapes@64x64+6steps", 6
 
@@ -40,15 +26,21 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def run(pytester, cache, monkeypatch):
-    """Run the looks on one rung with a fault planted, or none."""
+    """Run the looks on one rung with a fault planted, or none; in this process, which has torch."""
     shutil.copy(QUALITY, pytester.path)
     pytester.makeconftest(CONFTEST)
     (pytester.path / "pytest.ini").write_text(INI)
-    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
+    honest = pipelines.prepare
 
     def started(fault, *options):
-        monkeypatch.setenv("FAULT", fault)
-        return pytester.runpytest_subprocess(
+        def prepare(*args, **kwargs):
+            prepared = honest(*args, **kwargs)
+            if fault:
+                plant(fault, prepared.pipe, prepared.context)
+            return prepared
+
+        monkeypatch.setattr(pipelines, "prepare", prepare)
+        return pytester.runpytest_inprocess(
             f"--perf-workload={WORKLOAD}",
             f"--perf-variant={here('bf16-sdpa')}",
             "--perf-device=cpu",

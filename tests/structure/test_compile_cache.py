@@ -52,6 +52,7 @@ def in_fresh_process(folder, artifact):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.selftest
 def test_a_fresh_process_with_an_empty_cache_finds_what_the_artifact_holds(tmp_path):
     """Cold, then from the artifact; a second compilation in the same process is warm."""
     reason = supports_compiling(fingerprint("cpu"))

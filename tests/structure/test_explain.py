@@ -60,7 +60,8 @@ def test_the_added_operator_is_named_with_block_and_number(files):
     done = CliRunner().invoke(app, ["explain", str(before), str(after), "--json"])
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)
-    assert found["moved"] == []
+    # How busy the machine was beside each session is no part of the question.
+    assert [cause for cause in found["moved"] if cause["kind"] != "condition"] == []
     changes = [c for c in found["counts"]["changes"] if c["measure"] != "peak_bytes"]
     assert [(c["name"], c["after"] - c["before"]) for c in changes] == [(f"aten.clone in {BLOCK}", number)]
     calls = {kernel["name"]: kernel["calls"] for kernel in found["kernels"]}
