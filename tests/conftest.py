@@ -1,8 +1,7 @@
 """What all tests share: how two workers of pytest-xdist divide them, and which rungs wait for the self-test.
 
 A worker runs a file from its beginning to its end, so that what the file builds is built once. The files that
-run over the ladder are one piece of work, so that each rung is built once. What takes longest comes first,
-and the command line before runs of pytest in this process, after which typer knows parts of itself twice.
+run over the ladder are one piece of work, so that each rung is built once. What takes longest comes first.
 """
 
 from __future__ import annotations
@@ -22,15 +21,10 @@ LADDER = (
     "tests/structure/test_counts.py", "tests/structure/test_rungs.py",
 )  # fmt: skip
 LONGEST = (
-    *LADDER, "tests/outsider/", "tests/structure/", "tests/unit/cli/", "tests/plugin/", "tests/unit/workers/",
+    *LADDER, "tests/outsider/", "tests/structure/", "tests/plugin/", "tests/unit/cli/", "tests/unit/workers/",
 )  # fmt: skip
-_NAMES = [rung.name for rung in variants.LADDER]
-MIDDLE = frozenset(
-    rung.name
-    for rung in variants.LADDER
-    if rung.compiled and any(name.startswith(f"{rung.name}-") for name in _NAMES)
-)
-"""Compiled rungs below one that has all that they have: each compiles for a minute."""
+COMPILED = frozenset(rung.name for rung in variants.LADDER if rung.compiled)
+"""Rungs that compile for a minute or two each; small parts of them are compiled by tests in tests/structure."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
-        if _rung(item) in MIDDLE:
+        if _rung(item) in COMPILED:
             item.add_marker(pytest.mark.selftest)
     yield
     if hasattr(config, "workerinput"):

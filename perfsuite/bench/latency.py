@@ -195,8 +195,8 @@ class Latency:
             return replace(verdict, detail=f"{verdict.detail}; could not be measured again: {said}")
 
     def _fresh_session(self, workload: Workload, variant: Variant, budget_s: float | None = None) -> Session:
-        """One session in a process of its own."""
-        plan = self._plan()
+        """One session in a process of its own, of what a verdict reads."""
+        plan = replace(self._plan(), brief=True)
         with self._hand.fresh_process() as worker:
             session = measure_session(
                 worker,
