@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
 from perfsuite.pipelines import models
-from perfsuite.quality import golden, levels
+from perfsuite.quality import golden
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.exhibits import Keeper
 from perfsuite.quality.looks import relative_thresholds, with_pictures
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
+from perfsuite.quality.plausibility import judge_honest
 from perfsuite.quality.thresholds import for_variant
 from perfsuite.store import load_thresholds, thresholds_path
 
@@ -149,4 +150,4 @@ class Pictures:
 
     def honest(self, workload: Workload) -> Look:
         """Whether eager code of this run's precisions is as near to float32 as when it was recorded."""
-        return levels.compare_levels(self._folder(workload), self._references.get(workload))
+        return judge_honest(self._folder(workload), self._references.get(workload))

@@ -115,11 +115,13 @@ def _golden(workload: str, device: str, weights: str, folder: Path) -> None:
     from perfsuite.quality import record_reference
     from perfsuite.quality.golden import write_golden
     from perfsuite.quality.levels import write_levels
+    from perfsuite.quality.plausibility import check_plausible
     from perfsuite.quality.reference import precisions_of
 
     target = fingerprint(device)
     precisions = precisions_of(variants.LADDER, target)
     reference = record_reference(workload, target, weights, precisions=precisions)
+    check_plausible(reference)
     for path in [*write_golden(folder, reference), write_levels(folder, reference)]:
         typer.echo(f"wrote {path}")
 

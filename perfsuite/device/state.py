@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device.enumerated import enumerated
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -110,17 +112,12 @@ def _torch_settings() -> dict[str, Any]:
         "torch.float32_matmul_precision": tf32.matmul,
         "torch.cudnn.allow_tf32": tf32.cudnn,
         **{name: holder.fp32_precision for name, holder in _fp32_precisions().items()},
-        "torch.cudnn.benchmark": torch.backends.cudnn.benchmark,
-        "torch.cudnn.deterministic": torch.backends.cudnn.deterministic,
         "torch.default_dtype": torch.get_default_dtype(),
         "torch.num_threads": torch.get_num_threads(),
         "torch.grad_enabled": torch.is_grad_enabled(),
         "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "torch.deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
-        "torch.sdp.cudnn": torch.backends.cuda.cudnn_sdp_enabled(),
-        "torch.sdp.flash": torch.backends.cuda.flash_sdp_enabled(),
-        "torch.sdp.mem_efficient": torch.backends.cuda.mem_efficient_sdp_enabled(),
-        "torch.sdp.math": torch.backends.cuda.math_sdp_enabled(),
+        **{name: setting.read() for name, setting in enumerated().items()},
     }
 
 
@@ -133,18 +130,15 @@ def _restore_torch(settings: dict[str, Any]) -> None:
     for name, holder in _fp32_precisions().items():
         if holder.fp32_precision != settings[name]:
             holder.fp32_precision = settings[name]
-    torch.backends.cudnn.benchmark = settings["torch.cudnn.benchmark"]
-    torch.backends.cudnn.deterministic = settings["torch.cudnn.deterministic"]
     torch.set_default_dtype(settings["torch.default_dtype"])
     torch.set_num_threads(settings["torch.num_threads"])
     torch.set_grad_enabled(settings["torch.grad_enabled"])
     torch.use_deterministic_algorithms(
         settings["torch.deterministic_algorithms"], warn_only=settings["torch.deterministic_warn_only"]
     )
-    torch.backends.cuda.enable_cudnn_sdp(settings["torch.sdp.cudnn"])
-    torch.backends.cuda.enable_flash_sdp(settings["torch.sdp.flash"])
-    torch.backends.cuda.enable_mem_efficient_sdp(settings["torch.sdp.mem_efficient"])
-    torch.backends.cuda.enable_math_sdp(settings["torch.sdp.math"])
+    for name, setting in enumerated().items():
+        if setting.read() != settings[name]:
+            setting.write(settings[name])
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -152,19 +146,39 @@ _DEFAULTS: dict[str, Any] = {
     "torch.cudnn.allow_tf32": True,
     "torch.cudnn.conv.fp32_precision": "tf32",
     "torch.cudnn.rnn.fp32_precision": "tf32",
-    "torch.cudnn.benchmark": False,
-    "torch.cudnn.deterministic": False,
     "torch.default_dtype": "torch.float32",
     "torch.grad_enabled": True,
     "torch.deterministic_algorithms": False,
     "torch.deterministic_warn_only": False,
+    "torch.autocast.cache": True,
+    "torch.autocast.cpu_dtype": "torch.bfloat16",
+    "torch.autocast.cuda_dtype": "torch.float16",
+    "torch.autograd_fallback_mode": "warn",
+    "torch.blas_preferred_backend": "_BlasBackend.Cublas",
+    "torch.compiler_stance": "default",
+    "torch.cublas_allow_bf16_reduced_precision_reduction": (True, True),
+    "torch.cublas_allow_fp16_reduced_precision_reduction": (True, True),
+    "torch.cudnn.depthwise_kernel": "auto",
+    "torch.cudnn.enabled": True,
+    "torch.default_device": "cpu",
+    "torch.deterministic_fill_uninitialized_memory": True,
+    "torch.linalg_preferred_backend": "_LinalgBackend.Default",
+    "torch.mha._is_fastpath_enabled": True,
+    "torch.mkldnn.enabled": True,
+    "torch.nnpack.enabled": True,
+    "torch.qengine": 4,
+    "torch.rocm_fa_preferred_backend": "_ROCmFABackend.Default",
     "torch.sdp.cudnn": True,
     "torch.sdp.flash": True,
-    "torch.sdp.mem_efficient": True,
     "torch.sdp.math": True,
+    "torch.sdp.mem_efficient": True,
+    "torch.sdp.overrideable": True,
+    "torch.sdp_priority_order": [1, 2, 0, 3, 4],
     "diffusers.attention_backend": "AttentionBackendName.NATIVE",
 }
-"""Of torch 2.13. A default that another torch has is noted as if somebody had set it, on every side alike."""
+"""Of torch 2.13, where they are none of `_OFF`. A default that another torch has is noted as if somebody had
+set it, on every side alike."""
+_OFF = ("False", "None", "none")
 
 
 def settings_apart() -> dict[str, str]:
@@ -177,7 +191,8 @@ def settings_apart() -> dict[str, str]:
     found = {
         name: str(value)
         for name, value in values.items()
-        if str(value) != str(_DEFAULTS.get(name, "none")) and value is not None
+        if (str(value) != str(_DEFAULTS[name]) if name in _DEFAULTS else str(value) not in _OFF)
+        and value is not None
     }
     for root, config in _configs().items():
         entries = getattr(config, "_config", {})

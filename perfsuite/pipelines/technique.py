@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
 from perfsuite.pipelines.watching.graphs import recording
 
@@ -154,23 +155,38 @@ class Context:
     def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
         """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN.
 
-        With a batch the pictures stand side by side: (height, batch x width, 3).
+        With a batch the pictures stand side by side: (height, batch x width, 3). `steps` is raised to the
+        fewest that the scheduler can take; the workload's own are not, see
+        `perfsuite.pipelines.schedules.ScheduleError`.
         """
         import numpy as np
 
-        images = pipe(
-            prompt=self.workload.prompts[prompt],
-            latents=self.latents(pipe, prompt),
-            num_inference_steps=steps or self.workload.steps,
-            guidance_scale=self.workload.guidance,
-            height=self.workload.height,
-            width=self.workload.width,
-            num_images_per_prompt=self.workload.batch,
-            output_type="np",
-            return_dict=False,
-            **options,
-        )[0]
+        with drawing_noise(pipe.scheduler, self._noise(prompt)):
+            images = pipe(
+                prompt=self.workload.prompts[prompt],
+                latents=self.latents(pipe, prompt),
+                num_inference_steps=self._steps(pipe, steps),
+                guidance_scale=self.workload.guidance,
+                height=self.workload.height,
+                width=self.workload.width,
+                num_images_per_prompt=self.workload.batch,
+                output_type="np",
+                return_dict=False,
+                **options,
+            )[0]
         return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
+
+    def _steps(self, pipe: Any, steps: int | None) -> int:
+        if steps is not None:
+            return max(steps, least_steps(pipe.scheduler))
+        check_steps(pipe.scheduler, self.workload.steps, f"workload {self.workload.name!r}")
+        return self.workload.steps
+
+    def _noise(self, prompt: int) -> Any:
+        """Draws what the scheduler adds in its steps, on the device, which need not wait for it."""
+        import torch
+
+        return torch.Generator(self.device.kind).manual_seed(self.workload.seed + prompt)
 
     def first_call(self, pipe: Any) -> float:
         """Seconds of the first whole generation; made once, remembered after."""

@@ -55,8 +55,10 @@ LEAST_SIDE, MOST_SIDE = 64, 4096
 """Pixels. Below, the UNet's lowest level has hardly a place left; above, nothing of SDXL is meant."""
 MOST_STEPS, MOST_BATCH = 1000, 64
 """SDXL's schedule has 1000 timesteps."""
-_FORM = "{0}@512x512+4steps+b2 (width x height, steps, batch; any of them)"
-_ITEM = re.compile(r"(?P<width>\d+)x(?P<height>\d+)|(?P<steps>\d+)steps?|b(?P<batch>\d+)")
+_FORM = "{0}@512x512+4steps+b2 (width x height, steps, batch, g for guidance; any of them)"
+_ITEM = re.compile(
+    r"(?P<width>\d+)x(?P<height>\d+)|(?P<steps>\d+)steps?|b(?P<batch>\d+)|g(?P<guidance>\d+(?:\.\d+)?)"
+)
 
 
 class SizeError(ValueError):
@@ -80,6 +82,11 @@ def get(name: str | Workload) -> Workload:
             raise SizeError(f"workload {name!r}: join sizes by +, as in {_FORM.format('sdxl-base')}")
         raise UnknownNameError("workload", base, list(found))
     return _resized(found[base], name, sizes) if at else found[base]
+
+
+def varied(workload: Workload, variation: str) -> Workload:
+    """A workload with one of its variations. Raises `SizeError` for a text that is none."""
+    return _resized(workload, f"{workload.name}, variation {variation!r}", variation)
 
 
 def known() -> dict[str, Workload]:
@@ -121,6 +128,11 @@ def _wrong(workload: Workload) -> str | None:
     for field in ("width", "height"):
         if getattr(workload, field) % 8:
             return f"{field} is {getattr(workload, field)}; give a multiple of 8"
+    for variation in workload.variations:
+        try:
+            varied(workload, variation)
+        except SizeError as error:
+            return f"variations holds {variation!r}, which is none: {error}"
     if not math.isfinite(workload.guidance) or workload.guidance < 0:
         return f"guidance is {workload.guidance!r}; give a number of at least 0"
     return None
@@ -136,7 +148,7 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
             if value is not None:
                 if key in given:
                     raise SizeError(f"workload {name!r}: {key} is given twice")
-                given[key] = int(value)
+                given[key] = float(value) if key == "guidance" else int(value)
     for key, most in (("steps", MOST_STEPS), ("batch", MOST_BATCH)):
         if not 1 <= given.get(key, 1) <= most:
             raise SizeError(f"workload {name!r}: {key} must be from 1 to {most}, found {given[key]}")
@@ -159,4 +171,6 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
         words.append(f"{made.steps}steps")
     if made.batch != base.batch:
         words.append(f"b{made.batch}")
+    if made.guidance != base.guidance:
+        words.append(f"g{made.guidance:g}")
     return replace(made, name=f"{base.name}@{'+'.join(words)}") if words else base

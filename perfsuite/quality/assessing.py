@@ -10,6 +10,7 @@ from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.technique import Context
 from perfsuite.quality import budgets
 from perfsuite.quality.belonging import check_belongs
+from perfsuite.quality.large import measure_large
 from perfsuite.quality.looks import (
     changed_modules,
     gravest,
@@ -20,6 +21,7 @@ from perfsuite.quality.looks import (
 )
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge
+from perfsuite.quality.plausibility import yardstick_for
 from perfsuite.quality.reference import look_deep
 from perfsuite.records import PictureStatus, Quality
 
@@ -54,7 +56,7 @@ class Inspection:
 
     def deviations(self, reference: Reference) -> dict[str, list[Deviation]]:
         """By look, every error beside its budget, in the order of a generation."""
-        yardstick = reference.yardstick(self.variant.optimizations[0].name).errors
+        yardstick = yardstick_for(reference, self.variant)
         kinds = {record.place: record.kind for record in reference.modules}
         return {
             "components": budgets.deviations(
@@ -73,7 +75,7 @@ class Inspection:
         of_prompt = {p: e for p, e in self.errors["free"].items() if p.prompt == prompt}
         if not of_prompt:
             return None
-        yardstick = reference.yardstick(self.variant.optimizations[0].name).errors["free"]
+        yardstick = yardstick_for(reference, self.variant)["free"]
         allowed = [budgets.budget("free", place, yardstick, self.variant) for place in of_prompt]
         return Drift(
             tuple(place.step for place in of_prompt if place.step is not None),
@@ -106,11 +108,13 @@ def inspect(
     device: Device,
     workload: Workload | None = None,
     drawn: Drawn | None = None,
+    *,
+    large: bool = True,
 ) -> Inspection:
     """All looks at one pipeline; see `perfsuite.quality.assess`.
 
     `workload`: what the pipeline was built for, where the caller knows. `drawn`: what `run_freely` gave
-    for this pipeline, if it has been run.
+    for this pipeline, if it has been run. `large`: whether single modules are also tried at a large size.
     """
     check_belongs(pipe, reference, workload or workload_of(pipe))
     context = Context(reference.workload, variant, device)
@@ -122,6 +126,8 @@ def inspect(
         reference.workload, pictures, reference.pictures, thresholds or {}, with_flip=True, blind=blind
     ).scores
     errors = look_deep(pipe, context, reference)
+    if large and "modules" in errors:
+        errors["modules"] |= measure_large(pipe, context)
     changed = changed_modules(pipe)
     looks = (picture_look(scores), *judge_errors(errors, free, reference, variant, changed))
     quality = Quality(gravest([look.status for look in looks]), scores, looks)

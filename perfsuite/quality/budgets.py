@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfsuite.quality.components import COMPILED, GUIDED
+from perfsuite.quality.large import AT
 from perfsuite.quality.loop import EXACT
 from perfsuite.quality.relative_errors import Errors, Place
+from perfsuite.quality.several import BATCH, SEVERAL
 from perfsuite.records import Deviation, Look, PictureStatus
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ KIND_FACTOR = 1.1
 """For the root mean square over all modules of one class, where a single one's luck averages out."""
 KIND_LEAST = 8
 """Calls of a class from which they are judged together."""
+LARGE_FACTORS = {"fp32": 1.5, "half": 3.0}
+"""Of the floors, for single modules at a large size: one rounding of the output, sums in any good order."""
 COMPILED_FACTOR = 2.0
 """For compiled against eager code: two roundings, each as large as the yardstick's, in any direction.
 
@@ -48,11 +53,15 @@ def budget(
     `changed`: the module holds layers whose weights an optimization stores in another form.
     """
     precision = variant.optimizations[0].name
-    if place.component == "loop" and place.part in EXACT:
+    if place.component == "loop" and place.part.removeprefix(SEVERAL) in EXACT:
         return 0.0, 1e-9
+    if place.part.endswith(AT):
+        return 0.0, LARGE_FACTORS.get(precision, LARGE_FACTORS["half"]) * FLOORS[precision]
     own_place = place
-    if place.part == COMPILED:
+    if place.part in (COMPILED, BATCH):
         own_place = Place(place.component, "", place.prompt, place.step)
+    elif place.part.startswith(SEVERAL):  # as in a call of one prompt, whatever honest code does in this one
+        own_place = replace(place, part=place.part.removeprefix(SEVERAL))
     same = yardstick.get(own_place, 0.0)
     floor = FLOORS[precision]
     coarser = math.prod(optimization.error_factor for optimization in variant.optimizations)
@@ -94,7 +103,7 @@ def deviations(
             judged.append(Deviation(str(place), None if infinite else error, same, allowed))
         if kinds:
             plain = {p: e for p, e in errors.items() if (p.component, p.part) not in changed}
-            judged += _together(plain, yardstick, kinds, FLOORS[variant.optimizations[0].name])
+            judged += together(plain, yardstick, kinds, FLOORS[variant.optimizations[0].name])
     return judged, without
 
 
@@ -129,8 +138,12 @@ def judge(
     return Look(name, status, len(judged), first, worst, len(beyond), sentence)
 
 
-def _together(
-    errors: Errors, yardstick: Mapping[Place, float], kinds: Mapping[Place, str], floor: float
+def together(
+    errors: Errors,
+    yardstick: Mapping[Place, float],
+    kinds: Mapping[Place, str],
+    floor: float,
+    factor: float = KIND_FACTOR,
 ) -> list[Deviation]:
     """Root mean square of all errors of one class of modules in a component.
 
@@ -146,7 +159,7 @@ def _together(
         if len(pairs) >= KIND_LEAST:
             error, same = (_root_mean_square(side) for side in zip(*pairs, strict=True))
             where = f"{component}, all {len(pairs)} calls of {kind}"
-            found.append(Deviation(where, error, same, KIND_FACTOR * same))
+            found.append(Deviation(where, error, same, factor * same))
     return found
 
 

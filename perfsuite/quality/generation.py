@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
+from perfsuite.pipelines.schedules import schedule
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
@@ -33,7 +34,7 @@ class Trace:
     ``sigmas`` (steps + 1,), ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the
     UNet was given and gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w)
     and ``decoded`` (1, 3, height, width). With a batch all but the encoders', ``sigmas`` and ``timesteps``
-    have so many times 1 or 2."""
+    have so many times 1 or 2. Where a scheduler has no sigmas, what else is its schedule stands for them."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
@@ -99,7 +100,7 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
         tensors.setdefault("embeds", _kept(kwargs["encoder_hidden_states"]))
         tensors.setdefault("pooled", _kept(conditions["text_embeds"]))
         tensors.setdefault("time_ids", _kept(conditions["time_ids"]))
-        tensors.setdefault("sigmas", _kept(pipe.scheduler.sigmas))
+        tensors.setdefault("sigmas", _kept(schedule(pipe.scheduler)))
 
     def hear_decode(args: Any, kwargs: Any, output: Any) -> None:
         tensors["decoder_input"], tensors["decoded"] = _kept(args[0]), _kept(output[0])
@@ -139,18 +140,24 @@ def call_unet(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
 
     The call is spelled as the pipeline spells it, so that compiled code is used as it is.
     """
+    given = {name: trace[name] for name in ("embeds", "pooled", "time_ids")}
+    return unet_output(pipe, context, {**given, "samples": trace["samples"][step]}, trace["timesteps"][step])
+
+
+def unet_output(pipe: Any, context: Context, given: Mapping[str, Any], timestep: Any) -> Any:
+    """The UNet's output on ``samples``, ``embeds``, ``pooled`` and ``time_ids`` of any number of rows."""
     import torch
 
     with torch.no_grad():
         output = pipe.unet(
-            _cast(trace["samples"][step], context),
-            trace["timesteps"][step].to(context.device.kind),
-            encoder_hidden_states=_cast(trace["embeds"], context),
+            _cast(given["samples"], context),
+            timestep.to(context.device.kind),
+            encoder_hidden_states=_cast(given["embeds"], context),
             timestep_cond=None,
             cross_attention_kwargs=None,
             added_cond_kwargs={
-                "text_embeds": _cast(trace["pooled"], context),
-                "time_ids": _cast(trace["time_ids"], context),
+                "text_embeds": _cast(given["pooled"], context),
+                "time_ids": _cast(given["time_ids"], context),
             },
             return_dict=False,
         )[0]

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 LEVEL_FACTOR = 1.5
 """Allowed multiple of a stored level: room for another device's kernels, none for a lost rounding."""
+KIND_LEVEL_FACTOR = 1.25
+"""For a class of modules, where the luck of single calls averages out: a bit less in a kernel shows."""
 RECORD = "perfsuite calibrate --golden"
+
+OF_KIND = " in "
+"""Between a class of modules and its component, in the name of a group."""
 
 Levels = dict[str, dict[str, float]]
 """By precision and group: root mean square of the honest pipeline's relative L2 errors."""
@@ -54,7 +59,7 @@ def _grouped(yardstick: Yardstick, kinds: dict[Place, str]) -> dict[str, float]:
         groups[f"{place.component}.{place.part}" if place.part else place.component].append(error)
     of_kinds: dict[str, list[float]] = defaultdict(list)
     for place, error in yardstick.errors.get("modules", {}).items():
-        of_kinds[f"{kinds[place]} in {place.component}"].append(error)
+        of_kinds[kinds[place] + OF_KIND + place.component].append(error)
     groups |= {name: errors for name, errors in of_kinds.items() if len(errors) >= KIND_LEAST}
     return {name: math.sqrt(sum(e * e for e in errors) / len(errors)) for name, errors in groups.items()}
 
@@ -91,6 +96,10 @@ def _read(path: Path) -> Levels:
     return found
 
 
+def _factor(group: str) -> float:
+    return KIND_LEVEL_FACTOR if OF_KIND in group else LEVEL_FACTOR
+
+
 def _level(value: Any) -> float:
     if not isinstance(value, float) or not 0.0 <= value < float("inf"):
         raise ValueError(f"{value!r} is no error")
@@ -108,7 +117,7 @@ def compare_levels(folder: Path, reference: Reference) -> Look:
             f"{precision} {group}",
             level if level < float("inf") else None,
             before,
-            LEVEL_FACTOR * max(before, FLOORS[precision]),
+            _factor(group) * max(before, FLOORS[precision]),
         )
         for precision, groups in found.items()
         for group, level in groups.items()

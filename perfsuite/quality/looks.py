@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.quality import budgets
+from perfsuite.quality.large import AT, SIDE
 from perfsuite.quality.pictures import worst
+from perfsuite.quality.plausibility import believed, implausible, said, yardstick_for
 from perfsuite.quality.thresholds import threshold_of
 from perfsuite.records import Look, PictureStatus, Quality
 
@@ -39,7 +42,7 @@ def relative_thresholds(reference: Reference, precision: str) -> dict[str, float
 
     The largest distance over the prompts holds for all: one honest run is a small sample.
     """
-    floor = min(reference.yardstick(precision).ssim)
+    floor = min(believed(reference.yardstick(precision), precision).ssim)
     return dict.fromkeys(reference.workload.prompts, threshold_of(floor))
 
 
@@ -50,20 +53,29 @@ def judge_errors(
     variant: Variant,
     changed: frozenset[tuple[str, str]],
 ) -> list[Look]:
-    """The three looks below the pictures."""
-    yardstick = reference.yardstick(variant.optimizations[0].name).errors
+    """The three looks below the pictures; one that fails says whether honest code fails, too."""
+    yardstick = yardstick_for(reference, variant)
     looks = [budgets.judge("components", {"components": errors["components"]}, yardstick, variant)]
     if "modules" in errors:
         kinds = {record.place: record.kind for record in reference.modules}
-        looks.append(
-            budgets.judge("modules", {"modules": errors["modules"]}, yardstick, variant, changed, kinds)
-        )
+        found = budgets.judge("modules", {"modules": errors["modules"]}, yardstick, variant, changed, kinds)
+        looks.append(replace(found, detail=found.detail + _unseen(errors["modules"], reference.workload)))
     else:
         looks.append(
             Look("modules", PictureStatus.NOT_JUDGED, detail="the reference holds no modules' inputs")
         )
     looks.append(budgets.judge("loop", {"loop": errors["loop"], "free": free}, yardstick, variant))
-    return looks
+    beyond = implausible(reference, variant.precision)
+    if not beyond:
+        return looks
+    return [replace(k, detail=f"{k.detail}; {said(beyond)}") if k.beyond else k for k in looks]
+
+
+def _unseen(errors: Errors, workload: Workload) -> str:
+    """What a workload's small size cannot show."""
+    if max(workload.width, workload.height) >= SIDE or not any(p.part.endswith(AT) for p in errors):
+        return ""
+    return f"; beyond {workload.width}x{workload.height} only single norms and convolutions were tried{AT}"
 
 
 def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:

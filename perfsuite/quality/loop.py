@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.schedules import schedule
 from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 from perfsuite.quality.taps import replaced
 
@@ -69,7 +70,9 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
                     if "time_ids" not in conditions
                     else _exact(conditions["time_ids"], trace["time_ids"])
                 )
-                found[Place("loop", "sigmas", prompt, step)] = _exact(pipe.scheduler.sigmas, trace["sigmas"])
+                found[Place("loop", "sigmas", prompt, step)] = _exact(
+                    schedule(pipe.scheduler), trace["sigmas"]
+                )
             found[Place("loop", "timesteps", prompt, step)] = _exact(
                 torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
             )

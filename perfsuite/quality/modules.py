@@ -269,9 +269,11 @@ def _fed(tensor: Any, dtype: Any, context: Context) -> Any:
         dtype = dtype_of(context.variant) if tensor.dim() > 1 else tensor.dtype
     if not tensor.is_floating_point() or not dtype.is_floating_point:
         return tensor
-    # Masks hold the least float32; in a narrower type that would be -inf.
     limits = torch.finfo(dtype)
-    return tensor.clamp(limits.min, limits.max).to(dtype)
+    if limits.bits <= torch.finfo(tensor.dtype).bits:
+        # Masks hold the least float32; in a narrower type that would be -inf.
+        tensor = tensor.clamp(limits.min, limits.max)
+    return tensor.to(dtype)
 
 
 def read_record(folder: Path, record: ModuleRecord) -> tuple[Any, list[Any]]:
@@ -296,10 +298,17 @@ def read_record(folder: Path, record: ModuleRecord) -> tuple[Any, list[Any]]:
     return (packed, values), outputs
 
 
+def _called(module: Any, inputs: dict[str, Any]) -> Any:
+    return module(*inputs["args"], **inputs["kwargs"])
+
+
 def measure_modules(
-    pipe: Any, context: Context, traces: Sequence[Trace], folder: Path, records: Sequence[ModuleRecord]
-) -> Errors:
+    pipe: Any, context: Context, traces: Sequence[Trace], folder: Path, records: Sequence[ModuleRecord],
+    call: Callable[[Any, dict[str, Any]], Any] = _called,
+) -> Errors:  # fmt: skip
     """Relative L2 error of every module on float32's inputs, in the order in which they complete.
+
+    `call` gives what a module gives for ``args`` and ``kwargs``.
 
     The pipeline's not yet compiled form is looked at. Modules that the variant does not run (a
     projection that was fused) are left out: what holds them is judged.
@@ -314,8 +323,8 @@ def measure_modules(
                 continue
             model = getattr(pipe, component)
             modules = dict(model.named_modules())
-            call = next(c for c in recorded_calls(traces) if c.component == component)
-            own = _own_arguments(model, partial(_run, pipe, context, traces, call))
+            first = next(c for c in recorded_calls(traces) if c.component == component)
+            own = _own_arguments(model, partial(_run, pipe, context, traces, first))
             for record in of_component:
                 if record.place.part not in own:
                     continue
@@ -323,7 +332,7 @@ def measure_modules(
                 inputs = _merged(_unpack(packed, values), own[record.place.part], context)
                 if _holds_shape(inputs):
                     continue  # it takes a tensor that float32 had not: what holds it is judged
-                output = modules[record.place.part](*inputs["args"], **inputs["kwargs"])
+                output = call(modules[record.place.part], inputs)
                 # An implementation may return more beside its output, such as attention weights.
                 given = list(tensors_in(output))[: len(wanted)]
                 found[record.place] = relative_l2(given, wanted)

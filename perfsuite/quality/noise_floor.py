@@ -10,7 +10,7 @@ from perfsuite.device import fingerprint, versions
 from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
 from perfsuite.quality.metrics import broken, ssim
 from perfsuite.quality.reference import record_reference
-from perfsuite.quality.thresholds import MARGIN, threshold_of
+from perfsuite.quality.thresholds import LEAST_SSIM, MARGIN, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def measure_noise(
                         values[prompt].append(ssim(picture, reference))
             finally:
                 release(prepared.pipe)
-        found[variant.name] = {
-            prompt: PromptThreshold(floor := min(seen), len(seen), threshold_of(floor))
-            for prompt, seen in values.items()
-        }
+        found[variant.name] = {prompt: _threshold(variant, prompt, seen) for prompt, seen in values.items()}
     return Thresholds(
         workload=workload.name,
         protocol=workload.protocol,
@@ -82,6 +79,17 @@ def measure_noise(
         versions=versions(),
         variants=found,
     )
+
+
+def _threshold(variant: Variant, prompt: str, seen: Sequence[float]) -> PromptThreshold:
+    """Raises `NoiseError` for a noise in which nothing could be told from noise."""
+    floor = min(seen)
+    if 1.0 - MARGIN * (1.0 - floor) < LEAST_SSIM:
+        raise NoiseError(
+            f"{variant.name}, {prompt!r}: an honest picture has SSIM {floor:.3f}, so its threshold would be "
+            f"below {LEAST_SSIM}; is a kernel wrong? Nothing is stored"
+        )
+    return PromptThreshold(floor, len(seen), threshold_of(floor))
 
 
 def _machines(device: Device, variant: Variant) -> list[Device]:

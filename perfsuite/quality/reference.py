@@ -15,6 +15,7 @@ from perfsuite import pipelines
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
 from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import Trace, check_prompts, record
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -22,6 +23,7 @@ from perfsuite.quality.metrics import broken, ssim
 from perfsuite.quality.modules import ModuleRecord, measure_modules, record_modules
 from perfsuite.quality.reference_files import (
     ASIDE,
+    IN_CHANNELS_LAST,
     Yardstick,
     content_key,
     prune,
@@ -30,6 +32,8 @@ from perfsuite.quality.reference_files import (
     write_yardstick,
 )
 from perfsuite.quality.relative_errors import Errors, QualityError
+from perfsuite.quality.several import measure_batch, measure_several
+from perfsuite.quality.witness import imitating, in_float64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,6 +196,8 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
         try:
             pictures, _, free = run_freely(prepared.pipe, prepared.context, reference.traces)
             errors = {**look_deep(prepared.pipe, prepared.context, reference), "free": free}
+            if "sdpa" in variant:  # in the other layout other kernels run, as honest ones
+                errors |= _look_in_channels_last(prepared.pipe, prepared.context, reference)
         finally:
             # Nothing of it is compiled; a pipeline that is being judged may be, and stays as it is.
             release(prepared.pipe, forget=False)
@@ -203,17 +209,65 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
                 held[place] = max(error, held.get(place, 0.0))
         for i, (picture, wanted) in enumerate(zip(pictures, reference.pictures, strict=True)):
             similarity[i] = min(similarity[i], -1.0 if broken(picture) else ssim(picture, wanted))
-    return Yardstick(largest, tuple(similarity))
+    return Yardstick(largest, tuple(similarity), *_measure_witness(reference, precision))
+
+
+WITNESSED = 2
+"""Prompts that a precision is imitated for."""
+
+
+def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Errors], float | None]:
+    """What a second opinion says of a precision's errors, by look, and the least SSIM of its pictures.
+
+    Float32 is held to float64, module by module; it has no pictures.
+    """
+    assert reference.device is not None
+    prepared = prepare(
+        reference.workload, variants.REFERENCE, reference.device, reference.weights, forced=True
+    )
+    pipe, context, traces, folder = prepared.pipe, prepared.context, reference.traces, reference.folder
+    try:
+        if precision == variants.REFERENCE.precision:
+            found = {}
+            if folder is not None:
+                found["modules"] = measure_modules(
+                    pipe, context, traces, folder, reference.modules, in_float64
+                )
+            return found, None
+        with imitating(pipe, precision):
+            pictures, _, free = run_freely(pipe, context, traces[:WITNESSED])
+            found = {"components": measure_components(pipe, context, traces[:WITNESSED]), "free": free}
+            if folder is not None:
+                found["modules"] = measure_modules(pipe, context, traces, folder, reference.modules)
+        pairs = zip(pictures, reference.pictures[:WITNESSED], strict=True)
+        return found, min(-1.0 if broken(drawn) else ssim(drawn, wanted) for drawn, wanted in pairs)
+    finally:
+        release(pipe, forget=False)
+        del prepared, pipe
+        pipelines.free()
 
 
 def look_deep(pipe: Any, context: Context, reference: Reference) -> dict[str, Errors]:
     """Errors of components, modules and forced loop of an eager or compiled pipeline."""
     traces = reference.traces
-    found = {"components": measure_components(pipe, context, traces)}
+    found = {
+        "components": {**measure_components(pipe, context, traces), **measure_batch(pipe, context, traces)}
+    }
     if reference.folder is not None:
         found["modules"] = measure_modules(pipe, context, traces, reference.folder, reference.modules)
-    found["loop"] = measure_loop(pipe, context, traces)
+    found["loop"] = {**measure_loop(pipe, context, traces), **measure_several(pipe, context, traces)}
     return found
+
+
+def _look_in_channels_last(pipe: Any, context: Context, reference: Reference) -> dict[str, Errors]:
+    """As `look_deep`, of what kernels compute, with pictures in the other layout. The pipeline keeps it."""
+    apply_channels_last(pipe, context)
+    found = {"components": measure_components(pipe, context, reference.traces)}
+    if reference.folder is not None:
+        found["modules"] = measure_modules(
+            pipe, context, reference.traces, reference.folder, reference.modules
+        )
+    return {look + IN_CHANNELS_LAST: errors for look, errors in found.items()}
 
 
 def precisions_of(chosen: Sequence[Variant], device: Device) -> list[str]:

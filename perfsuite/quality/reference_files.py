@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Device, Workload
 
-FORMAT = 3
+FORMAT = 4
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
 """Variables with these beginnings may change float32 results."""
 OWN_SOURCES = (
@@ -31,6 +31,10 @@ OWN_SOURCES = (
     "pipelines/dtypes.py", "pipelines/models/sources.py", "pipelines/models/initial.py",
 )  # fmt: skip
 """Files and folders of this package that compute what a reference holds."""
+
+
+IN_CHANNELS_LAST = " in channels_last"
+"""Ends the names of looks at the same honest code with its pictures in the other layout."""
 
 
 class WrongReferenceError(QualityError):
@@ -42,9 +46,14 @@ class Yardstick:
     """What honest eager pipelines of one precision deviate from float32, look by look."""
 
     errors: dict[str, Errors]
-    """By look: ``components``, ``modules``, ``loop``, ``free`` (the real run's latents)."""
+    """By look: ``components``, ``modules``, ``loop``, ``free`` (the real run's latents); the first two also
+    with `IN_CHANNELS_LAST` at their end."""
     ssim: tuple[float, ...]
     """SSIM of each prompt's picture."""
+    witness: dict[str, Errors] = field(default_factory=dict)
+    """The same errors of an imitation by other kernels, see `perfsuite.quality.witness`; of some prompts."""
+    witness_ssim: float | None = None
+    """Least SSIM of the imitation's pictures; None where none was made."""
 
 
 class Stored(NamedTuple):
@@ -118,10 +127,10 @@ def save(
 
 def write_yardstick(modules: Path, precision: str, yardstick: Yardstick) -> None:
     document = {
-        "errors": {
-            look: [[p.key, e] for p, e in errors.items()] for look, errors in yardstick.errors.items()
-        },
+        "errors": _listed(yardstick.errors),
         "ssim": yardstick.ssim,
+        "witness": _listed(yardstick.witness),
+        "witness_ssim": yardstick.witness_ssim,
     }
     path = modules.parent / f"yardstick-{precision}.json"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
@@ -179,11 +188,19 @@ def read(folder: Path, workload: Workload) -> Stored:
 
 def _read_yardstick(path: Path) -> Yardstick:
     document = json.loads(path.read_text())
-    errors = {
-        look: {Place.from_key(key): float(error) for key, error in entries}
-        for look, entries in document["errors"].items()
-    }
-    return Yardstick(errors, tuple(document["ssim"]))
+    errors, witness = (
+        {
+            look: {Place.from_key(key): float(error) for key, error in entries}
+            for look, entries in document[side].items()
+        }
+        for side in ("errors", "witness")
+    )
+    return Yardstick(errors, tuple(document["ssim"]), witness, document["witness_ssim"])
+
+
+def _listed(errors: dict[str, Errors]) -> dict[str, list[list[Any]]]:
+    """Places as text, which JSON can hold."""
+    return {look: [[p.key, e] for p, e in of_look.items()] for look, of_look in errors.items()}
 
 
 ASIDE = ".perfsuite-reference-"

@@ -15,10 +15,13 @@ MARGIN = 3.0
 LEAST_DISTANCE = 2e-4
 """A floor of exactly 1 still leaves room for another machine's rounding."""
 
+LEAST_SSIM = 0.5
+"""Below it two pictures are of different things: no threshold goes there, wherever honest runs went."""
+
 
 def threshold_of(floor: float, margin: float = MARGIN) -> float:
-    """The threshold that belongs to a noise floor, both SSIM."""
-    return 1.0 - max(margin * (1.0 - floor), LEAST_DISTANCE)
+    """The threshold that belongs to a noise floor, both SSIM; never below `LEAST_SSIM`."""
+    return max(1.0 - max(margin * (1.0 - floor), LEAST_DISTANCE), LEAST_SSIM)
 
 
 def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
@@ -34,7 +37,7 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         return dict.fromkeys(sorted(prompts), threshold_of(1.0))
     if variant.name in stored.variants:
         of_variant = stored.variants[variant.name]
-        return {prompt: entry.threshold for prompt, entry in of_variant.items()}
+        return {prompt: max(entry.threshold, LEAST_SSIM) for prompt, entry in of_variant.items()}
     precision = variant.optimizations[0].name
     relatives = [
         of_variant
@@ -45,5 +48,5 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
     least: dict[str, float] = {}
     for relative in relatives:
         for prompt, entry in relative.items():
-            least[prompt] = min(entry.threshold, least.get(prompt, 1.0))
+            least[prompt] = min(max(entry.threshold, LEAST_SSIM), least.get(prompt, 1.0))
     return least

@@ -194,7 +194,7 @@ class Bench:
         self, prepared: Prepared, reference: Reference, name: str, *, fault: bool, with_peers: bool
     ) -> Trial:
         variant = prepared.context.variant
-        found = inspect(prepared.pipe, reference, variant, None, self.device, reference.workload)
+        found = inspect(prepared.pipe, reference, variant, None, self.device, reference.workload, large=False)
         peers: dict[str, bool] = {}
         if with_peers:
             precision = variant.optimizations[0].name

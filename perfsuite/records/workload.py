@@ -25,6 +25,9 @@ class Workload:
     """Of the CPU generator that draws the first latents; prompt i uses seed + i."""
     batch: int = 1
     """Pictures of one prompt that a call draws, each from latents of its own."""
+    variations: tuple[str, ...] = ()
+    """Other calls that a built pipeline is to serve without compiling anew, each as in a workload's name
+    after the ``@``: ``640x640``, ``b2``, ``g0`` (guidance)."""
 
     @property
     def protocol(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.optimizations.evidence import eager, some
+from perfsuite.pipelines.optimizations.layout import lays_out
 from perfsuite.pipelines.optimizations.precision import COMPONENTS, is_upcast
 from perfsuite.records import StructureCheck
 from perfsuite.structure.stacks import caller
@@ -176,7 +177,7 @@ class _Layouts:
 
 def why_no_layout(variant: Variant) -> str | None:
     """Why a variant has no layout to keep, None if it has."""
-    if {"channels-last", "compile", "compile-regional"} & {o.name for o in variant.optimizations}:
+    if lays_out(variant):
         return None
     return f"{variant.name} does not use channels_last"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import workloads
 from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.records import StructureCheck
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.watching.graphs import Graphs
+    from perfsuite.records import Workload
 
 LIBRARY_CALLS = re.compile(
     r"""
@@ -90,26 +94,45 @@ def _said(parts: dict[str, int]) -> str:
 
 
 def check_recompilations(prepared: Prepared) -> StructureCheck:
-    """After the first call nothing is compiled: for another prompt, seed, or number of steps."""
+    """After the first call nothing is compiled: for another prompt, seed, or number of steps, and for what
+    the workload declares as `perfsuite.records.Workload.variations`. What was not tried is said.
+    """
     first = _first_call(prepared)
     unknown = _unknown("recompilations", first, "compilations")
     if unknown is not None:
         return unknown
     context, pipe = prepared.context, prepared.pipe
     other = replace(context.workload, seed=context.workload.seed + 1000)
-    calls: dict[str, Callable[[], object]] = {
+    calls_of: dict[str, Callable[[], object]] = {
         "the same call": lambda: context.generate(pipe, steps=2),
         "another prompt": lambda: context.generate(pipe, prompt=len(context.workload.prompts) - 1, steps=2),
         "another seed": lambda: replace(context, workload=other).generate(pipe, steps=2),
         "another number of steps": lambda: context.generate(pipe, steps=3),
     }
+    for variation in context.workload.variations:
+        changed = replace(context, workload=workloads.varied(context.workload, variation))
+        calls_of[f"variation {variation}"] = partial(changed.generate, pipe, steps=2)
     problems: list[str] = []
-    for what, call in calls.items():
+    for what, call in calls_of.items():
         with recording() as record:
             call()
         problems += [f"{what} compiled {line}" for line in record.found.compilations or ()]
-    fact = f"{len(problems)} compilations in: {', '.join(calls)}"
-    return StructureCheck("recompilations", (fact,), tuple(problems))
+    facts = [f"{len(problems)} compilations in: {', '.join(calls_of)}"]
+    untried = _untried(context.workload)
+    if context.variant.compiled and untried:
+        facts.append(f"not tried, and may compile anew: {', '.join(untried)}; see the workload's variations")
+    return StructureCheck("recompilations", tuple(facts), tuple(problems))
+
+
+def _untried(workload: Workload) -> list[str]:
+    """What a user may change in a call, and no variation of the workload does."""
+    tried = [workloads.varied(workload, variation) for variation in workload.variations]
+    kinds: dict[str, Callable[[Workload], object]] = {
+        "another size": lambda w: (w.width, w.height),
+        "another batch": lambda w: w.batch,
+        "guidance on or off": lambda w: w.guidance > 1,
+    }
+    return [kind for kind, of in kinds.items() if all(of(w) == of(workload) for w in tried)]
 
 
 def check_cudagraphs(prepared: Prepared) -> StructureCheck:
@@ -202,12 +225,13 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
     parts = compiled_parts(prepared.pipe)
     if context.variant.compiled:
         context.first_call(prepared.pipe)
-    wanted = parts.get("unet", 0) * steps + parts.get("vae", 0)
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
+    called = calls(prepared.pipe.scheduler)
+    wanted = parts.get("unet", 0) * called + parts.get("vae", 0)
     if not found and not _marks_regions():
         reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"
         return StructureCheck("compiled-runs", (), skipped=reason)
-    fact = f"{sum(found.values())} compiled regions ran in {steps} steps and one decoding"
+    fact = f"{sum(found.values())} compiled regions ran in {called} calls of the UNet and one decoding"
     if sum(found.values()) == wanted:
         return StructureCheck("compiled-runs", (fact,))
     said = ", ".join(f"{count} of {name}" for name, count in sorted(found.items())) or "none"

@@ -74,7 +74,7 @@ class _Loop:
         """A line a place: what, where, in which steps."""
         lines = []
         for operation, where in dict.fromkeys((o, w) for o, w, _ in self.found):
-            steps = [self.found[operation, where, step] for step in range(STEPS)]
+            steps = [self.found[operation, where, step] for step in range(max(self.step, 1))]
             lines.append(f"{operation} {_how_often(steps)}: {where}")
         return tuple(lines)
 
@@ -154,5 +154,5 @@ def check_syncs(prepared: Prepared) -> StructureCheck:
     with loop.inside(pipe), _debugging(loop) if cuda else _pretending(pipe, loop):
         context.generate(pipe, steps=STEPS)
     how = "cuda.set_sync_debug_mode" if cuda else "a pretended device, eager models"
-    steps = f"{STEPS} steps with {how}"
+    steps = f"{loop.step} steps with {how}"
     return StructureCheck("syncs", (f"{sum(loop.found.values())} in {steps}",), loop.problems())

@@ -4,6 +4,8 @@ Compiled by Dynamo alone (``backend="eager"``) where the gate reads what Dynamo 
 small module, where it reads generated code.
 """
 
+from dataclasses import replace
+
 import pytest
 from gates import finds, passes
 
@@ -128,7 +130,9 @@ def test_compiled_code_that_does_not_run(traced, way):
     if way == "stance":
         with torch.compiler.set_stance("force_eager"):
             said = finds("compiled-runs", prepared)
-        assert f"0 compiled regions ran in 2 steps and one decoding, wanted {2 * len(found)}" in said
+        assert (
+            f"0 compiled regions ran in 2 calls of the UNet and one decoding, wanted {2 * len(found)}" in said
+        )
         return
     block = next(iter(found.values()))
     block._compiled_call_impl = block._call_impl
@@ -190,6 +194,24 @@ def test_a_backend_that_generates_nothing(traced):
     counts = count(prepared)
     assert counts.kernels is None
     assert "handed out no code" in counts.absent["kernels"]
+
+
+def test_what_was_not_tried_is_said(traced):
+    """Another size, batch or guidance may compile anew, which the small calls of the gate cannot tell."""
+    prepared, _ = traced
+    said = passes("recompilations", prepared)
+    assert "not tried, and may compile anew: another size, another batch, guidance on or off" in said
+
+
+def test_a_variation_that_compiles_anew(traced):
+    """A workload declares what its pipeline is to serve; that is tried, and the rest is said."""
+    prepared, _ = traced
+    prepared.context.workload = replace(prepared.context.workload, variations=("b2", "g0"))
+    said = finds("recompilations", prepared)
+    assert "variation b2 compiled" in said
+    facts = "\n".join(GATES["recompilations"](prepared).facts)
+    assert "variation b2, variation g0" in facts
+    assert "not tried, and may compile anew: another size;" in facts
 
 
 # -- what a torch version does not count -----------------------------------------------------------

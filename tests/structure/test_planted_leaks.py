@@ -54,9 +54,32 @@ def _benchmark(torch):
     torch.backends.cudnn.benchmark = True
 
 
+def _no_onednn(torch):
+    torch.backends.mkldnn.enabled = False
+
+
+def _no_cudnn(torch):
+    torch.backends.cudnn.enabled = False
+
+
+def _denormals(torch):
+    torch.set_flush_denormal(True)
+
+
+def _sums(torch):
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
 @pytest.mark.parametrize(
     ("leak", "name"),
     [
+        (_no_onednn, "torch.mkldnn.enabled: True before, False now"),
+        (_no_cudnn, "torch.cudnn.enabled: True before, False now"),
+        (_denormals, "torch.flush_denormal: False before, True now"),
+        (
+            _sums,
+            "torch.cublas_allow_bf16_reduced_precision_reduction: (True, True) before, (False, True) now",
+        ),
         (_default_dtype, "torch.default_dtype: torch.float32 before, torch.bfloat16 now"),
         (_tf32, "torch.float32_matmul_precision: 'highest' before, 'high' now"),
         (_threads, "torch.num_threads"),

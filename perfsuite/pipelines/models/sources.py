@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.memory import free_bytes
-from perfsuite.pipelines.models import checks, functions, sdxl
+from perfsuite.pipelines.models import checks, functions, identity, sdxl
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.models.origins import source_of
+from perfsuite.pipelines.schedules import least_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,7 @@ def _from_function(model: str, source: Source, weights: str) -> Weights:
         raise WeightsError(
             f"{asked}: its identity {source.identity} is not there; name the files that it reads"
         )
-    return Weights("function", "auto", _identity(str(source.identity), "*"))
+    return Weights("function", "auto", identity.of_files(str(source.identity)))
 
 
 def _from_hub(model: str, source: Source, weights: str) -> Weights:
@@ -214,28 +215,6 @@ def digest(workload: Workload, weights: str = "auto") -> str:
     return found.hexdigest()
 
 
-SAMPLES, SAMPLE_BYTES = 64, 1 << 16
-
-
-@cache
-def _identity(place: str, pattern: str = "*.safetensors") -> str:
-    """Hash of the tensors' files: names, sizes, and evenly spaced samples of their content.
-
-    Unlike `digest` it stays the same where files are copied or moved.
-    """
-    root = Path(place)
-    found = hashlib.sha256()
-    files = [root] if root.is_file() else sorted(path for path in root.rglob(pattern) if path.is_file())
-    for path in files:
-        size = path.stat().st_size
-        found.update(f"{path.name if path == root else path.relative_to(root)} {size}\n".encode())
-        with path.open("rb") as file:
-            for i in range(SAMPLES):
-                file.seek(max(0, size - SAMPLE_BYTES) * i // (SAMPLES - 1))
-                found.update(file.read(SAMPLE_BYTES))
-    return found.hexdigest()[:12]
-
-
 def protocol(workload: Workload, weights: str = "auto") -> str:
     """What must be equal for two latencies to be comparable, weights included, as one line."""
     taken = resolve(workload.model, weights)
@@ -244,8 +223,16 @@ def protocol(workload: Workload, weights: str = "auto") -> str:
         "function": f" weights function {taken.place}",
     }.get(taken.kind)  # fmt: skip
     if said is None:
-        said = f" weights {taken.kind} {_identity(taken.place)}"
+        said = f" weights {taken.kind} {_identity(taken)}"
     return workload.protocol + said
+
+
+def _identity(taken: Weights) -> str:
+    """Of a single file with the tokenizers beside it, which it is read with."""
+    place = Path(taken.place)
+    beside = [place.parent / name for name in TOKENIZERS] if taken.kind == "file" else []
+    files = [str(place), *(str(folder) for folder in beside if (folder / "vocab.json").is_file())]
+    return "+".join(identity.of_files(file) for file in files)
 
 
 def reference_folder(workload: Workload, weights: str = "auto") -> str:
@@ -289,8 +276,15 @@ def load(workload: Workload, device: Device, dtype: Any, weights: str = "auto") 
     """A `StableDiffusionXLPipeline` of the workload's model in `dtype` on the device.
 
     Raises `WeightsError` naming the place that was tried and the remedy; too little memory, another
-    model and pickled weights are refused before anything is loaded.
+    model and pickled weights are refused before anything is loaded. Raises `ScheduleError` for a scheduler
+    that cannot be used.
     """
+    pipe = _pipeline(workload, device, dtype, weights)
+    least_steps(pipe.scheduler)  # asked here, so that no call that is counted or timed has to
+    return pipe
+
+
+def _pipeline(workload: Workload, device: Device, dtype: Any, weights: str) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
     source, taken = source_of(workload.model), resolve(workload.model, weights)

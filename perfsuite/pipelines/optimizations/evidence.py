@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.schedules import calls
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -139,8 +141,14 @@ def observe(pipe: Any, context: Context) -> Observation:
         attention_calls=sum(name in attentions for name in ran),
         modules_run=frozenset(ran),
         dtypes=frozenset(dtypes),
-        sdpa_of=dict(sdpa_of),
+        sdpa_of={root: _of_one_call(root, count, pipe.scheduler) for root, count in sdpa_of.items()},
     )
+
+
+def _of_one_call(root: str, count: int, scheduler: Any) -> int:
+    """Some schedulers call the UNet more than once in one step; where calls differ, all of them."""
+    each, left = divmod(count, calls(scheduler) if root == "unet" else 1)
+    return count if left else each
 
 
 def some(names: list[str], limit: int = 3) -> str:

@@ -8,7 +8,12 @@ from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, 
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
-    from perfsuite.pipelines.technique import Context
+    from perfsuite.pipelines.technique import Context, Variant
+
+
+def lays_out(variant: Variant) -> bool:
+    """Whether a variant's pictures pass in channels_last: what is compiled does, too."""
+    return any(name in variant for name in ("channels-last", "compile", "compile-regional"))
 
 
 def apply_channels_last(pipe: Any, context: Context) -> None:

@@ -79,3 +79,18 @@ def _time_ids_swapped(pipe: Any, context: Context) -> None:
         return original(crop, size, *args, **kwargs)
 
     override(pipe, "_get_add_time_ids", change)
+
+
+@fault(
+    "pooled-tiled", "loop", "of several prompts with several pictures each the pooled embeddings alternate"
+)
+def _pooled_tiled(pipe: Any, context: Context) -> None:
+    """diffusers#9215."""
+
+    def change(original: Any, *args: Any, **kwargs: Any) -> Any:
+        embeds, without, *pooled = original(*args, **kwargs)
+        each = kwargs["num_images_per_prompt"]
+        tiled = [t.unflatten(0, (-1, each)).transpose(0, 1).flatten(0, 1) for t in pooled]
+        return (embeds, without, *tiled)
+
+    override(pipe, "encode_prompt", change)

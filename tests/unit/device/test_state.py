@@ -104,6 +104,23 @@ def _attention_backend() -> None:
     _AttentionBackendRegistry._active_backend = AttentionBackendName._NATIVE_MATH
 
 
+def _cublas(name: str, value: Any) -> Callable[[], None]:
+    """Set what torch answers for by a name that it does not list."""
+
+    def change() -> None:
+        import torch
+
+        setattr(torch.backends.cuda.matmul, name, value)
+
+    return change
+
+
+def _einsum() -> None:
+    import torch.backends.opt_einsum
+
+    vars(torch.backends.opt_einsum)["m"].strategy = "greedy"
+
+
 CHANGES: dict[str, tuple[Callable[[], None], set[str]]] = {
     "inductor flag": (_inductor, {"inductor.epilogue_fusion"}),
     "nested inductor flag": (_inductor_nested, {"inductor.triton.cudagraphs"}),
@@ -141,6 +158,26 @@ CHANGES: dict[str, tuple[Callable[[], None], set[str]]] = {
         for kind in ("flash", "mem_efficient", "math", "cudnn")
     },
     "attention backend": (_attention_backend, {"diffusers.attention_backend"}),
+    "no oneDNN": (_backend("mkldnn.enabled", False), {"torch.mkldnn.enabled"}),
+    "no cuDNN": (_backend("cudnn.enabled", False), {"torch.cudnn.enabled"}),
+    "denormals": (_torch("set_flush_denormal", True), {"torch.flush_denormal"}),
+    "sums in bfloat16": (
+        _cublas("allow_bf16_reduced_precision_reduction", False),
+        {"torch.cublas_allow_bf16_reduced_precision_reduction"},
+    ),
+    "sums in float16": (
+        _cublas("allow_fp16_accumulation", True), {"torch.cublas_allow_fp16_accumulation"}
+    ),
+    "fast path": (_torch("backends.mha.set_fastpath_enabled", False), {"torch.mha._is_fastpath_enabled"}),
+    "einsum": (_einsum, {"torch.opt_einsum.strategy"}),
+    "reduced attention": (
+        _torch("backends.cuda.allow_fp16_bf16_reduction_math_sdp", True),
+        {"torch.math_sdp_allow_fp16_bf16_reduction"},
+    ),
+    "autocast": (_torch("set_autocast_enabled", "cpu", True), {"torch.autocast.cpu"}),
+    "anomalies": (_torch("set_anomaly_enabled", True), {"torch.anomaly_detection"}),
+    "default device": (_torch("set_default_device", "meta"), {"torch.default_device"}),
+    "compiler stance": (_torch("compiler.set_stance", "force_eager"), {"torch.compiler_stance"}),
 }  # fmt: skip
 
 

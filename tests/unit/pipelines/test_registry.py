@@ -290,7 +290,7 @@ def test_the_identity_of_a_function_is_in_the_protocol(registry, tmp_path):
 
     before = models.protocol(replace(OURS, model="by-files"))
     models.resolve.cache_clear()
-    models.sources._identity.cache_clear()
+    models.identity.of_files.cache_clear()
     (tmp_path / "a.bin").write_bytes(b"two")
     assert models.protocol(replace(OURS, model="by-files")) != before
 

@@ -11,8 +11,10 @@ from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.pipelines.technique import Optimization, Variant
 from perfsuite.quality.budgets import COMPILED_FACTOR, FACTORS, FLOORS, KIND_LEAST, budget, judge
 from perfsuite.quality.components import COMPILED, GUIDED
+from perfsuite.quality.large import AT
 from perfsuite.quality.loop import EXACT, FREE
 from perfsuite.quality.relative_errors import Errors, Place
+from perfsuite.quality.several import BATCH, SEVERAL
 from perfsuite.records import Deviation, PictureStatus
 
 OK, DEGRADED, BROKEN = PictureStatus.OK, PictureStatus.DEGRADED, PictureStatus.BROKEN
@@ -315,3 +317,24 @@ def test_places_where_honest_code_gives_nan_are_left_out() -> None:
     alone = judge("components", {"components": {place: 5.0}}, honest, variant)
     assert alone.status is PictureStatus.NOT_JUDGED
     assert "honest code of this precision gives NaN" in alone.detail
+
+
+@pytest.mark.parametrize("precision", FLOORS)
+def test_a_large_size_has_a_bound_of_its_own(precision: str) -> None:
+    """From the rounding unit alone, whatever honest code does there."""
+    place = Place("vae", "decoder.conv_norm_out" + AT)
+    same, allowed = budget("modules", place, {place: 0.5}, variants.get(precision))
+    unit = {"fp32": 2.0**-12, "tf32": 2.0**-11, "bf16": 2.0**-8, "fp16": 2.0**-11}[precision]
+    assert same == 0.0
+    assert 0.25 * unit < allowed < unit
+
+
+def test_several_prompts_are_held_to_calls_of_one() -> None:
+    """What honest code does in the larger call is no measure: it may share the mistake."""
+    one, many = Place("loop", "pooled", 0, 0), Place("loop", SEVERAL + "pooled", 0, 0)
+    batch, unet = Place("unet", BATCH, 0, 0), Place("unet", "", 0, 0)
+    variant = variants.get("bf16")
+    yardstick = {one: 0.004, many: 0.9, unet: 0.01, batch: 0.9}
+    assert budget("loop", many, yardstick, variant) == budget("loop", one, yardstick, variant)
+    assert budget("components", batch, yardstick, variant) == budget("components", unet, yardstick, variant)
+    assert budget("loop", Place("loop", SEVERAL + "time_ids", 0, 0), yardstick, variant) == (0.0, 1e-9)

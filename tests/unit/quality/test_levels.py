@@ -76,6 +76,14 @@ def test_a_level_that_moved_is_named(tmp_path: Path, moved: dict[str, float], gr
     assert "perfsuite calibrate --golden" in found.detail
 
 
+def test_a_class_that_moved_a_little_is_named(tmp_path: Path) -> None:
+    """Of many calls together a growth by .4 is no luck; of a component it may be."""
+    write_levels(tmp_path, reference())
+    found = compare_levels(tmp_path, reference(unet=0.0056, norms=0.0028))
+    assert found.status is PictureStatus.DEGRADED
+    assert (found.beyond, found.worst.place if found.worst else "") == (1, "bf16 LayerNorm in unet")
+
+
 def test_nan_in_an_honest_pipeline_is_beyond_every_level(tmp_path: Path) -> None:
     """It is compared like any other error, and never stored."""
     write_levels(tmp_path, reference())

@@ -251,9 +251,20 @@ def test_yardstick_is_the_larger_of_the_twins(
     monkeypatch.setattr(
         under_test, "run_freely", lambda pipe, context, traces: (drawn[pipe.name], [], {LOOP: 0.5})
     )
+    witness = ({"components": {UNET: 0.2}}, 0.75)
+    monkeypatch.setattr(under_test, "_measure_witness", lambda reference, precision: witness)
+    monkeypatch.setattr(
+        under_test,
+        "_look_in_channels_last",
+        lambda pipe, context, reference: {"components in channels_last": {UNET: 0.9}},
+    )
     reference = Reference(WORKLOAD, (picture, traces[1].picture), tuple(traces), device=CPU)
     found = under_test._measure_yardstick(reference, "bf16")
-    assert found.errors == {"components": {UNET: 0.3, Place("vae"): 0.4}, "free": {LOOP: 0.5}}
+    assert (found.witness, found.witness_ssim) == witness
+    assert found.errors == {
+        "components": {UNET: 0.3, Place("vae"): 0.4}, "free": {LOOP: 0.5},
+        "components in channels_last": {UNET: 0.9},
+    }  # fmt: skip
     assert found.ssim[0] == pytest.approx(ssim(picture[::-1], picture))
     assert found.ssim[1] == -1.0
     assert built == released == ["bf16", "bf16-sdpa"]

@@ -3,16 +3,23 @@
 import pytest
 
 from perfsuite.pipelines import variants
-from perfsuite.quality.thresholds import for_variant, threshold_of
+from perfsuite.quality.thresholds import LEAST_SSIM, for_variant, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
 
 @pytest.mark.parametrize(
     ("floor", "margin", "threshold"),
-    [(0.99, 3.0, 0.97), (0.99, 2.0, 0.98), (0.5, 3.0, -0.5), (1.0, 3.0, 0.9998), (0.99995, 3.0, 0.9998)],
+    [
+        (0.99, 3.0, 0.97),
+        (0.99, 2.0, 0.98),
+        (0.5, 3.0, LEAST_SSIM),
+        (-0.9, 3.0, LEAST_SSIM),
+        (1.0, 3.0, 0.9998),
+        (0.99995, 3.0, 0.9998),
+    ],
 )
 def test_threshold_of_a_floor(floor: float, margin: float, threshold: float) -> None:
-    """A multiple of the distance from 1, but never so near to 1 that rounding fails."""
+    """A multiple of the distance from 1, never so near to 1 that rounding fails, nor beyond all likeness."""
     assert threshold_of(floor, margin) == pytest.approx(threshold, abs=1e-12)
 
 
@@ -22,9 +29,9 @@ def stored() -> Thresholds:
     values = {
         "bf16": {"p": 0.95, "q": 0.90},
         "bf16-sdpa": {"p": 0.94, "q": 0.91},
-        "bf16-sdpa-compile-qkv-int8": {"p": 0.5, "q": 0.6},
+        "bf16-sdpa-compile-qkv-int8": {"p": 0.75, "q": 0.8},
         "fp16": {"p": 0.99, "q": 0.98},
-        "bf16-sdpa-qkv": {"p": 0.1, "q": 0.1},
+        "bf16-sdpa-qkv": {"p": 0.7, "q": 0.7},
     }
     found = {
         name: {prompt: PromptThreshold(1.0, 3, least) for prompt, least in prompts.items()}
@@ -37,10 +44,10 @@ def stored() -> Thresholds:
     ("name", "wanted"),
     [
         ("bf16-sdpa", {"p": 0.94, "q": 0.91}),
-        ("bf16+sdpa+qkv", {"p": 0.1, "q": 0.1}),
-        ("bf16-sdpa-compile", {"p": 0.1, "q": 0.1}),
-        ("bf16+channels-last", {"p": 0.1, "q": 0.1}),
-        ("bf16+sdpa+int8", {"p": 0.1, "q": 0.1}),
+        ("bf16+sdpa+qkv", {"p": 0.7, "q": 0.7}),
+        ("bf16-sdpa-compile", {"p": 0.7, "q": 0.7}),
+        ("bf16+channels-last", {"p": 0.7, "q": 0.7}),
+        ("bf16+sdpa+int8", {"p": 0.7, "q": 0.7}),
         ("fp16-sdpa", {"p": 0.99, "q": 0.98}),
         ("fp16+int8", {"p": 0.99, "q": 0.98}),
         ("fp32", {"p": 0.9998, "q": 0.9998}),
@@ -49,3 +56,10 @@ def stored() -> Thresholds:
 def test_thresholds_of_a_variant(name: str, wanted: dict[str, float], stored: Thresholds) -> None:
     """Its own, else the least of those of its precision; int8 counts for int8 only; float32 is itself."""
     assert for_variant(stored, variants.get(name)) == wanted
+
+
+@pytest.mark.parametrize("name", ["bf16", "bf16+sdpa"])
+def test_a_stored_threshold_beyond_all_likeness_is_not_believed(name: str) -> None:
+    """Whoever stored it had a kernel that was wrong for everybody."""
+    found = Thresholds("w", "p", 3.0, "CPU", {}, {"bf16": {"p": PromptThreshold(0.35, 3, -0.94)}})
+    assert for_variant(found, variants.get(name)) == {"p": LEAST_SSIM}

@@ -1,12 +1,13 @@
 """Which weights are taken, that it is said, and what is refused before anything is loaded."""
 
 import json
+import shutil
 import struct
 
 import pytest
 
 from perfsuite.pipelines import models, workloads
-from perfsuite.pipelines.models import checks, sources
+from perfsuite.pipelines.models import checks, identity, shapes, sources
 from perfsuite.pipelines.models.checks import WeightsError
 
 SDXL = workloads.SDXL_BASE
@@ -35,6 +36,13 @@ def stub(path, shapes):
     raw = json.dumps(header).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(struct.pack("<Q", len(raw)) + raw)
+
+
+def single_file(path):
+    """A file of the original layout that counts as SDXL base."""
+    counts = models.SOURCES["sdxl-base"].parameters
+    stub(path, {f"{prefix}w": (counts[n],) for n, prefix in checks.SINGLE_FILE.items()})
+    return path
 
 
 def folder(root, variant="", **changed):
@@ -114,8 +122,50 @@ def test_a_folder_is_known_by_its_content(tmp_path):
     assert " weights folder " in models.protocol(SDXL, str(one))
     with (copy / "vae" / "model.safetensors").open("ab") as file:
         file.write(b"x")
-    sources._identity.cache_clear()
+    identity.of_files.cache_clear()
     assert models.protocol(SDXL, str(one)) != models.protocol(SDXL, str(copy))
+
+
+@pytest.mark.parametrize(
+    ("file", "entry", "value"),
+    [
+        ("model_index.json", "scheduler", ["diffusers", "DDIMScheduler"]),
+        ("scheduler/scheduler_config.json", "timestep_spacing", "trailing"),
+        ("unet/config.json", "attention_head_dim", [8, 8, 8]),
+        ("vae/config.json", "scaling_factor", 0.18215),
+        ("tokenizer_2/tokenizer_config.json", "pad_token", "another"),
+        ("text_encoder/config.json", "hidden_act", "another"),
+    ],
+)
+def test_a_folder_is_known_by_its_configuration_too(tmp_path, file, entry, value):
+    """Another scheduler or head count is another model, whose latencies are not comparable."""
+    one, other = (shutil.copytree(shapes.WEIGHTS, tmp_path / name) for name in ("one", "other"))
+    path = other / file
+    settings = json.loads(path.read_text())
+    assert settings[entry] != value
+    path.write_text(json.dumps({**settings, entry: value}))
+    assert models.protocol(workloads.SHAPES, str(one)) != models.protocol(workloads.SHAPES, str(other))
+
+
+def test_who_saved_a_folder_and_how_it_is_laid_out_is_no_part_of_it(tmp_path):
+    """Nor is what no loader reads."""
+    one, other = (shutil.copytree(shapes.WEIGHTS, tmp_path / name) for name in ("one", "other"))
+    path = other / "unet" / "config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "_diffusers_version": "0.1", "_name_or_path": "elsewhere"}))
+    (other / "README.md").write_text("A model.")
+    (other / ".cache").mkdir()
+    (other / ".cache" / "CACHEDIR.TAG").write_text("x")
+    assert models.protocol(workloads.SHAPES, str(one)) == models.protocol(workloads.SHAPES, str(other))
+
+
+def test_a_single_file_is_known_by_the_tokenizers_beside_it(tmp_path):
+    """They are read with it."""
+    bare, beside = (single_file(tmp_path / name / "model.safetensors") for name in ("bare", "beside"))
+    for name in ("tokenizer", "tokenizer_2"):
+        (beside.parent / name).mkdir()
+        (beside.parent / name / "vocab.json").write_text("{}")
+    assert models.protocol(SDXL, str(bare)) != models.protocol(SDXL, str(beside))
 
 
 def test_a_folder_of_another_size_is_refused(tmp_path):

@@ -1,0 +1,105 @@
+"""What schedulers differ in: how few steps they can take, what is their schedule, and the noise they add."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_LEAST = 16
+"""A scheduler that cannot take so many steps either cannot be used at all."""
+
+
+class ScheduleError(RuntimeError):
+    """A scheduler that cannot draw what is asked for; the message names it, and what it can."""
+
+
+def least_steps(scheduler: Any) -> int:
+    """The fewest denoising steps that a scheduler can take: one, but for some that need a history.
+
+    Raises `ScheduleError` for one that can take none.
+    """
+    kept: int | None = getattr(scheduler, "_perfsuite_least_steps", None)
+    if kept is None:
+        kept = next((steps for steps in range(1, MOST_LEAST) if _refusal(scheduler, steps) is None), None)
+        if kept is None:
+            raise ScheduleError(
+                f"{type(scheduler).__name__}: it refuses 1 to {MOST_LEAST - 1} steps, the last with: "
+                f"{_refusal(scheduler, MOST_LEAST - 1)}; take another scheduler"
+            )
+        scheduler._perfsuite_least_steps = kept
+    return kept
+
+
+def _refusal(scheduler: Any, steps: int) -> str | None:
+    """Why a copy of the scheduler cannot take so many steps with a few numbers; None if it can."""
+    import torch
+
+    tried = copy.deepcopy(scheduler)
+    generator = torch.Generator("cpu").manual_seed(0)
+    latents = torch.ones(1, 4, 8, 8)
+    try:
+        tried.set_timesteps(steps, device="cpu")
+        with drawing_noise(tried, generator):
+            for timestep in tried.timesteps:
+                given = tried.scale_model_input(latents, timestep)
+                latents = tried.step(0.1 * given, timestep, latents, return_dict=False)[0]
+    except (ValueError, IndexError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def check_steps(scheduler: Any, steps: int, asked: str) -> None:
+    """Raise `ScheduleError` where `asked` wants fewer steps than the scheduler can take."""
+    least = least_steps(scheduler)
+    if steps < least:
+        raise ScheduleError(
+            f"{asked}: {type(scheduler).__name__} needs at least {least} steps, found {steps}; "
+            "give more steps or take another scheduler"
+        )
+
+
+def calls(scheduler: Any) -> int:
+    """How often the last generation called the UNet: some schedulers do it more than once a step."""
+    return len(scheduler.timesteps)
+
+
+def schedule(scheduler: Any) -> Any:
+    """The noise levels of the last generation's steps, whatever the scheduler calls them."""
+    import torch
+
+    if hasattr(scheduler, "sigmas"):
+        return torch.as_tensor(scheduler.sigmas)
+    if hasattr(scheduler, "alphas_cumprod"):
+        places = scheduler.timesteps.to("cpu").long()
+        return scheduler.alphas_cumprod.to("cpu")[places]
+    return scheduler.timesteps
+
+
+@contextlib.contextmanager
+def drawing_noise(scheduler: Any, generator: Any) -> Iterator[None]:
+    """For a moment the noise that the scheduler adds in its steps is drawn in float32 from this generator.
+
+    So it is the same in every call and, up to rounding, in every precision; most schedulers add none.
+    """
+    module = sys.modules[type(scheduler).__module__]
+    own = getattr(module, "randn_tensor", None)
+    if own is None:
+        yield
+        return
+
+    def drawn(shape: Any, *args: Any, device: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
+        import torch
+
+        noise = torch.randn(tuple(shape), generator=generator, device=device, dtype=torch.float32)
+        return noise.to(dtype)
+
+    module.randn_tensor = drawn  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module.randn_tensor = own  # type: ignore[attr-defined]

@@ -1,0 +1,135 @@
+"""A second opinion on honest code: the same pipeline computed by other kernels.
+
+What is honest is measured with the kernels that are on trial. A kernel that is wrong for everybody is wrong
+there too, and takes the budgets along. The witness shares none with it: a half precision is imitated by
+float32 arithmetic on weights and values that are rounded at the borders of modules, and modules of float32
+itself are held to float64.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.quality.generation import COMPONENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEPT_BITS = {"tf32": 10}
+"""Explicit bits of the mantissa of formats that torch has no dtype for."""
+
+
+def rounder(precision: str) -> Callable[[Any], Any]:
+    """A function that rounds a float32 tensor to what the precision can hold, in float32."""
+    import torch
+
+    if precision in KEPT_BITS:
+        step = 1 << (23 - KEPT_BITS[precision])
+
+        def cut(values: Any) -> Any:
+            bits = values.contiguous().view(torch.int32)
+            return ((bits + step // 2) & -step).view(torch.float32)
+
+        return cut
+    dtype = getattr(torch, NAMES[precision])
+    least, narrow = torch.finfo(torch.float32).min, torch.finfo(dtype).min
+
+    def rounded(values: Any) -> Any:
+        # Masks hold the least float32, which no narrower type can.
+        return values.to(dtype).float().masked_fill(values == least, narrow)
+
+    return rounded
+
+
+@contextlib.contextmanager
+def imitating(pipe: Any, precision: str) -> Iterator[None]:
+    """For a moment a float32 pipeline holds and passes only values of this precision.
+
+    The weights stay rounded afterwards. A VAE that float16 decodes in float32 does so here, too. The
+    scheduler computes in the precision itself: some do all of it in float32, others nothing.
+    """
+    import torch
+
+    with contextlib.ExitStack() as undoing:
+        for name in COMPONENTS:
+            model, change = getattr(pipe, name), rounder(precision)
+            for parameter in model.parameters():
+                parameter.data = change(parameter.data)
+            if not (name == "vae" and precision == "fp16" and model.config.force_upcast):
+                _passing(undoing, model, change)
+        undoing.callback(_stepping(pipe.scheduler, getattr(torch, NAMES[precision])))
+        undoing.enter_context(_rounding_attention(rounder(precision)))
+        yield
+
+
+def in_float64(module: Any, inputs: dict[str, Any]) -> Any:
+    """What a module of a float32 pipeline gives when it computes in float64."""
+    import torch
+
+    module.double()
+    try:
+        given = _changed(inputs, lambda values: values.to(torch.float64))
+        return module(*given["args"], **given["kwargs"])
+    finally:
+        module.float()  # exactly what it was
+
+
+def _passing(undoing: contextlib.ExitStack, model: Any, change: Any) -> None:
+    """Change what the modules of a model are given, and what they give."""
+
+    def before(module: Any, args: Any, kwargs: Any) -> Any:
+        return _changed(args, change), _changed(kwargs, change)
+
+    def after(module: Any, args: Any, output: Any) -> Any:
+        return _changed(output, change)
+
+    for module in model.modules():
+        undoing.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+        undoing.callback(module.register_forward_hook(after).remove)
+
+
+def _changed(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The floating tensors of a tree changed; those of one dimension (timesteps, sizes) stay float32."""
+    import torch
+
+    if isinstance(tree, torch.Tensor):
+        return change(tree) if tree.is_floating_point() and tree.dim() > 1 else tree
+    if type(tree) in (tuple, list):
+        return type(tree)(_changed(item, change) for item in tree)
+    if type(tree) is dict:
+        return {key: _changed(value, change) for key, value in tree.items()}
+    if isinstance(tree, dict):  # a model output, which keeps its class
+        for key in list(tree):
+            tree[key] = _changed(tree[key], change)
+    return tree
+
+
+def _rounding_attention(change: Callable[[Any], Any]) -> Any:
+    """A context in which scores and probabilities of attention, which pass no module, are rounded too."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    inside = {torch.baddbmm, torch.bmm, torch.matmul, torch.Tensor.softmax, torch.nn.functional.softmax}
+
+    class Rounding(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            found = func(*args, **(kwargs or {}))
+            return _changed(found, change) if func in inside else found
+
+    return Rounding()
+
+
+def _stepping(scheduler: Any, dtype: Any) -> Callable[[], None]:
+    """The scheduler is given values of this type, and its own are float32 again; returns what undoes it."""
+    step = scheduler.step
+
+    @functools.wraps(step)  # pipelines ask for its parameters
+    def stepping(*args: Any, **kwargs: Any) -> Any:
+        given = [_changed(tree, lambda values: values.to(dtype)) for tree in (args, kwargs)]
+        return _changed(step(*given[0], **given[1]), lambda values: values.float())
+
+    scheduler.step = stepping
+    return lambda: scheduler.__dict__.pop("step")
