@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Update = Literal["never", "new", "append", "reset"]
 UPDATES: tuple[str, ...] = get_args(Update)
 DEVICES = ("auto", "cpu", "cuda", "cuda:N")
+RUNS = ".perfsuite/runs"
+"""Folder of the results, below that in which the suite is run."""
 
 
 class SettingsError(ValueError):
@@ -53,8 +55,8 @@ OPTIONS = (
     Option("update", "MODE", "baselines: never written; new: where there is none; append: add this session; "
            "reset: replace by this session, accepting it", "never", choices=UPDATES),
     Option("time-budget", "SECONDS", "of the timed rounds of each benchmark", "6"),
-    Option("strict", "", "fail also where there is nothing to compare with (NEW, INCOMPATIBLE)", "no",
-           flag=True),
+    Option("strict", "", "fail also where there is nothing to compare with: NEW, or named and not run "
+           "(NOT_JUDGED)", "no", flag=True),
     Option("confirm", "N", "fresh processes that measure a suspect again before its test fails; 0: none, and "
            "none for the sessions of a new baseline", "4"),
     Option("relative", "MODE", "measure latency also in units of the reference variant's, in turns of single "
@@ -64,8 +66,10 @@ OPTIONS = (
            choices=("wait", "measure", "fail")),
     Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
            "perfsuite explain: yes or no", "no", choices=("yes", "no")),
-    Option("results", "FILE", "where this run's results are written, one JSON line each",
-           ".perfsuite/results.jsonl"),
+    Option("results", "FILE", "where this run's results are written, one JSON line each; auto: a file of its "
+           "own in .perfsuite/runs", "auto"),
+    Option("keep-runs", "N", "runs that are kept in .perfsuite/runs; the oldest go, the last ladder stays",
+           "30"),
     Option("artifacts", "DIR", "where pictures, maps and drift curves of failed quality tests are written",
            ".perfsuite/artifacts"),
     Option("report", "DIR", "write a report of the run there, one HTML file with its pictures; off: none",
@@ -96,7 +100,11 @@ class Settings:
     load: str
     """What to do beside other processes: ``wait``, ``measure`` or ``fail``."""
     profile: bool
-    results: Path
+    results: Path | None
+    """None: a file of its own in `runs`."""
+    runs: Path
+    """Folder of the runs, which says which was the last ladder."""
+    keep_runs: int
     artifacts: Path
     report: Path | None
     """None: no report is written, and no pictures are kept for one."""
@@ -126,9 +134,9 @@ def _positive(option: Option, value: str) -> float:
     return number
 
 
-def _count(option: Option, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) > 100:
-        raise SettingsError(f"{option.flag_name}={value}: wanted a whole number from 0 to 100")
+def _count(option: Option, value: str, least: int = 0, most: int = 100) -> int:
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise SettingsError(f"{option.flag_name}={value}: wanted a whole number from {least} to {most}")
     return int(value)
 
 
@@ -158,19 +166,36 @@ def _names(values: Sequence[str] | str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values for name in value.replace(",", " ").split()))
 
 
-def _is_given(option: Option, value: Any) -> bool:
-    """False also for a list of no names: with no workload nothing would run, and so nothing fail."""
-    return value not in (None, "", []) and not (option.several and not _names(value))
+EMPTY = "empty (an unset shell variable?); give a value, or leave the option out"
+
+
+def is_empty(value: Any, *, several: bool = False) -> bool:
+    """Whether an option was given without a value; of `several` names also whether one of them is none."""
+    if isinstance(value, str):
+        return not all(part.strip() for part in (value.split(",") if several else [value]))
+    return isinstance(value, list | tuple) and any(is_empty(each, several=several) for each in value)
+
+
+def _given(option: Option, command_line: Any, ini_file: Any) -> Any:
+    """The value that counts. Raises `SettingsError` where one is given and empty."""
+    for said, value in ((option.flag_name, command_line), (option.ini, ini_file)):
+        if is_empty(value, several=option.several):
+            raise SettingsError(f"{said}: {EMPTY}")
+        if value not in (None, []):
+            return value
+    return option.default
 
 
 def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any], root: Path) -> Settings:
-    """Settle every option; relative folders are below `root`. Raises `SettingsError`."""
+    """Settle every option; relative folders are below `root`.
+
+    `command_line` and `ini_file` give None for an option that is not there.
+
+    Raises:
+        SettingsError: an option is empty or means nothing.
+    """
     values: Mapping[str, Any] = {
-        option.name: next(
-            (v for v in (command_line(option), ini_file(option)) if _is_given(option, v)),
-            option.default,
-        )
-        for option in OPTIONS
+        option.name: _given(option, command_line(option), ini_file(option)) for option in OPTIONS
     }
     known = {option.name: option for option in OPTIONS}
     return Settings(
@@ -186,7 +211,9 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         relative=_choice(known["relative"], values["relative"]) == "yes",
         load=_choice(known["load"], values["load"]),
         profile=_choice(known["profile"], values["profile"]) == "yes",
-        results=root / values["results"],
+        results=None if values["results"] == "auto" else root / values["results"],
+        runs=root / RUNS,
+        keep_runs=_count(known["keep-runs"], values["keep-runs"], least=1, most=10_000),
         artifacts=root / values["artifacts"],
         report=None if values["report"] == "off" else root / values["report"],
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite.records import CountVerdict, Status
+from perfsuite.pipelines import models
+from perfsuite.records import Cause, CountVerdict, Status
 from perfsuite.store.counts import CountsStore, minor
 from perfsuite.structure.comparing import compare
 from perfsuite.structure.counting import count
@@ -39,6 +40,7 @@ class CountGate:
             return CountVerdict(
                 Status.INCOMPATIBLE,
                 detail=f"counts of {entry.protocol!r} are stored, this run is of {result.protocol!r}",
+                causes=(Cause.OTHER_WEIGHTS,) if models.others(result.protocol, entry.protocol) else (),
             )
         if entry is None or version not in entry.counts:
             others = f"; there are counts of torch {', '.join(sorted(entry.counts))}" if entry else ""

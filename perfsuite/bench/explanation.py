@@ -19,7 +19,7 @@ from perfsuite.records import Entry, Hot, Status, Verdict
 from perfsuite.structure.comparing import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from perfsuite.records import CountVerdict, Session
     from perfsuite.store import Evidence, Side
@@ -108,6 +108,37 @@ def choose(before: Side, after: Side, workload: str | None, variant: str | None)
     asked = "/".join(name or "*" for name in (workload, variant)) if workload or variant else "any variant"
     held = "; ".join(f"{side.path} holds {', '.join(side.evidence)}" for side in (before, after))
     raise NothingToExplainError(f"the two files do not both hold {asked}: {held}")
+
+
+def uncompared(
+    before: Side,
+    after: Side,
+    refused: Collection[str],
+    asked: tuple[str | None, str | None],
+    accepted: Collection[str] = (),
+) -> list[str]:
+    """Keys that the side before holds and that were not compared, though nobody left them out.
+
+    Args:
+        before: one side.
+        after: the other.
+        refused: keys of both sides that cannot be compared.
+        asked: workload and variant, None for all.
+        accepted: keys that need not be compared; ``all`` of them.
+
+    Raises:
+        NothingToExplainError: one that is accepted is on the side before under no such name.
+    """
+    for key in accepted:
+        if key != "all" and key not in before.evidence:
+            raise NothingToExplainError(f"--accept={key}: {before.path} holds {', '.join(before.evidence)}")
+    workload, variant = asked
+    return [
+        key
+        for key, e in before.evidence.items()
+        if workload in (None, e.workload) and variant in (None, e.variant)
+        if (key not in after.evidence or key in refused) and not {key, "all"} & set(accepted)
+    ]
 
 
 def explain(before: Side, after: Side, key: str) -> Explanation:

@@ -175,6 +175,7 @@ class Latency:
             return decision.incompatible(
                 f"the baseline was measured with {entry.protocol!r}, this run with {protocol!r}",
                 len(entry.sessions),
+                other_weights=models.others(protocol, entry.protocol),
             )
         kind = self._hand.device.kind
         verdict, basis = judging.judge(entry, session, kind)

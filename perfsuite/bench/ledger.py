@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from perfsuite.decision import unjudged
 from perfsuite.device import versions
 from perfsuite.pipelines import models
 from perfsuite.records import Result, Run
-from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, merge_results
+from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, Runs, merge_results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from perfsuite.bench.counts import CountGate
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Entry, Session, Workload
+    from perfsuite.records import Device, Entry, Session, Status, Workload
     from perfsuite.settings import Settings
 
 
@@ -27,10 +29,15 @@ class Ledger:
     def __init__(self, settings: Settings, device: Device) -> None:
         self._settings, self.device = settings, device
         self.store = Baselines(settings.baselines)
+        self._runs = Runs(settings.runs)
         self.baselines: BaselineFile | None = self.store.load(device.slug)
         self.results: list[Result] = []
         self.planned: tuple[str, ...] = ()
         """``workload/variant`` of all that is to run, for readers of an interrupted run's results."""
+        self.asked: tuple[str, ...] = ()
+        """``workload/variant`` of all that is to be judged, also of what this device cannot run."""
+        self.timed = False
+        """False for an untimed pass, which is no ladder."""
         self.closing_lines: list[str] = []
         """What the summary says last: baselines that were written."""
         self._more: list[Result] = []
@@ -38,7 +45,7 @@ class Ledger:
         self._rejected: set[tuple[str, str]] = set()
         """Workload and variant of results that must not become a baseline."""
         self._id = uuid.uuid4().hex
-        self._date = datetime.now(UTC).isoformat(timespec="seconds")
+        self._date = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._writer: ResultsWriter | None = None
 
     def protocol(self, workload: Workload) -> str:
@@ -56,13 +63,26 @@ class Ledger:
                 return result
         return None
 
+    @property
+    def path(self) -> Path:
+        """The results file of this run."""
+        return self._settings.results or self._runs.path(self._id, self._date)
+
     def begin(self) -> ResultsWriter:
-        """Begin the results file, in place of an earlier run's, unless it is begun."""
+        """Begin the results file, unless it is begun; that of a ladder is the last one's from now on."""
         if self._writer is None:
             self._writer = ResultsWriter(
-                self._settings.results, self._id, self._date, self.device, self.planned
+                self.path, self._id, self._date, self.device, self.planned, asked=self.asked, timed=self.timed
             )
+            if self.timed:
+                self._runs.point_to(self.path)
+            self._runs.prune(self._settings.keep_runs)
         return self._writer
+
+    def close(self) -> None:
+        """Let others write the results file; nothing is recorded any more."""
+        if self._writer is not None:
+            self._writer.close()
 
     def record(self, result: Result) -> Result:
         """Put a result on disk; all that is known of its variant now."""
@@ -71,6 +91,12 @@ class Ledger:
         merged = self.result(result.workload, result.variant)
         assert merged is not None
         return merged
+
+    def refuse(self, workload: Workload, variant: str, status: Status, why: str) -> Result:
+        """Put on disk that a variant is not judged, and why."""
+        entry = self.entry(workload.name, variant)
+        verdict = unjudged(status, why, len(entry.sessions) if entry is not None else 0)
+        return self.record(Result(workload.name, variant, self.protocol(workload), verdict=verdict))
 
     def add_session(self, workload: Workload, variant: Variant, session: Session) -> None:
         """Keep one more session for a new baseline of a variant."""
@@ -82,7 +108,9 @@ class Ledger:
 
     def run(self) -> Run:
         """All that this run found out."""
-        return Run(self._id, self._date, self.device, tuple(self.results), self.planned)
+        return Run(
+            self._id, self._date, self.device, tuple(self.results), self.planned, self.asked, self.timed
+        )
 
     def entry(self, workload: str, variant: str) -> Entry | None:
         """The stored baseline of a variant."""

@@ -114,7 +114,7 @@ class Pictures:
         if self._settings.report is None:
             return None
         if self._keeper is None:
-            self._keeper = Keeper(self._settings.results)
+            self._keeper = Keeper(self._ledger.path)
         reference = self._references.get(context.workload)
         return self._keeper.keep(context.variant, pictures, reference, inspection)
 

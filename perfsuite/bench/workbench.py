@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.bench.counts import CountGate
+from perfsuite.bench.fallback import fallen_back
 from perfsuite.bench.hand import Hand
 from perfsuite.bench.latency import Latency, TimeRounds
 from perfsuite.bench.ledger import Ledger
@@ -55,6 +56,8 @@ class Workbench:
         *,
         deep: bool,
         progress: Callable[[str, str], None],
+        asked: tuple[str, ...] = (),
+        timed: bool = False,
     ) -> None:
         """Say what is to come.
 
@@ -63,8 +66,10 @@ class Workbench:
             chosen: variants, by which a deep reference knows what precisions to measure beforehand.
             deep: whether more than pictures will be judged.
             progress: told workload and variant, and the phase that begins.
+            asked: ``workload/variant`` of all that is to be judged, also of what this device cannot run.
+            timed: whether latencies are judged, so that this run becomes the last ladder.
         """
-        self._ledger.planned = planned
+        self._ledger.planned, self._ledger.asked, self._ledger.timed = planned, asked, timed
         self._references.chosen, self._references.deep = chosen, deep
         self._hand.progress = progress
 
@@ -176,9 +181,14 @@ class Workbench:
         """What differs between the newest stored session of this variant and this run, as one line."""
         return self._ledger.moved(result)
 
-    def begin(self) -> None:
-        """Begin the results file, unless it is begun."""
-        self._ledger.begin()
+    @property
+    def ledger(self) -> Ledger:
+        """The results file, and what is put there."""
+        return self._ledger
+
+    def fallen_back(self, workload: Workload) -> str:
+        """Why nothing may be compared with this run's weights, see `perfsuite.bench.fallback`."""
+        return fallen_back(workload, self.settings.weights, self.baselines, self.settings.baselines)
 
     def reject(self, workload: str, variant: str) -> None:
         """Keep what was measured of this variant out of the baselines: a test of it failed."""

@@ -6,13 +6,59 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
+import typer.core
 
 from perfsuite import __version__
+from perfsuite.settings import EMPTY, is_empty
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _check_values(command: Any, ctx: Any, args: list[str]) -> None:
+    """Refuse an empty value: an unset shell variable must mean neither the default nor this folder."""
+    if ctx.resilient_parsing:  # the shell completes a line that is not finished
+        return
+    given, _, _ = command.make_parser(ctx).parse_args(list(args))
+    for param in command.get_params(ctx):
+        if is_empty(given.get(param.name)):
+            said = param.opts[0] if param.param_type_name == "option" else param.metavar or param.name.upper()
+            raise typer.BadParameter(f"{said}: {EMPTY}", ctx)
+
+
+class Command(typer.core.TyperCommand):
+    """A command of ``perfsuite``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _check_values(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class Group(typer.core.TyperGroup):
+    """A group of such commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _check_values(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class Commands(typer.Typer):
+    """Commands that are `Command`, unless one says otherwise."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(cls=Group, no_args_is_help=True, **settings)
+
+    def command(self, name: str | None = None, *, cls: Any = None, **settings: Any) -> Callable[[F], F]:
+        decorate: Callable[[F], F] = super().command(name, cls=cls or Command, **settings)
+        return decorate
+
+
+app = Commands(pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:

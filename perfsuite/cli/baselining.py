@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfsuite.cli import completing
-from perfsuite.cli.app import app, fail, terminal
+from perfsuite.cli.app import Commands, app, fail, terminal
 
 if TYPE_CHECKING:
     from perfsuite.store import Baselines
     from perfsuite.store.inventory import Pruned
 
-baselines_app = typer.Typer(
-    help="Show, compare and prune stored baselines. Without a command: this help, exit code 2.",
-    no_args_is_help=True,
+baselines_app = Commands(
+    help="Show, compare and prune stored baselines. Without a command: this help, exit code 2."
 )
 app.add_typer(baselines_app, name="baselines")
 
@@ -89,17 +88,25 @@ def diff(
             help="git ref of the one file: once, against the file as it is; twice, before and after"
         ),
     ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="entry (workload/variant) that is gone, or not comparable any more, on purpose; all for "
+            "every one; may be repeated"
+        ),
+    ] = None,
     baselines: Folder = DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Compare two baseline files, or two versions of one, entry by entry.
 
-    Exit code 0: nothing REGRESSED; 1: something did; 2: they cannot be compared.
+    Exit code 0: every entry of the file before was compared, and none
+    REGRESSED; 1: one did, or entries are gone or not comparable
+    (LESS_JUDGED), or nothing was compared (NOT_JUDGED); 2: a file cannot be read.
     """
     from perfsuite.report import baselines as report
     from perfsuite.store import Baselines, StoreError
-    from perfsuite.store.inventory import NothingToCompareError, differences, read_side
-    from perfsuite.store.inventory.differing import regressed
+    from perfsuite.store.inventory import NothingToCompareError, differences, outcome, read_side
 
     refs: list[str | None] = list(ref or ())
     try:
@@ -114,14 +121,15 @@ def diff(
         refs = [*refs, None, None][:2]
         sides = [read_side(path, at) for path, at in zip(paths, refs, strict=True)]
         found = differences(*sides)
+        came_to = outcome(found, accept or ())
     except (ValueError, StoreError) as error:
         raise fail(error) from error
     names = [f"{at}:{path}" if at else str(path) for path, at in zip(paths, refs, strict=True)]
     if as_json:
-        typer.echo(report.compared_as_json(names[0], names[1], found))
+        typer.echo(report.compared_as_json(names[0], names[1], found, came_to))
     else:
-        typer.echo(report.compared(names[0], names[1], found, terminal().width))
-    if regressed(found):
+        typer.echo(report.compared(names[0], names[1], found, came_to, terminal().width))
+    if came_to.fails:
         raise typer.Exit(1)
 
 

@@ -43,8 +43,8 @@ def calibrate(
     """
     if not (quality or golden or sessions):
         raise fail(ValueError("nothing to do: give --sessions, --quality, --golden or several"))
-    from perfsuite.device import NoDeviceError
-    from perfsuite.pipelines import models, variants, workloads
+    from perfsuite.device import NoDeviceError, fingerprint
+    from perfsuite.pipelines import models, unsupported, variants, workloads
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
     from perfsuite.quality.golden import GoldenError
@@ -55,6 +55,7 @@ def calibrate(
     try:
         chosen = [variants.get(n) for n in variant or [v.name for v in variants.LADDER[1:]]]
         target = workloads.get(workload)
+        _check_weights(target, device, weights, baselines)
         weights = models.resolve(target.model, weights).spec
         folder = baselines / "reference" / models.reference_folder(target, weights)
         if golden:
@@ -71,12 +72,28 @@ def calibrate(
                 restart=restart,
             )
         if quality:
+            for each in chosen if variant and not forced else ():
+                reason = unsupported(each, fingerprint(device))
+                if reason is not None:
+                    raise ValueError(f"{each.name}: {reason}")
             _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
     except (
         ValueError, NoDeviceError, WeightsError, QualityError, GoldenError, NoiseError, StoreError,
         WorkerError,
     ) as error:  # fmt: skip
         raise fail(error) from error
+
+
+def _check_weights(workload: Workload, device: str, weights: str, folder: Path) -> None:
+    """Store nothing of random weights that nobody chose beside what others left."""
+    from perfsuite.bench.fallback import fallen_back
+    from perfsuite.device import fingerprint
+    from perfsuite.pipelines.models import WeightsError
+    from perfsuite.store import Baselines
+
+    why = fallen_back(workload, weights, Baselines(folder).load(fingerprint(device).slug), folder)
+    if why:
+        raise WeightsError(f"{workload.name}: {why.replace('--perf-weights', '--weights')}")
 
 
 def _sessions(

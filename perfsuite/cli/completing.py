@@ -7,7 +7,7 @@ from pathlib import Path
 import typer  # noqa: TC002 -- typer reads the annotations at run time
 
 Names = list[tuple[str, str]]
-SECTIONS = ("workloads", "variants", "optimizations", "faults", "registered", "baselines")
+SECTIONS = ("workloads", "variants", "optimizations", "faults", "registered", "baselines", "runs")
 """What ``perfsuite list`` can list."""
 
 

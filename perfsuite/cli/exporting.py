@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfsuite.cli.app import app, fail
+from perfsuite.cli.results import Results, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfsuite.records import Run
 
-Results = Annotated[list[Path], typer.Argument(help="files that --perf-results wrote, or folders of such")]
 Out = Annotated[Path | None, typer.Option(help="file to write; default: standard output")]
 
 
 @app.command()
 def summary(
-    results: Results,
+    results: Results = None,
     out: Out = None,
     baselines: Annotated[
         Path, typer.Option(help="folder of the baselines, for what differs from them")
@@ -48,7 +48,7 @@ def summary(
 @app.command()
 def export(
     kind: Annotated[str, typer.Argument(help="pytest-benchmark, github-action-benchmark, pytorch or svg")],
-    results: Results,
+    results: Results = None,
     out: Out = None,
 ) -> None:
     """Write results in another project's format: pytest-benchmark's JSON, github-action-benchmark's
@@ -68,17 +68,11 @@ def export(
         raise fail(error) from error
 
 
-def _read(paths: Sequence[Path]) -> list[Run]:
+def _read(paths: Sequence[Path] | None) -> list[Run]:
     """The runs in these files and folders, each once. Raises `StoreError`."""
-    from perfsuite.store import StoreError, read_results
+    from perfsuite.store import read_results
 
-    files: list[Path] = []
-    for path in paths:
-        found = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-        if not found:
-            raise StoreError(f"{path}: no results in this folder (*.jsonl); name what --perf-results wrote")
-        files += found
-    return list({run.id: run for run in map(read_results, dict.fromkeys(files))}.values())
+    return list({run.id: run for run in map(read_results, chosen(paths))}.values())
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -18,7 +18,7 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            help="workloads, variants, optimizations, faults, registered or baselines; default: all",
+            help="workloads, variants, optimizations, faults, registered, baselines or runs; default: all",
             autocompletion=completing.sections,
         ),
     ] = None,
@@ -26,9 +26,9 @@ def list_(
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
     """What there is: workloads, variants, the optimizations that combinations are made of, planted faults,
-    who registered what is not the suite's own, stored baselines.
+    who registered what is not the suite's own, stored baselines, and the runs of this folder.
 
-    Exit code 0: listed; 2: an unknown section, or a baseline file is damaged (the others are listed).
+    Exit code 0: listed; 2: an unknown section, or a file is damaged (the others are listed).
     """
     from perfsuite.pipelines import catalogue
     from perfsuite.pipelines.variants import UnknownNameError
@@ -42,11 +42,12 @@ def list_(
         "faults": _faults,
         "registered": lambda: {"registered": catalogue.registered()},
         "baselines": lambda: _baselines(baselines),
+        "runs": _runs,
     }
     document: dict[str, Any] = {"schema_version": 1}
     for name in [section] if section else completing.SECTIONS:
         document |= makers[name]()
-    stored = document.get("baselines", {}).values()
+    stored = [*document.get("baselines", {}).values(), *document.get("runs", {}).values()]
     damaged = [*catalogue.problems(), *(entry["error"] for entry in stored if "error" in entry)]
     if as_json:
         typer.echo(json.dumps(document, indent=2))
@@ -103,3 +104,21 @@ def _baselines(folder: Path) -> dict[str, Any]:
             entries = {key: len(entry.sessions) for key, entry in file.entries.items()}
             found[slug] = {"name": file.device.name, "sessions": entries}
     return {"baselines": found}
+
+
+def _runs() -> dict[str, Any]:
+    """The runs that are kept below this folder, the oldest first."""
+    from perfsuite.store import Runs
+    from perfsuite.store.runs import RUNS
+
+    found: dict[str, dict[str, Any]] = {}
+    for each in Runs(RUNS).listed():
+        if isinstance(each.run, str):
+            found[str(each.path)] = {"error": each.run}
+            continue
+        variants = len({*each.run.asked, *each.run.chosen})
+        found[str(each.path)] = {
+            "date": each.run.date, "device": each.run.device.slug, "variants": variants,
+            "timed": each.run.timed, "last": each.last,
+        }  # fmt: skip
+    return {"runs": found}

@@ -44,7 +44,7 @@ def faults(
         typer.echo("\n".join(f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()))
         return
     from perfsuite.device import NoDeviceError
-    from perfsuite.pipelines import variants, workloads
+    from perfsuite.pipelines import unsupported, variants, workloads
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
     from perfsuite.quality.trials import EAGER, Bench, run
@@ -57,7 +57,16 @@ def faults(
                 raise UnknownNameError("fault", name, list(FAULTS))
         chosen = [variants.get(name) for name in variant or EAGER]
         bench = Bench(workloads.get(workload), device, weights, progress=to_stderr)
+        for each in chosen if variant else ():
+            reason = unsupported(each, bench.device)
+            if reason is not None:
+                raise ValueError(f"{each.name}: {reason}")
         found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
+        planted = {trial.case for trial in found}
+        missed = [each for each in fault or () if each not in planted]
+        if missed or not found:
+            said = ", ".join(missed) or "nothing"
+            raise ValueError(f"{said} could be planted in none of {', '.join(v.name for v in chosen)}")
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(out, show.as_json(found, bench.device).encode())

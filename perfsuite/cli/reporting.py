@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from perfsuite.cli.app import app, fail
+from perfsuite.cli.results import Results, chosen
 
 
 @app.command()
 def report(
-    results: Annotated[list[Path], typer.Argument(help="results files, or folders of *.jsonl")],
+    results: Results = None,
     out: Annotated[Path, typer.Option(help="folder of the page")] = Path(".perfsuite/report"),
     baselines: Annotated[Path, typer.Option(help="folder of the baselines")] = Path("baselines"),
 ) -> None:
@@ -24,7 +25,7 @@ def report(
     from perfsuite.store import StoreError
 
     try:
-        page = html.write(results, out, baselines)
+        page = html.write(chosen(results), out, baselines)
     except StoreError as error:
         raise fail(error) from error
     typer.echo(f"wrote {page}")

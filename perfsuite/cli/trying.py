@@ -128,6 +128,8 @@ def _show(
     from perfsuite.store.files import write_atomic
 
     found = cells(judged)
+    if not found:
+        raise ValueError("nothing was judged: no verdict of any regime")
     if figures is not None:
         write_atomic(figures, show.as_json(found, about).encode())
     typer.echo(show.table(found, notes))

@@ -15,7 +15,7 @@ from perfsuite.decision.several import (
     holm,
     is_suspect,
 )
-from perfsuite.decision.verdicts import compare, incompatible, new
+from perfsuite.decision.verdicts import compare, incompatible, new, unjudged
 
 __all__ = [
     "CONFIRM_SESSIONS",
@@ -32,5 +32,6 @@ __all__ = [
     "prior_for",
     "sequential",
     "shape",
+    "unjudged",
     "wants_more",
 ]

@@ -132,14 +132,22 @@ def new(detail: str, candidate_sessions: int = 1) -> Verdict:
     return Verdict(status=Status.NEW, candidate_sessions=candidate_sessions, detail=detail)
 
 
-def incompatible(detail: str, baseline_sessions: int = 0, candidate_sessions: int = 1) -> Verdict:
+def incompatible(
+    detail: str, baseline_sessions: int = 0, candidate_sessions: int = 1, *, other_weights: bool = False
+) -> Verdict:
     """Make the verdict for a baseline of another device or protocol; ``detail`` says what differs."""
     return Verdict(
         status=Status.INCOMPATIBLE,
         baseline_sessions=baseline_sessions,
         candidate_sessions=candidate_sessions,
+        causes=(Cause.OTHER_WEIGHTS,) if other_weights else (),
         detail=detail,
     )
+
+
+def unjudged(status: Status, detail: str, baseline_sessions: int = 0) -> Verdict:
+    """Make the verdict for what was not judged though it was to be; ``detail`` says why not."""
+    return Verdict(status=status, baseline_sessions=baseline_sessions, candidate_sessions=0, detail=detail)
 
 
 def _risk(settings: DecisionSettings) -> float:

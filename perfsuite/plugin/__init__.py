@@ -1,5 +1,6 @@
 """The pytest plugin: options, parameters, fixtures, hooks. The only room that knows pytest."""
 
+from perfsuite.plugin.asking import pytest_collection_finish
 from perfsuite.plugin.collection import pytest_collection_modifyitems, pytest_generate_tests
 from perfsuite.plugin.fixtures import (
     count_gate,
@@ -37,6 +38,7 @@ __all__ = [
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_benchmark_group_stats",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",

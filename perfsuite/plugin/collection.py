@@ -11,7 +11,7 @@ from perfsuite.plugin.registration import check_late
 from perfsuite.plugin.stash import LEFT_OUT, SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines.technique import Variant
@@ -75,6 +75,11 @@ def _skips_untimed(mark: pytest.Mark) -> bool:
     return mark.name == "skip" and "--benchmark-only" in mark.kwargs.get("reason", "")
 
 
+def is_skipped_untimed(item: pytest.Item) -> bool:
+    """Whether the user left this test out, as one that times nothing."""
+    return any(map(_skips_untimed, item.own_markers))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say what of the collected is run, and in which order: those of one variant together, so that one
@@ -107,7 +112,7 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     Here the device is asked for, which imports torch: not before there is something to run. If no variant
     would be left all stay, and are skipped with the reason: somebody chose these alone.
     """
-    pairs = {item: pair[1] for item in items if (pair := pair_of(item)) is not None}
+    pairs = {item: pair for item in items if (pair := pair_of(item)) is not None}
     if not pairs:
         return
     from perfsuite.device import NoDeviceError, fingerprint
@@ -117,13 +122,38 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         device = fingerprint(config.stash[SETTINGS].device)
     except NoDeviceError as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
-    found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in dict.fromkeys(pairs.values())}
+    chosen = dict.fromkeys(variant for _, variant in pairs.values())
+    found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in chosen}
     if all(found.values()):
         return
-    gone = {item for item, variant in pairs.items() if found[variant] is not None}
+    known = _with_baseline(config, device)
+    gone = {
+        item
+        for item, (workload, variant) in pairs.items()
+        if found[variant] is not None
+        # A latency that has a baseline does not go missing without a word: see `asking.skip_or_fail`.
+        and not (
+            unsupported(variant, device)
+            and "latency_gate" in getattr(item, "fixturenames", ())
+            and f"{workload.name}/{variant.name}" in known
+        )
+    }
     config.hook.pytest_deselected(items=[item for item in items if item in gone])
     items[:] = [item for item in items if item not in gone]
     config.stash[LEFT_OUT] = device.kind, {v.name: lacking(v, device) for v in found if found[v] is not None}
+
+
+def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
+    """``workload/variant`` of what latencies of this device are stored, where any is to be judged."""
+    from perfsuite.store import Baselines, StoreError
+
+    if config.getoption("benchmark_disable") or config.getoption("benchmark_skip"):
+        return ()
+    try:
+        stored = Baselines(config.stash[SETTINGS].baselines).load(device.slug)
+    except StoreError as error:
+        raise pytest.UsageError(f"perfsuite: {error}") from error
+    return stored.entries if stored is not None else ()
 
 
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:

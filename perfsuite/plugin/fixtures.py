@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.pipelines import workloads
+from perfsuite.plugin import asking
 from perfsuite.plugin.collection import chosen_of, planned, unwanted
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
 
@@ -42,17 +43,33 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     except (NoDeviceError, StoreError, models.WeightsError) as error:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     line = config.stash[STATUS_LINE] = StatusLine(config)
+    items = request.session.items
     bench.plan(
-        planned(request.session.items, bench),
+        planned(items, bench),
         chosen_of(settings),
         deep=bool({"look_gate", "honest_gate"} & _wanted(request.session)),
-        progress=progress_of(request.session.items, bench, line),
+        progress=progress_of(items, bench, line),
+        asked=asking.asked_of(items),
+        timed=asking.times_any(items),
     )
-    _look(request, bench)
     config.stash[BENCH] = bench
+    if asking.times_any(items):
+        _begin_ladder(bench, config)
+    _look(request, bench)
     yield bench
     config.stash[STATUS_LINE].clear()
     bench.end()
+
+
+def _begin_ladder(bench: Workbench, config: pytest.Config) -> None:
+    """Before anything can go wrong: whatever comes of it, this run is the last ladder from now on."""
+    from perfsuite.store import StoreError
+
+    asking.check_folder(bench, config)
+    try:
+        bench.ledger.begin()
+    except StoreError as error:
+        pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def _look(request: pytest.FixtureRequest, bench: Workbench) -> None:
@@ -81,7 +98,8 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     workload, variant = request.param
     reason = unwanted(variant, workbench.device, workbench.settings)
     if reason is not None:
-        pytest.skip(reason)
+        asking.skip_or_fail(request, workbench, reason)
+    asking.check_weights(request, workbench)
     request.node.user_properties.append(("perfsuite.device", workbench.device.slug))
     _forget_last_failure()
     if {"picture_gate", "look_gate"} & _wanted(request.session):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from perfsuite.settings import Settings
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
-_WAITING = (Status.IMPROVED, Status.INCOMPATIBLE)
-"""Until somebody acts, such a rung is not held to what it can do, or to nothing at all."""
+_WAITING = (Status.IMPROVED,)
+"""Until somebody acts, such a rung is not held to what it can do."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class GatedTest:
     def properties(self, found: Sequence[tuple[str, object]]) -> None:
         """Several, with their whole names."""
         self._request.node.user_properties.extend(found)
+
+    def judged(self) -> None:
+        """Count this test as one that came to a verdict."""
+        self.property("judged", "yes")
 
     def say(self, level: str, title: str, message: str) -> None:
         """Keep what GitHub is to show at this test."""
@@ -87,6 +91,8 @@ def latency(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> 
     assert verdict is not None
     _describe_latency(benchmark, result)
     test.properties(junit.of_latency(result))
+    if verdict.status is not Status.INCOMPATIBLE or _records(verdict.status, bench.settings):
+        test.judged()
     drew_wrong = result.timed is not None and result.timed.status in _WRONG
     passed = _accepted(verdict.status, bench.settings) and not drew_wrong
     if not passed:
@@ -110,6 +116,8 @@ def pictures(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
     # The looks below the pictures have tests of their own.
     found = replace(result.quality, status=worst(result.quality.scores), looks=())
     test.properties(junit.of_pictures(found))
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
     name, passed = " ".join(_names(prepared)), _passes(found.status, bench)
     steps = messages.look_steps(result, "pictures", found.status, test.repeated)
     message = messages.pictures(name, found, bench.moved(result), steps)
@@ -126,6 +134,8 @@ def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
         inspection = bench.inspect(prepared)
     found = inspection.quality.look(name)
     test.property(name, found.status.value)
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
     passed = found.status not in _WRONG
     result = bench.result(*names)
     assert result is not None
@@ -146,6 +156,8 @@ def counts(test: GatedTest, prepared: Prepared) -> Check:
     verdict = result.counted
     assert verdict is not None
     test.property("counts", verdict.status.value)
+    if verdict.status is not Status.INCOMPATIBLE or _records(verdict.status, bench.settings):
+        test.judged()
     passed = _accepted(verdict.status, bench.settings)
     if not passed:
         bench.reject(*_names(prepared))
@@ -154,6 +166,7 @@ def counts(test: GatedTest, prepared: Prepared) -> Check:
 
 def golden(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.golden_gate`."""
+    _check_weights(test, workload)
     found = test.bench.golden(workload)
     name, passed = f"{workload.name} float32 against golden", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
@@ -163,8 +176,18 @@ def golden(test: GatedTest, workload: Workload) -> Check:
     return Check(passed, message)
 
 
+def _check_weights(test: GatedTest, workload: Workload) -> None:
+    """Fail where weights are not those of the baselines, because the hub did not answer."""
+    why = test.bench.fallen_back(workload)
+    if why:
+        message = f"{workload.name}: {PictureStatus.NOT_JUDGED}: {why}"
+        test.say("error", f"{workload.name} {PictureStatus.NOT_JUDGED}", message)
+        pytest.fail(message, pytrace=False)
+
+
 def honest(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.honest_gate`."""
+    _check_weights(test, workload)
     found = test.bench.honest(workload)
     name, passed = f"{workload.name} honest eager code", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
@@ -183,6 +206,7 @@ def structure(test: GatedTest, prepared: Prepared, name: str) -> Check:
     found = structure_gates.GATES[name](prepared)
     if found.skipped is not None:
         pytest.skip(found.skipped)
+    test.judged()
     test.property(name, "; ".join(found.problems or found.facts))
     return Check(not found.problems, messages.structure(key, found))
 
@@ -193,11 +217,10 @@ def _names(prepared: Prepared | Elsewhere) -> tuple[str, str]:
 
 def _accepted(status: Status, settings: Settings) -> bool:
     """Whether a test of this verdict passes, by what the user is strict about and asked to record."""
-    fails = {Status.REGRESSED}
+    # What cannot be compared was not judged, though there is something to judge it by.
+    fails = {Status.REGRESSED, Status.INCOMPATIBLE}
     if settings.strict:
-        fails |= {Status.NEW, Status.INCOMPATIBLE, Status.IMPROVED}
-    if settings.update == "append":
-        fails.add(Status.INCOMPATIBLE)  # it cannot be appended
+        fails |= {Status.NEW, Status.IMPROVED}
     return _records(status, settings) or status not in fails
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.pipelines.variants import LADDER
+from perfsuite.plugin import asking
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.collection import pair_of
 from perfsuite.plugin.options import repeated
-from perfsuite.plugin.stash import BENCH, LEFT_OUT, SETTINGS, STATUS_LINE
+from perfsuite.plugin.stash import BENCH, CLOSING, LEFT_OUT, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator, Sequence
@@ -58,6 +59,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if status_line is not None:
         status_line.clear()
     bench = session.config.stash.get(BENCH, None)
+    session.config.stash[CLOSING] += asking.close(session, bench, exitstatus)
     if bench is None:
         return
     if not hasattr(session.config, "workerinput"):  # a worker of xdist has a part of the run only
@@ -84,8 +86,8 @@ def _write_report(session: pytest.Session, bench: Workbench) -> None:
     if folder is None:
         return
     try:
-        bench.begin()
-        page = html.write([bench.settings.results], folder, bench.settings.baselines)
+        bench.ledger.begin()
+        page = html.write([bench.ledger.path], folder, bench.settings.baselines)
     except StoreError as error:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         bench.closing_lines.append(f"ERROR: no report: {error}")
@@ -141,13 +143,17 @@ def pytest_terminal_summary(
 
 def _write_section(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Sentence, table, remarks, what was written, what to do next."""
+    from perfsuite.report import figures, terminal
     from perfsuite.report import format as show
-    from perfsuite.report import terminal
 
     bench = config.stash.get(BENCH, None)
-    if bench is None and config.stash[SETTINGS].report is not None:
-        reporter.write_line("perfsuite: no report: no test of this run measured anything")
-    if bench is None or not (bench.results or bench.closing_lines):
+    if bench is None:
+        lines = [*config.stash[CLOSING]]
+        if config.stash[SETTINGS].report is not None:
+            lines.append("no report: no test of this run measured anything")
+        for line in lines:
+            reporter.write_line(f"perfsuite: {line}")
+    if bench is None or not (bench.results or bench.closing_lines or config.stash[CLOSING]):
         return
     colour, width = reporter.hasmarkup, reporter._tw.fullwidth
 
@@ -159,7 +165,7 @@ def _write_section(reporter: pytest.TerminalReporter, config: pytest.Config) -> 
 
     reporter.ensure_newline()
     reporter.section("perfsuite")
-    measured = [r for r in bench.results if r.session is not None or r.quality is not None]
+    measured = [r for r in bench.results if not figures.is_blank(r)]
     if bench.results:
         write([_sentence(reporter, bench)], bold=True)
     if measured:
@@ -173,9 +179,9 @@ def _sentence(reporter: pytest.TerminalReporter, bench: Workbench) -> str:
     from perfsuite.report import outcome
 
     failed = sum(len(reporter.stats.get(kind, ())) for kind in ("failed", "error"))
-    return outcome.sentence(
-        bench.results, len(bench.run().chosen), recorded=len(bench.recorded), failed=failed
-    )
+    run = bench.run()
+    asked = {*run.asked, *run.chosen}
+    return outcome.sentence(bench.results, len(asked), recorded=len(bench.recorded), failed=failed)
 
 
 def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config) -> list[str]:
@@ -188,8 +194,9 @@ def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config
         *terminal.remarks(measured),
         *counts.remarks(bench.results, recorded=records_new),
         *outcome.left_out(kind, lacking),
+        *config.stash[CLOSING],
         *bench.closing_lines,
-        f"results as a page: {shlex.join(('perfsuite', 'report', str(_near(bench.settings.results))))}",
+        f"results as a page: {shlex.join(('perfsuite', 'report', str(_near(bench.ledger.path))))}",
         *outcome.steps(
             measured,
             repeated(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from perfsuite.pipelines import RegistrationError, variants, workloads
 from perfsuite.pipelines.technique import ContradictionError
 from perfsuite.plugin import hookspecs, registration
-from perfsuite.plugin.stash import SETTINGS
-from perfsuite.settings import OPTIONS, Option, SettingsError, read
+from perfsuite.plugin.stash import BENCH, CLOSING, SETTINGS, TALLY
+from perfsuite.plugin.tally import Tally
+from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         else:
             action = "append" if option.several else "store"
             group.addoption(option.flag_name, action=action, metavar=option.metavar, help=option.help)
-        parser.addini(option.ini, f"{option.help} ({option.flag_name})", default="")
+        # No default: what is there and empty is an error, what is not there is none.
+        parser.addini(option.ini, f"{option.help} ({option.flag_name})", default=None)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -29,6 +32,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    bench = config.stash.get(BENCH, None)
+    if bench is not None:
+        bench.ledger.close()
     registration.forget(config)
 
 
@@ -50,7 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         RegistrationError, SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError,
     ) as error:  # fmt: skip
         raise pytest.UsageError(f"perfsuite: {error}") from error
-    config.stash[SETTINGS] = settings
+    config.stash[SETTINGS] = _of_worker(settings, config)
+    config.stash[TALLY], config.stash[CLOSING] = Tally(), []
+    config.pluginmanager.register(config.stash[TALLY], "perfsuite.tally")
     config.addinivalue_line(
         "markers",
         "structure(gate): deterministic gates of what a pipeline does, and the defects planted to test them; "
@@ -59,6 +67,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
+
+
+def _of_worker(settings: Settings, config: pytest.Config) -> Settings:
+    """In a worker of pytest-xdist, a results file of its own: each has a part of the run."""
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker is None or settings.results is None:
+        return settings
+    path = settings.results
+    return replace(settings, results=path.with_name(f"{path.stem}-{worker}{path.suffix}"))
 
 
 def repeated(config: pytest.Config) -> list[str]:

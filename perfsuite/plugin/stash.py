@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines.technique import Optimization
+    from perfsuite.plugin.tally import Tally
     from perfsuite.settings import Settings
 
 
@@ -27,5 +28,8 @@ BENCH: pytest.StashKey[Workbench] = pytest.StashKey()
 STATUS_LINE: pytest.StashKey[ClearableLine] = pytest.StashKey()
 LEFT_OUT: pytest.StashKey[tuple[str, dict[str, tuple[Optimization, str] | None]]] = pytest.StashKey()
 """Kind of the device, and the variants of the ladder that are not for it: see `outcome.left_out`."""
+TALLY: pytest.StashKey[Tally] = pytest.StashKey()
+CLOSING: pytest.StashKey[list[str]] = pytest.StashKey()
+"""What is said at the end of a run that judged too little."""
 SAID: pytest.StashKey[list[str]] = pytest.StashKey()
 """Of a test: level, title and message of its annotation on GitHub."""

@@ -33,13 +33,14 @@ from perfsuite.records.session import (
     Stages,
 )
 from perfsuite.records.units import Bytes, Count, Seconds
-from perfsuite.records.verdict import Cause, Status, Verdict
+from perfsuite.records.verdict import UNJUDGED, Cause, Status, Verdict
 from perfsuite.records.workload import Workload
 
 __all__ = [
     "ANCHOR",
     "FIXED_WORK",
     "RECENT",
+    "UNJUDGED",
     "Bytes",
     "Cause",
     "CodeSource",

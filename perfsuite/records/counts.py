@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from perfsuite.records.units import Count
-from perfsuite.records.verdict import Status
+from perfsuite.records.verdict import Cause, Status
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,4 @@ class CountVerdict:
     """Field of `Counts` to the reason why it was not compared."""
     detail: str = ""
     """One line for a person."""
+    causes: tuple[Cause, ...] = ()

@@ -42,3 +42,8 @@ class Run:
     results: tuple[Result, ...]
     chosen: tuple[str, ...] = ()
     """``workload/variant`` of all that was to run, in order; empty in files of before it was recorded."""
+    asked: tuple[str, ...] = ()
+    """``workload/variant`` of all that the run was to judge, also of what the device cannot run; empty where
+    nothing was, and in files of before it was recorded."""
+    timed: bool = True
+    """False for an untimed pass: what such a run leaves takes no ladder's place."""

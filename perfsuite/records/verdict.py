@@ -22,6 +22,14 @@ class Status(StrEnum):
     """There is no baseline."""
     INCOMPATIBLE = "INCOMPATIBLE"
     """The baseline was measured with another protocol."""
+    LESS_JUDGED = "LESS_JUDGED"
+    """There is a baseline, nobody left the variant out, and it was not judged."""
+    NOT_JUDGED = "NOT_JUDGED"
+    """It was to be judged, and could not be."""
+
+
+UNJUDGED = (Status.LESS_JUDGED, Status.NOT_JUDGED)
+"""Verdicts of what was not even measured, or compared with nothing."""
 
 
 class Cause(StrEnum):
@@ -49,6 +57,8 @@ class Cause(StrEnum):
     """Reference and variant slowed down alike: the machine, or what both are made of."""
     DRIFT = "DRIFT"
     """Slower than the sessions that were recorded first, not than the recent ones."""
+    OTHER_WEIGHTS = "OTHER_WEIGHTS"
+    """The baseline is of weights from elsewhere: neither may take the other's place."""
     UNFIT_SESSION = "UNFIT_SESSION"
     """The new session, or every stored one, was disturbed and has no weight."""
 

@@ -1,9 +1,9 @@
 """Stored baselines as tables and as JSON: what there is, what differs, what goes.
 
 The JSON documents have a ``schema_version``, 1, which grows when a field is renamed or goes. ``show`` has
-``devices``, each with ``slug``, ``file``, ``device`` and ``entries``; ``diff`` has ``before``, ``after`` and
-``entries``; ``check`` has ``devices``, a list by slug; ``prune`` has ``written`` and ``devices``. Times are
-seconds, spreads and effects fractions.
+``devices``, each with ``slug``, ``file``, ``device`` and ``entries``; ``diff`` has ``before``, ``after``,
+``status``, ``missed`` and ``entries``; ``check`` has ``devices``, a list by slug; ``prune`` has ``written``
+and ``devices``. Times are seconds, spreads and effects fractions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from perfsuite.report.columns import fitted, wrapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.store.inventory import Described, DeviceBaselines, Difference, Oddity, Pruned
+    from perfsuite.store.inventory import Described, DeviceBaselines, Difference, Oddity, Outcome, Pruned
 
 SCHEMA_VERSION = 1
 SPREADS = ("variant", "n", "median", "between", "within", "finds", "relative")
@@ -106,8 +106,9 @@ def _entry(found: Described) -> dict[str, object]:
     }  # fmt: skip
 
 
-def compared(before: str, after: str, found: Sequence[Difference], width: int) -> str:
-    """A line an entry with its change, interval and verdict; below it what differs besides."""
+def compared(before: str, after: str, found: Sequence[Difference], came_to: Outcome, width: int) -> str:
+    """A line an entry with its change, interval and verdict; below it what differs besides, and how it
+    ended."""
     lines = [f"before {before}", f"after  {after}"]
     rows = [_row(difference) for difference in found]
     lines += fitted(rows, width, (1, 2)) if rows else ["  neither has an entry"]
@@ -124,7 +125,20 @@ def compared(before: str, after: str, found: Sequence[Difference], width: int) -
     for said, keys in moved.items():
         where = "every entry" if len(keys) == len(found) else ", ".join(keys)
         lines += wrapped(f"{said} in {where}", width, "", "  ")
-    return "\n".join(lines)
+    return "\n".join([*lines, *wrapped(_ending(found, came_to), width, "", "  ")])
+
+
+def _ending(found: Sequence[Difference], came_to: Outcome) -> str:
+    """How the comparison ended, and how to say that what is missed is meant."""
+    stored = sum(1 for d in found if d.before)
+    if not came_to.missed:
+        why = {Status.NOT_JUDGED: ": no entry is in both files", Status.OK: f" ({stored} entries)"}
+        return f"{came_to.status}{why.get(came_to.status, '')}"
+    accept = " ".join(f"--accept {show.plain(key)}" for key in came_to.missed)
+    return (
+        f"{came_to.status}: {len(came_to.missed)} of {stored} entries were compared with nothing; record "
+        f"them again, or, if that is meant: {accept}"
+    )
 
 
 def _row(found: Difference) -> tuple[str, str, str, str]:
@@ -137,11 +151,11 @@ def _row(found: Difference) -> tuple[str, str, str, str]:
         )  # fmt: skip
         return found.key, show.change(verdict.ratio), interval, f"{verdict.status} {counts}"
     if not found.before or not found.after:
-        return found.key, show.DASH, "", f"only {'after' if found.after else 'before'} {counts}"
+        return found.key, show.DASH, "", f"new {counts}"
     return found.key, show.DASH, "", f"no new session {counts}"
 
 
-def compared_as_json(before: str, after: str, found: Sequence[Difference]) -> str:
+def compared_as_json(before: str, after: str, found: Sequence[Difference], came_to: Outcome) -> str:
     """As `compared`, for programs."""
     entries = [
         {
@@ -151,7 +165,10 @@ def compared_as_json(before: str, after: str, found: Sequence[Difference]) -> st
         }
         for d in found
     ]  # fmt: skip
-    return _dump({"before": before, "after": after, "entries": entries})
+    return _dump({
+        "before": before, "after": after, "status": came_to.status, "missed": list(came_to.missed),
+        "entries": entries,
+    })  # fmt: skip
 
 
 def checked(found: Mapping[str, Sequence[Oddity]], width: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite.records import Status
+from perfsuite.records import Cause, Status
 from perfsuite.report import format as show
-from perfsuite.report.messages import differences, see
+from perfsuite.report.messages import OWN_WEIGHTS, differences, see
 from perfsuite.report.terminal import merged
 
 if TYPE_CHECKING:
@@ -66,10 +66,18 @@ def message(result: Result, verdict: CountVerdict, stored_versions: Mapping[str,
     found += _unjudged(verdict)
     if stored_versions is not None and result.counts is not None:
         found.append(f"differs from the stored run: {differences(result.counts.versions, stored_versions)}")
-    found += [f"{what}: {command([result], mode)}" for of, what, mode in _NEXT if of is verdict.status]
+    if _foreign(verdict):
+        found.append(f"{OWN_WEIGHTS}, or leave the counts out")
+    else:
+        found += [f"{what}: {command([result], mode)}" for of, what, mode in _NEXT if of is verdict.status]
     if verdict.status is not Status.OK:
         found.append(see("structure"))
     return "\n".join(found)
+
+
+def _foreign(verdict: CountVerdict) -> bool:
+    """Whether the stored counts are of weights from elsewhere, which these must not replace."""
+    return Cause.OTHER_WEIGHTS in verdict.causes
 
 
 def command(results: Sequence[Result], mode: str) -> str:
@@ -109,7 +117,7 @@ def steps(results: Sequence[Result], *, recorded: bool = False) -> list[str]:
     """What a person may do next about counts, one command a line."""
     found = []
     for status, what, mode in _NEXT:
-        some = [r for r in results if r.counted is not None and r.counted.status is status]
+        some = [r for r in results if r.counted and r.counted.status is status and not _foreign(r.counted)]
         if some and not (recorded and status is Status.NEW):
             for workload in dict.fromkeys(r.workload for r in some):
                 found.append(f"{what}: {command([r for r in some if r.workload == workload], mode)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfsuite.pipelines import variants
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.technique import ContradictionError
-from perfsuite.records import PictureStatus, Status
+from perfsuite.records import UNJUDGED, PictureStatus, Status
 from perfsuite.report import format as show
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 """Statuses of pictures and looks that fail a test."""
-_RANK = {Status.REGRESSED: 0, Status.INCOMPATIBLE: 2, Status.IMPROVED: 3, Status.INCONCLUSIVE: 4,
-         Status.NEW: 5, Status.OK: 6}  # fmt: skip
+_RANK = {Status.REGRESSED: 0, Status.LESS_JUDGED: 1, Status.NOT_JUDGED: 1, Status.INCOMPATIBLE: 2,
+         Status.IMPROVED: 3, Status.INCONCLUSIVE: 4, Status.NEW: 5, Status.OK: 6}  # fmt: skip
 
 
 def median_s(result: Result | None) -> float | None:
@@ -79,6 +79,11 @@ def worse(result: Result) -> bool:
     return slower or bool(wrong(result))
 
 
+def unjudged(result: Result) -> bool:
+    """Whether it was compared with nothing, though it was to be or has a baseline."""
+    return result.verdict is not None and result.verdict.status in (Status.INCOMPATIBLE, *UNJUDGED)
+
+
 def least_ssim(result: Result) -> float | None:
     """Over the prompts, and the picture of the last timed call; None if any is broken, or none was drawn."""
     if result.quality is not None and result.quality.ssim is None:
@@ -97,6 +102,11 @@ def is_empty(result: Result) -> bool:
     return result.session is None and result.quality is None and result.timed is None
 
 
+def is_blank(result: Result) -> bool:
+    """Whether there is neither a figure nor a word on why there is none."""
+    return is_empty(result) and not unjudged(result)
+
+
 def gravest_first(results: Sequence[Result]) -> list[Result]:
     """What is worse, then what a person should act on, then the rest, each as it came; slowest first."""
 
@@ -104,7 +114,7 @@ def gravest_first(results: Sequence[Result]) -> list[Result]:
         verdict = result.verdict
         if worse(result):
             return 0, -(verdict.ratio or 1.0) if verdict else 0.0
-        if is_empty(result):
+        if is_blank(result):
             return 1, 0.0
         return (_RANK[verdict.status] if verdict else 7), 0.0
 

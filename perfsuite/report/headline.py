@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
-from perfsuite.report.figures import complaints
+from perfsuite.report.figures import complaints, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,12 @@ def headline(results: Sequence[Result]) -> Headline:
         return Headline("This run has no results.", "", "plain")
     slower = _of(results, Status.REGRESSED)
     wrong = [r for r in results if wrong_looks(r)]
+    missed = [r for r in results if unjudged(r)]
+    if missed and not (slower or wrong):
+        return Headline(_missed(missed, results), "", "bad")
     if slower or wrong:
         parts = ([_slower(slower, results)] if slower else []) + ([_wrong(wrong, results)] if wrong else [])
+        parts += [_missed(missed, results).removesuffix(".")] if missed else []
         return Headline(f"{_capital('; '.join(parts))}.", _sure_of(slower), "bad")
     return _unfailing(results)
 
@@ -67,6 +71,13 @@ def _wrong(wrong: Sequence[Result], results: Sequence[Result]) -> str:
     if len(wrong) == 1:
         return f"{wrong[0].variant} draws too far from float32 ({', '.join(wrong_looks(wrong[0]))})"
     return f"{_count(wrong, results)} draw too far from float32"
+
+
+def _missed(missed: Sequence[Result], results: Sequence[Result]) -> str:
+    statuses = ", ".join(dict.fromkeys(r.verdict.status for r in missed if r.verdict))
+    if len(missed) == len(results):
+        return f"Nothing was judged: {statuses}."
+    return _capital(f"{_count(missed, results)} were compared with nothing: {statuses}.")
 
 
 def _sure_of(slower: Sequence[Result]) -> str:
@@ -106,7 +117,7 @@ def _unfailing(results: Sequence[Result]) -> Headline:
             return Headline("Nothing was measured: no variant was timed, and none drawn.", "", "plain")
         return Headline(f"Nothing was timed; {pictures}.", "", "fine")
     faster, fine = _of(results, Status.IMPROVED), _of(results, Status.OK)
-    unsure = _of(results, Status.INCONCLUSIVE, Status.INCOMPATIBLE)
+    unsure = _of(results, Status.INCONCLUSIVE)
     if faster:
         said = f"{_count(faster, timed)} got faster than the baseline, none slower"
         return Headline(f"{_capital(said)}; {pictures}.", _unseen(timed), "good")

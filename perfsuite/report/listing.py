@@ -35,7 +35,17 @@ def text(document: Mapping[str, Any], folder: Path, width: int) -> str:
                 lines += described(
                     [(f"  {entry}", f"n={n}") for entry, n in entries.items()], width, column=42
                 )
+        elif key == "runs":
+            lines.append("runs" + ("" if members else ": none yet"))
+            lines += described([(path, _run(run)) for path, run in members.items()], width)
     return "\n".join(lines)
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    if "error" in run:
+        return "damaged"
+    what = f"{run['variants']} variants" if run["timed"] else "untimed"
+    return f"{what} on {run['device']}" + (", the last ladder" if run["last"] else "")
 
 
 def _pairs(key: str, members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perfsuite.records import Cause, Status
+from perfsuite.records import UNJUDGED, Cause, Status
 from perfsuite.report import figures, messages
 from perfsuite.report import format as show
 from perfsuite.report.github import MOST_COMMENT_BYTES
@@ -75,7 +75,7 @@ def summary(
         head += [f"**{note}**", ""]
     head += [*_sentences(runs, lines, baselines), ""]
     foot = _what_to_do(lines)
-    rows = [_row(line, several=_several(runs)) for line in lines if not figures.is_empty(line.result)]
+    rows = [_row(line, several=_several(runs)) for line in lines if not figures.is_blank(line.result)]
     blocks = [_details(line, baselines) for line in lines]
     return _fitted(head, _table_head(several=_several(runs)), rows, foot, blocks, most_bytes)
 
@@ -108,9 +108,11 @@ def _title(lines: Sequence[_Line]) -> str:
     if not lines:
         return "no results"
     bad = sum(figures.worse(line.result) for line in lines)
+    missed = sum(figures.unjudged(line.result) for line in lines)
+    of = _count(len(lines), "result")
     if bad:
-        return f"{bad} of {_count(len(lines), 'result')} worse"
-    return f"no regression in {_count(len(lines), 'result')}"
+        return f"{bad} of {of} worse" + (f", {missed} not judged" if missed else "")
+    return f"{missed} of {of} not judged" if missed else f"no regression in {of}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -120,22 +122,25 @@ def _count(number: int, noun: str) -> str:
 def _sentences(
     runs: Sequence[Run], lines: Sequence[_Line], baselines: Mapping[str, BaselineFile | None] | None
 ) -> Iterator[str]:
+    yield from _unended(runs)
     if not lines:
         yield "Nothing was measured: every test was skipped or deselected, or the run ended before its first."
-    bad = [line for line in lines if figures.worse(line.result)]
+    bad = [line for line in lines if figures.worse(line.result) or figures.unjudged(line.result)]
     for line in bad[:MOST_LINES]:
         yield f"- **{line.name}: {_worse(line.result)}**"
     if len(bad) > MOST_LINES:
         yield f"- {len(bad) - MOST_LINES} more, see the table"
     statuses = Counter(line.result.verdict.status for line in lines if line.result.verdict)
-    if lines and set(statuses) <= {Status.NEW, Status.INCOMPATIBLE}:
+    if statuses and set(statuses) <= set(UNJUDGED):
+        yield "- **No latency was compared.**"
+    elif statuses and set(statuses) <= {Status.NEW, Status.INCOMPATIBLE, *UNJUDGED}:
         yield "- **No latency was compared**: there is no baseline to compare with, see below."
     elif statuses[Status.INCONCLUSIVE]:
         yield (
             f"- {_count(statuses[Status.INCONCLUSIVE], 'comparison')} INCONCLUSIVE: a slowdown below "
             '"finds from" would not have been seen.'
         )
-    empty = [line.name for line in lines if figures.is_empty(line.result)]
+    empty = [line.name for line in lines if figures.is_blank(line.result)]
     if empty:
         more = f" and {len(empty) - MOST_LINES} more" if len(empty) > MOST_LINES else ""
         yield (
@@ -150,12 +155,25 @@ def _sentences(
             yield f"- There is no baseline file of {code(slug)}."
 
 
+def _unended(runs: Sequence[Run]) -> Iterator[str]:
+    """What was to be judged and has no line at all: the run ended before it, or is not over."""
+    for run in runs:
+        known = {f"{r.workload}/{r.variant}" for r in run.results}
+        missing = [key for key in run.chosen if key not in known]
+        if missing and run.results:
+            names = ", ".join(map(code, missing[:MOST_LINES]))
+            more = f" and {len(missing) - MOST_LINES} more" if len(missing) > MOST_LINES else ""
+            yield f"- **Not judged: {names}{more}**: the run ended before, or is not over."
+
+
 def _worse(result: Result) -> str:
     words = []
     verdict = result.verdict
     if verdict is not None and verdict.status is Status.REGRESSED:
         change = f" {show.change(verdict.ratio)}" if verdict.ratio is not None else ""
         words.append(f"REGRESSED{change}")
+    elif verdict is not None and figures.unjudged(result):
+        words.append(f"{verdict.status}: {code(verdict.detail)}")
     words += [f"{code(look)} {status}" for look, status, _ in figures.wrong(result)]
     return ", ".join(words)
 
@@ -185,7 +203,7 @@ def _row(line: _Line, *, several: bool) -> str:
     cells = (
         *((code(line.run.device.slug),) if several else ()),
         line.name,
-        f"**{status}**" if figures.worse(result) else status,
+        f"**{status}**" if figures.worse(result) or figures.unjudged(result) else status,
         show.change(verdict.ratio if verdict and verdict.baseline_s else None),
         interval or show.DASH,
         finds or show.DASH,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from perfsuite.records import PictureStatus, Status
+from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report import figures
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _NEXT: dict[Status, tuple[tuple[str, tuple[str, ...]], ...]] = {
     Status.IMPROVED: (("take it as the new baseline", ("--perf-update=reset",)),),
     Status.NEW: (("record it", ("--perf-update=new",)),),
     Status.INCOMPATIBLE: (("record it anew", ("--perf-update=reset",)),),
+    Status.LESS_JUDGED: (("judge it where it can be run, or leave it out by name", ()),),
 }
 
 
@@ -56,11 +57,28 @@ def next_commands(
     status: Status, results: Sequence[Result], options: Sequence[str] = (), *, named: bool = True
 ) -> list[Step]:
     """What a person may do about results of one workload that share a latency verdict; nothing where there
-    is nothing to decide.
+    is nothing to decide. A baseline of weights from elsewhere is never to be replaced.
 
     `options`: those of the run that a repeat needs too; not `named`: the results are the whole ladder.
     """
-    return [(what, time_again(results, *options, *more, named=named)) for what, more in _NEXT.get(status, ())]
+    own, foreign = apart(results)
+    found = [
+        (what, time_again(own, *options, *more, named=named)) for what, more in _NEXT.get(status, ()) if own
+    ]
+    return found + ([(OWN_WEIGHTS, time_again(foreign, *_without_weights(options)))] if foreign else [])
+
+
+OWN_WEIGHTS = "never record it anew; measure with the baseline's weights, which --perf-weights names"
+
+
+def apart(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Those that have a baseline of the same weights, or none, and those whose baseline is of others."""
+    foreign = [r for r in results if r.verdict and Cause.OTHER_WEIGHTS in r.verdict.causes]
+    return [r for r in results if r not in foreign], foreign
+
+
+def _without_weights(options: Sequence[str]) -> list[str]:
+    return [option for option in options if not option.startswith("--perf-weights=")]
 
 
 def latency_steps(result: Result, status: Status, options: Sequence[str] = ()) -> list[Step]:

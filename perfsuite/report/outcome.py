@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from perfsuite.records import Result
 
 _GRAVEST_FIRST = (
-    "REGRESSED", "BROKEN", "DEGRADED", "INCOMPATIBLE", "IMPROVED", "INCONCLUSIVE", "NEW", "NOT_JUDGED", "OK",
+    "REGRESSED", "BROKEN", "DEGRADED", "LESS_JUDGED", "NOT_JUDGED", "INCOMPATIBLE", "IMPROVED",
+    "INCONCLUSIVE", "NEW", "OK",
 )  # fmt: skip
 """Statuses of latencies, counts and pictures."""
-_DECIDED = (Status.REGRESSED, Status.INCOMPATIBLE, Status.IMPROVED, Status.NEW)
+_DECIDED = (Status.REGRESSED, Status.LESS_JUDGED, Status.INCOMPATIBLE, Status.IMPROVED, Status.NEW)
 """Of latencies: those about which a person decides."""
 _FAILING = ("REGRESSED", "BROKEN", "DEGRADED")
-_NAMED = (*_FAILING, "INCOMPATIBLE", "IMPROVED")
+_NAMED = (*_FAILING, "LESS_JUDGED", "NOT_JUDGED", "INCOMPATIBLE", "IMPROVED")
 """Somebody should look at these: they are named."""
 _NAMES = 3
 """Of one state; the others are in the table."""
@@ -41,7 +42,7 @@ def sentence(results: Sequence[Result], planned: int, *, recorded: int = 0, fail
     said = _first_time(results, total, recorded) or _by_state(states, results, total)
     if len(states) < total and states:
         said += f"; {total - len(states)} without a figure"
-    if failed and not any(state in _FAILING for state, _ in states):
+    if failed and not any(state in _FAILING or figures.unjudged(r) for state, r in states):
         tests = "1 test" if failed == 1 else f"{failed} tests"
         return f"{tests} failed, see above; {said}"
     return said

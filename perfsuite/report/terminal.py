@@ -32,7 +32,9 @@ _STYLES = {
     Status.REGRESSED: "bold red",
     Status.INCONCLUSIVE: "yellow",
     Status.NEW: "cyan",
-    Status.INCOMPATIBLE: "magenta",
+    Status.INCOMPATIBLE: "bold magenta",
+    Status.LESS_JUDGED: "bold red",
+    Status.NOT_JUDGED: "bold red",
 }
 
 
@@ -119,7 +121,8 @@ def ladder(results: Sequence[Result], device: Device, *, colour: bool, width: in
             options = console.options.update(max_width=1000)
             if all(console.measure(table, options=options).maximum <= width for table in made):
                 for table in made:
-                    console.print(table)
+                    if len(table.columns) > 1:  # half a table may have nothing but names
+                        console.print(table)
                 break
         else:
             for row, style in zip(rows, styles, strict=True):

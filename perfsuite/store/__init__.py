@@ -7,6 +7,7 @@ from perfsuite.store.baselines import MAX_SESSIONS, BaselineFile, Baselines, Cha
 from perfsuite.store.counts import CountsEntry, CountsStore
 from perfsuite.store.errors import StoreError
 from perfsuite.store.results import ResultsWriter, merge_results, read_results
+from perfsuite.store.runs import LAST, Runs, one_file, results_files, the_last
 from perfsuite.store.shape import SHAPE_FILE, ShapeBound, load_shape
 from perfsuite.store.sides import Evidence, Side, read_side
 from perfsuite.store.thresholds import (
@@ -18,6 +19,7 @@ from perfsuite.store.thresholds import (
 )
 
 __all__ = [
+    "LAST",
     "MAX_SESSIONS",
     "SHAPE_FILE",
     "BaselineFile",
@@ -29,6 +31,7 @@ __all__ = [
     "Mode",
     "PromptThreshold",
     "ResultsWriter",
+    "Runs",
     "ShapeBound",
     "Side",
     "StoreError",
@@ -36,9 +39,12 @@ __all__ = [
     "load_shape",
     "load_thresholds",
     "merge_results",
+    "one_file",
     "parse_baselines",
     "read_results",
     "read_side",
+    "results_files",
+    "the_last",
     "thresholds_path",
     "write_thresholds",
 ]

@@ -4,9 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from perfsuite.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_TIMEOUT_S = 60.0
 """An update takes milliseconds; whoever waits a minute waits for a process that hangs."""
@@ -100,7 +104,7 @@ def locked(path: Path) -> Iterator[None]:
     import filelock
 
     make_folder(path.parent)
-    lock_path = path.with_name(f".{path.name}.lock")
+    lock_path = lock_of(path)
     lock = filelock.FileLock(lock_path)
     try:
         lock.acquire(timeout=LOCK_TIMEOUT_S)
@@ -117,3 +121,30 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def lock_of(path: Path) -> Path:
+    """The file whose lock stands for `path`."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def held(path: Path) -> "BaseFileLock | None":
+    """Take the lock of `path` until it is released, or this process ends; None if another has it.
+
+    Raises:
+        StoreError: if the lock file cannot be made.
+    """
+    import filelock
+
+    make_folder(path.parent)
+    lock = filelock.FileLock(lock_of(path), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {lock_of(path)} cannot be locked ({error.strerror}); check the permissions of "
+            f"{path.parent}"
+        ) from error
+    return lock

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.spread import spread
 from perfsuite.measuring import Plan
+from perfsuite.pipelines import models
 from perfsuite.records import Result
 from perfsuite.workers.client import RefusedError, StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from perfsuite.decision.spread import Spread
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Session, Workload
+    from perfsuite.records import Device, Entry, Session, Workload
     from perfsuite.store import Baselines
     from perfsuite.workers.client import Server
 
@@ -109,7 +110,7 @@ def _check(
         where = f"{store.path(device.slug)}: entry {entry.key}"
         if entry.protocol != protocol:
             raise CalibrationError(
-                f"{where}: measured with {entry.protocol!r}, now {protocol!r}; replace it with --restart"
+                f"{where}: measured with {entry.protocol!r}, now {protocol!r}; {_remedy(protocol, entry)}"
             )
         then = dict(entry.sessions[-1].versions)
         if then != versions:
@@ -123,6 +124,12 @@ def _check(
             )
         found[variant.name] = entry.sessions
     return found
+
+
+def _remedy(protocol: str, stored: Entry) -> str:
+    if models.others(protocol, stored.protocol):
+        return "its weights are from elsewhere, so do not replace it: name those with --weights"
+    return "replace it with --restart"
 
 
 def _measure(

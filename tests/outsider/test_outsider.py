@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from perfsuite.pipelines.models import shapes
-from perfsuite.store import read_results
+from perfsuite.store import Runs, read_results
 
 ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
 KEY = "postcards/sliced"
@@ -112,7 +112,7 @@ def test_their_first_hour(measure: Run, perfsuite: Run, project: Path) -> None:
 
     first = measure()
     assert first.returncode == 0, first.stdout
-    (result,) = read_results(project / ".perfsuite" / "results.jsonl").results
+    (result,) = read_results(Runs(project / ".perfsuite" / "runs").last()).results
     assert result.verdict is not None
     assert result.verdict.baseline_s is not None
     assert "vae-slicing: the decoder draws one picture a call" in result.evidence
@@ -131,4 +131,6 @@ def test_their_first_hour(measure: Run, perfsuite: Run, project: Path) -> None:
     content[-2] ^= 1
     weights.write_bytes(content)
     other = measure("-k", "latency")
-    assert "INCOMPATIBLE" in other.stdout
+    assert other.returncode == 1
+    assert "INCOMPATIBLE [OTHER_WEIGHTS]" in other.stdout
+    assert "--perf-update=reset" not in other.stdout

@@ -187,11 +187,22 @@ class Suite:
         """How many sessions are stored, by variant."""
         return {variant: len(entry.sessions) for variant, entry in self.baseline().items()}
 
-    def results(self, file: str = ".perfsuite/results.jsonl") -> dict[str, Any]:
-        """Results on disk by variant."""
+    def runs(self) -> list[Path]:
+        """The results files of all runs that named none, the oldest first."""
+        return sorted((self.path / ".perfsuite" / "runs").glob("*.jsonl"))
+
+    def last(self) -> Path | None:
+        """The results file of the last ladder."""
+        from perfsuite.store import Runs
+
+        return Runs(self.path / ".perfsuite" / "runs").last()
+
+    def results(self, file: str | None = None) -> dict[str, Any]:
+        """Results on disk by variant, of the newest run."""
         from perfsuite.store import read_results
 
-        return {r.variant: r for r in read_results(self.path / file).results}
+        path = self.runs()[-1] if file is None else self.path / file
+        return {r.variant: r for r in read_results(path).results}
 
     def events(self) -> list[str]:
         """What was built, released and freed, in order."""

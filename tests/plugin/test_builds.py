@@ -41,11 +41,11 @@ def test_the_default_ladder_climbs_in_what_the_cpu_computes(suite, bfloat16, hal
 
 
 def test_whoever_chooses_nothing_else_is_told_why(suite):
-    """By test name: all that remain are skipped with the reason, and the run is no error."""
-    run = suite.latency("-k", "fp16", "-rs", variants="")
-    run.assert_outcomes(skipped=5, deselected=10)
-    run.stdout.re_match_lines([r"SKIPPED \[5\].*fp16: float16 is emulated on a CPU"])
-    assert run.ret == pytest.ExitCode.OK
+    """By test name: all that remain fail with the reason, for nothing was judged."""
+    run = suite.latency("-k", "fp16", variants="")
+    run.assert_outcomes(errors=5, deselected=10)
+    run.stdout.re_match_lines([r"shapes fp16: NOT_JUDGED: fp16: float16 is emulated on a CPU"])
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_a_rung_that_is_left_out_is_not_what_is_planned(suite):

@@ -36,6 +36,7 @@ CASES = {
     "load": ("measure", "measure", "fail", "fail"),
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
+    "keep-runs": ("3", "3", "5", "5"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),
     "report": ("r", "{root}/r", "off", "None"),
     "compile-cache": ("code", "{root}/code", "off", "None"),
@@ -46,6 +47,7 @@ FIELDS = {
     "variant": "variants",
     "time-budget": "time_budget_s",
     "compile-cache": "compile_cache",
+    "keep-runs": "keep_runs",
     "reference-cache": "reference_cache",
 }
 
@@ -56,7 +58,8 @@ def test_every_option_is_held_here():
 
 
 def _expected(suite, column):
-    return {FIELDS.get(name, name): row[column].format(root=suite.path) for name, row in CASES.items()}
+    found = {FIELDS.get(name, name): row[column].format(root=suite.path) for name, row in CASES.items()}
+    return found | {"runs": str(suite.path / ".perfsuite" / "runs")}  # of no option
 
 
 def test_the_ini_file_sets_it_and_the_command_line_wins(suite):

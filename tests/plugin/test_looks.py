@@ -76,9 +76,8 @@ def test_honest_code_passes_and_is_recorded(run, pytester):
     """Nothing is beyond its budget; the results file holds all looks, and there is no artifact."""
     done = run("")
     done.assert_outcomes(passed=4)
-    lines = [
-        json.loads(line) for line in (pytester.path / ".perfsuite/results.jsonl").read_text().split("\n")[:-1]
-    ]
+    (path,) = (pytester.path / ".perfsuite" / "runs").glob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
     looks = {look["name"]: look for look in lines[-1]["quality"]["looks"]}
     assert set(looks) == {"pictures", "components", "modules", "loop"}
     assert all(look["status"] == "OK" and look["count"] > 0 for look in looks.values())
@@ -103,8 +102,9 @@ def test_a_report_keeps_the_numbers_behind_every_look(run, pytester):
     shutil.copy(QUALITY.with_name("test_ssim.py"), pytester.path / "test_later.py")
     done = run("", "-k", "not golden", "--benchmark-only", "--perf-report=page")
     done.assert_outcomes(passed=5, deselected=1)
-    folder = pytester.path / ".perfsuite"
-    (found,) = read_results(folder / "results.jsonl").results
+    folder = pytester.path / ".perfsuite" / "runs"
+    (path,) = folder.glob("*.jsonl")
+    (found,) = read_results(path).results
     assert [look.name for look in found.quality.looks] == ["pictures", "components", "modules", "loop"]
     assert len(found.exhibits.pictures) == 4
     assert all(score.flip is not None for score in found.quality.scores)

@@ -31,7 +31,7 @@ def test_a_page_with_the_pictures_of_every_variant(suite):
         assert kept is not None
         assert len(kept.pictures) == 4
         for files in kept.pictures:
-            assert (suite.path / ".perfsuite" / files.variant).is_file()
+            assert (suite.path / ".perfsuite" / "runs" / files.variant).is_file()
             assert files.prompt in found
     assert found.count('type="range"') == 8
 
@@ -41,7 +41,7 @@ def test_the_same_page_from_files_alone(suite):
     suite.run("test_ssim.py", "test_latency.py", "--perf-report=page", "--perf-update=new")
     first = _page(suite)
     assert suite.sessions() == {"fp32": 1, "bf16": 1}
-    html.write([suite.path / ".perfsuite" / "results.jsonl"], suite.path / "again", suite.path / "baselines")
+    html.write(suite.runs(), suite.path / "again", suite.path / "baselines")
     assert _without_date(_page(suite, "again")) == _without_date(first)
 
 

@@ -47,7 +47,8 @@ def test_each_result_is_on_disk_when_its_test_ends(suite):
 
         @pytest.mark.parametrize("seen", [2])
         def test_read(pipeline, seen):
-            results = read_results(Path(".perfsuite/results.jsonl")).results
+            (path,) = Path(".perfsuite/runs").glob("*.jsonl")
+            results = read_results(path).results
             assert results[-1].session is not None
             assert results[-1].variant == pipeline.context.variant.name
         """

@@ -20,7 +20,7 @@ def test_new_passes_where_it_is_recorded(suite):
 
 
 def test_incompatible_fails(suite):
-    """A baseline of another protocol holds nothing."""
+    """A baseline of another protocol holds nothing, strict or not."""
     suite.latency("--perf-update=new", variants="fp32")
     text = suite.baseline_file.read_text().replace("128x128", "64x64")
     suite.baseline_file.write_text(text)

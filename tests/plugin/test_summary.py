@@ -94,7 +94,7 @@ def test_a_first_run_says_what_it_was_and_what_is_next(suite):
             "*= perfsuite =*",
             "2 of 2 measured, first baseline recorded; run again to gate",
             "baselines baselines/cpu-replayed-2t.json: shapes/fp32, shapes/bf16 recorded",
-            "results as a page: perfsuite report .perfsuite/results.jsonl",
+            "results as a page: perfsuite report .perfsuite/runs/*.jsonl",
             "gate against this baseline: pytest --benchmark-only -k test_latency --perf-workload=shapes "
             "--perf-variant=fp32 --perf-variant=bf16 --perf-device=cpu",
         ]

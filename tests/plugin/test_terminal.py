@@ -34,6 +34,7 @@ def _stable(lines, suite):
     text = "\n".join(line.rstrip() for line in lines)
     text = re.split(r"=+ perfsuite =+\n", text)[1]
     text = re.split(r"\n(?:=+ short test summary|=+ \d+ failed|-+ benchmark)", text)[0]
+    text = re.sub(r"runs/\S+\.jsonl", "runs/RUN.jsonl", text)
     text = text.replace(str(suite.path), "/suite")
     return re.sub(r" *\d+ MiB", lambda found: "999 MiB".rjust(len(found[0])), text).rstrip() + "\n"
 

@@ -118,11 +118,11 @@ def _stored_with_another_protocol(suite, variant):
 
 
 def test_another_protocol_is_incompatible(suite):
-    """It passes, is seen, and is not compared."""
+    """It fails, for there is something to judge by and nothing was judged."""
     suite.latency("--perf-update=new")
     _stored_with_another_protocol(suite, "bf16")
     run = suite.latency("--perf-update=new")
-    run.assert_outcomes(passed=2)
+    run.assert_outcomes(passed=1, failed=1)
     run.stdout.re_match_lines([r"shapes bf16: INCOMPATIBLE: .*'shapes 64x64 10 steps'"])
     assert suite.results()["bf16"].verdict.ratio is None
 

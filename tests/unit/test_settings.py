@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from platformdirs import user_cache_path
 
-from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
+from perfsuite.settings import EMPTY, OPTIONS, Option, Settings, SettingsError, read
 
 ROOT = Path("project")
 
 
 def settle(command_line: dict[str, Any] | None = None, ini_file: dict[str, Any] | None = None) -> Settings:
-    """Read with these values given; pytest gives None and the empty string for what is not."""
+    """Read with these values given; pytest gives None for what is not."""
     return read(
         lambda option: (command_line or {}).get(option.name),
-        lambda option: (ini_file or {}).get(option.name, ""),
+        lambda option: (ini_file or {}).get(option.name),
         ROOT,
     )
 
@@ -36,7 +36,9 @@ def test_defaults() -> None:
         relative=True,
         load="wait",
         profile=False,
-        results=ROOT / ".perfsuite" / "results.jsonl",
+        results=None,
+        runs=ROOT / ".perfsuite" / "runs",
+        keep_runs=30,
         artifacts=ROOT / ".perfsuite" / "artifacts",
         report=None,
         compile_cache=None,
@@ -59,6 +61,7 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "load": ("load", "measure", "fail", "measure", "fail"),
     "profile": ("profile", "yes", "yes", True, True),
     "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
+    "keep-runs": ("keep_runs", "1", "200", 1, 200),
     "artifacts": ("artifacts", "a", "b", ROOT / "a", ROOT / "b"),
     "report": ("report", "a", "b", ROOT / "a", ROOT / "b"),
     "compile-cache": ("compile_cache", "a", "b", ROOT / "a", ROOT / "b"),
@@ -101,11 +104,26 @@ def test_names_are_split_and_kept_once(given: list[str] | str, wanted: tuple[str
     assert settle({}, {"variant": given}).variants == wanted
 
 
-@pytest.mark.parametrize("nothing", [[""], [" ", ","], ",", "\n"])
-def test_list_of_no_names_counts_as_not_given(nothing: list[str] | str) -> None:
-    """An empty name falls through, else no workload would run and the gate would pass."""
-    assert settle({"workload": nothing}, {"workload": "other"}).workloads == ("other",)
-    assert settle({}, {"workload": nothing}).workloads == ("shapes",)
+@pytest.mark.parametrize("nothing", ["", " ", "\n"])
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_an_empty_value_is_refused(option: Option, nothing: str) -> None:
+    """Of every option, in either place: an unset shell variable must not mean the default."""
+    given = [nothing] if option.several else nothing
+    for said, arguments in (
+        (option.flag_name, ({option.name: given},)),
+        (option.ini, ({}, {option.name: nothing})),
+        (option.ini, ({option.name: None}, {option.name: nothing})),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            settle(*arguments)
+        assert str(caught.value) == f"{said}: {EMPTY}"
+
+
+@pytest.mark.parametrize("names", [[""], ["bf16", ""], ["bf16,"], [",bf16"], ["a,,b"], [" ", ","]])
+def test_a_list_with_an_empty_name_is_refused(names: list[str]) -> None:
+    """One of two unset variables leaves a comma: less would be judged than was asked for."""
+    with pytest.raises(SettingsError, match=r"^--perf-variant: empty"):
+        settle({"variant": names})
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from perfsuite.settings import OPTIONS, Settings, read
 ROOT = Path("project")
 
 
-def settle(name: str, command_line: str | None = None, ini_file: str = "", root: Path = ROOT) -> Settings:
-    """Read with one option given; pytest gives None and the empty string for what is not."""
+def settle(
+    name: str, command_line: str | None = None, ini_file: str | None = None, root: Path = ROOT
+) -> Settings:
+    """Read with one option given; pytest gives None for what is not."""
     return read(
         lambda option: command_line if option.name == name else None,
-        lambda option: ini_file if option.name == name else "",
+        lambda option: ini_file if option.name == name else None,
         root,
     )
 
@@ -26,18 +28,16 @@ def test_options_are_spelled_as_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "ini"), [("off", ""), (None, "off"), ("off", "auto"), ("off", "some/folder")]
+    ("line", "ini"), [("off", None), (None, "off"), ("off", "auto"), ("off", "some/folder")]
 )
-def test_no_cache(line: str | None, ini: str) -> None:
+def test_no_cache(line: str | None, ini: str | None) -> None:
     """Then every run records its references itself."""
     assert settle("reference-cache", line, ini).reference_cache is None
 
 
-@pytest.mark.parametrize(
-    ("line", "ini"), [(None, ""), ("auto", ""), (None, "auto"), ("auto", "off"), ("", "auto"), ("", "")]
-)
+@pytest.mark.parametrize(("line", "ini"), [(None, None), ("auto", None), (None, "auto"), ("auto", "off")])
 def test_cache_of_the_user(
-    line: str | None, ini: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str | None, ini: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the system keeps caches, shared by all projects, whatever the root."""
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
@@ -71,7 +71,7 @@ def test_artifacts_by_default() -> None:
     """Beside the results, where a CI job collects them."""
     found = settle("artifacts")
     assert found.artifacts == ROOT / ".perfsuite" / "artifacts"
-    assert found.artifacts.parent == found.results.parent
+    assert found.artifacts.parent == found.runs.parent
 
 
 def test_words_of_the_cache_are_folders_elsewhere() -> None:

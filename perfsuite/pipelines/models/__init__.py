@@ -6,9 +6,11 @@ from perfsuite.pipelines.models.sources import (
     blind,
     digest,
     load,
+    others,
     protocol,
     reference_folder,
     resolve,
+    weights_in,
 )
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "digest",
     "known",
     "load",
+    "others",
     "protocol",
     "reference_folder",
     "resolve",
     "source_of",
+    "weights_in",
 ]

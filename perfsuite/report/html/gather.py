@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from perfsuite.store import Baselines, StoreError, read_results
+from perfsuite.store import Baselines, StoreError, read_results, results_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from perfsuite.records import Entry, Result, Run, Session
@@ -52,22 +52,6 @@ def moment(date: str) -> datetime | None:
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
-
-
-def results_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as they are, folders as the ``*.jsonl`` in them; each once.
-
-    Raises:
-        StoreError: if a folder holds none.
-    """
-    found: dict[Path, Path] = {}
-    for path in paths:
-        inside = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-        if not inside:
-            raise StoreError(f"{path}: no *.jsonl in this folder; name what --perf-results wrote")
-        for file in inside:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
 
 
 def gather(paths: Sequence[Path], baselines: Path) -> list[Source]:

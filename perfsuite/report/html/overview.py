@@ -74,8 +74,8 @@ COLUMNS = (
     ("memory", "Peak memory", "n=1 session"),
 )
 """Of the table, after variant and verdict: name, heading, what the small print says."""
-SEVERITY = ("BROKEN", "DEGRADED", "REGRESSED", "INCOMPATIBLE", "INCONCLUSIVE", "NOT MEASURED",
-             "NOT_JUDGED", "NEW", "IMPROVED", "OK")  # fmt: skip
+SEVERITY = ("BROKEN", "DEGRADED", "REGRESSED", "LESS_JUDGED", "NOT_JUDGED", "INCOMPATIBLE", "INCONCLUSIVE",
+             "NOT MEASURED", "NEW", "IMPROVED", "OK")  # fmt: skip
 
 
 def badges(result: Result) -> tuple[Badge, ...]:
@@ -175,7 +175,7 @@ def baseline(source: Source) -> str:
 def steps(results: Sequence[Result]) -> list[Step]:
     """What to do next, the most urgent first, with one command for all variants that share a reason."""
     found = []
-    order = (Status.REGRESSED, Status.INCOMPATIBLE, Status.IMPROVED, Status.NEW)
+    order = (Status.REGRESSED, Status.LESS_JUDGED, Status.INCOMPATIBLE, Status.IMPROVED, Status.NEW)
     wrong = [r for r in results if wrong_looks(r)]
     for status in order:
         for same in _by_workload([r for r in results if r.verdict and r.verdict.status is status]):
@@ -204,7 +204,8 @@ def steps(results: Sequence[Result]) -> list[Step]:
 
 _TITLES = {
     Status.REGRESSED: "Find out whether the slowdown is wanted",
-    Status.INCOMPATIBLE: "Record a baseline of this protocol",
+    Status.LESS_JUDGED: "Judge what has a baseline and was not judged",
+    Status.INCOMPATIBLE: "Compare with a baseline of this protocol",
     Status.IMPROVED: "Take the gain as the new baseline, so that it cannot get lost",
     Status.NEW: "Record a baseline to compare with",
 }

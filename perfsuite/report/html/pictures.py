@@ -9,8 +9,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from perfsuite.report.figures import complaints
-from perfsuite.report.html import words
+from perfsuite.report.figures import BAD, complaints
 from perfsuite.store import StoreError
 from perfsuite.store.exhibits import read_exhibit
 
@@ -118,7 +117,7 @@ def _by_need(sources: Sequence[Source]) -> Iterator[tuple[int, Source, Result, i
     for number, source in enumerate(sources):
         for result in source.run.results:
             count = len(result.exhibits.pictures) if result.exhibits else 0
-            failing = any(status in words.BAD for _, status, _ in complaints(result))
+            failing = any(status in BAD for _, status, _ in complaints(result))
             order = sorted(range(count), key=partial(_similarity, result))
             wanted += [(not failing, rank, number, source, result, i) for rank, i in enumerate(order)]
     wanted.sort(key=lambda entry: entry[:2])

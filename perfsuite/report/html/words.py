@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perfsuite.records import Cause, PictureStatus, Status
+from perfsuite.records import UNJUDGED, Cause, PictureStatus, Status
 
-BAD = (Status.REGRESSED, PictureStatus.DEGRADED, PictureStatus.BROKEN)
-"""What fails a test."""
+BAD = (Status.REGRESSED, Status.INCOMPATIBLE, *UNJUDGED)
+"""Of latency: what fails a test."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,12 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
                                    "pictures and numbers: within what honest code of the precision needs"),
     Status.INCONCLUSIVE.value: ("unsure", "?", "too noisy, or too few sessions, to tell"),
     Status.NEW.value: ("plain", "+", "nothing to compare with yet"),
-    Status.INCOMPATIBLE.value: ("unsure", "≠", "the baseline was measured with another workload, weights or "
-                                               "prompt"),
+    Status.INCOMPATIBLE.value: ("bad", "≠", "the baseline was measured with another workload, weights or "
+                                            "prompt, or on another machine; the test fails"),
     PictureStatus.DEGRADED.value: ("bad", "✗", "further from float32 than honest code; the test fails"),
     PictureStatus.BROKEN.value: ("bad", "✗", "NaN, Inf, flat or saturated; the test fails"),
+    Status.LESS_JUDGED.value: ("bad", "✗", "there is a baseline, nobody left the variant out, and it was not "
+                                           "judged; the test fails"),
     PictureStatus.NOT_JUDGED.value: ("plain", "\N{EN DASH}", "nothing can be said, for the reason beside it"),
 }  # fmt: skip
 UNMEASURED = Badge("NOT MEASURED", "plain", "\N{EN DASH}")
@@ -50,6 +52,7 @@ CAUSES = {
     Cause.REFERENCE_MOVED: "it is the reference that moved, not the variant: record the baselines anew",
     Cause.EVERYTHING_SLOWER: "the reference slowed down alike: the machine, or what both are made of",
     Cause.DRIFT: "slower than the sessions that were recorded first, in steps too small to be seen",
+    Cause.OTHER_WEIGHTS: "the baseline is of weights from elsewhere: neither may take the other's place",
     Cause.UNFIT_SESSION: "the new session, or every stored one, was disturbed and has no weight",
 }
 
@@ -57,6 +60,8 @@ CAUSES = {
 def badge(status: Status | PictureStatus, about: str = "") -> Badge:
     """How a status is shown."""
     tone, sign, _ = _LOOKS[status.value]
+    if isinstance(status, Status) and status in UNJUDGED:  # of pictures it may be no failure
+        tone, sign = "bad", "✗"
     return Badge(status.value, tone, sign, about)
 
 

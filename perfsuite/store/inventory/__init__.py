@@ -9,7 +9,14 @@ from perfsuite.store.inventory.describing import (
     find,
     load_all,
 )
-from perfsuite.store.inventory.differing import Difference, NothingToCompareError, differences, read_side
+from perfsuite.store.inventory.differing import (
+    Difference,
+    NothingToCompareError,
+    Outcome,
+    differences,
+    outcome,
+    read_side,
+)
 from perfsuite.store.inventory.pruning import Pruned, Rule, prune
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "Difference",
     "NothingToCompareError",
     "Oddity",
+    "Outcome",
     "Pruned",
     "Rule",
     "age_days",
@@ -26,6 +34,7 @@ __all__ = [
     "differences",
     "find",
     "load_all",
+    "outcome",
     "prune",
     "read_side",
 ]

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from perfsuite import decision
 from perfsuite.decision.basis import judge_sessions
+from perfsuite.pipelines import models
 from perfsuite.records import Status, Verdict
 from perfsuite.store import StoreError, parse_baselines
 from perfsuite.store.files import read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from perfsuite.records import Entry
     from perfsuite.store import BaselineFile
 
@@ -31,7 +34,7 @@ class Difference:
     key: str
     """``<workload>/<variant>``."""
     verdict: Verdict | None
-    """None where there is nothing to judge: it is on one side only, or its sessions are the same."""
+    """None where there is nothing to judge: it is new, or its sessions are the same."""
     before: int
     after: int
     """Sessions; 0: not there."""
@@ -86,7 +89,8 @@ def differences(before: BaselineFile, after: BaselineFile) -> list[Difference]:
         old, new = before.entries.get(key), after.entries.get(key)
         if old is None or new is None:
             counts = (len(old.sessions) if old else 0, len(new.sessions) if new else 0)
-            found.append(Difference(key, None, *counts, counts[1], ()))
+            gone = decision.unjudged(Status.LESS_JUDGED, "is gone: only the file before has it", counts[0])
+            found.append(Difference(key, gone if old else None, *counts, counts[1], ()))
             continue
         found.append(_difference(key, old, new, before, after))
     return found
@@ -101,7 +105,10 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
         verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
     elif old.protocol != new.protocol:
         detail = f"measured with {old.protocol!r}, then with {new.protocol!r}"
-        verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
+        verdict = decision.incompatible(
+            detail, len(old.sessions), len(new.sessions),
+            other_weights=models.others(new.protocol, old.protocol),
+        )  # fmt: skip
     elif fresh:
         try:
             verdict, _ = judge_sessions(old, fresh, after.device.kind)
@@ -116,6 +123,48 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved)
 
 
-def regressed(found: list[Difference]) -> list[Difference]:
-    """Those that a gate would fail."""
-    return [d for d in found if d.verdict is not None and d.verdict.status is Status.REGRESSED]
+ALL = "all"
+"""Every entry, where some are to be named."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a comparison of two files came to."""
+
+    status: Status
+    """OK, REGRESSED, LESS_JUDGED or NOT_JUDGED."""
+    missed: tuple[str, ...]
+    """Entries of the file before that were compared with nothing, without those that are meant to be."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is not what a person wants or said that he wants."""
+        return self.status is not Status.OK
+
+
+def outcome(found: Sequence[Difference], accepted: Sequence[str] = ()) -> Outcome:
+    """The gravest that can be said of all entries.
+
+    `accepted`: entries that are gone, or not comparable, on purpose; `ALL` of them.
+
+    Raises:
+        NothingToCompareError: one that is accepted is in the file before under no such name.
+    """
+    before = [d.key for d in found if d.before]
+    for name in accepted:
+        if name != ALL and name not in before:
+            raise NothingToCompareError(f"--accept={name}: no such entry before; {ALL}, or of {before}")
+    if any(d.verdict is not None and d.verdict.status is Status.REGRESSED for d in found):
+        return Outcome(Status.REGRESSED, ())
+    missed = [d.key for d in found if d.before and not _compared(d)]
+    meant = missed if ALL in accepted else accepted
+    left = tuple(key for key in missed if key not in meant)
+    if not any(map(_compared, found)) and not (missed and not left):
+        return Outcome(Status.NOT_JUDGED, left)
+    return Outcome(Status.LESS_JUDGED if left else Status.OK, left)
+
+
+def _compared(found: Difference) -> bool:
+    """Whether an entry is on both sides and can be compared; the same sessions are."""
+    unlike = (Status.INCOMPATIBLE, Status.LESS_JUDGED)
+    return bool(found.before and found.after) and not (found.verdict and found.verdict.status in unlike)

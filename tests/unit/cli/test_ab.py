@@ -45,7 +45,7 @@ class Asked:
     def __init__(self) -> None:
         self.verdict = VERDICT
         self.default = "bf16-sdpa"
-        self.pictures: dict[str, np.ndarray] = {}
+        self.pictures = {"base": picture(), "head": picture()}
         self.error: Exception | None = None
         self.plan = Plan()
         self.settings = PairedSettings()
@@ -222,11 +222,13 @@ def test_json_has_all_figures(asked: Asked, tmp_path: Path) -> None:
 
 
 def test_json_without_pictures(asked: Asked, tmp_path: Path) -> None:
-    """Where only one side drew, nothing is compared."""
+    """Where only one side drew, nothing is compared, which is no success."""
     asked.pictures = {"base": picture()}
 
-    assert invoke(*BOTH, "--json", str(tmp_path / "ab.json")).exit_code == 0
+    done = invoke(*BOTH, "--json", str(tmp_path / "ab.json"))
 
+    assert done.exit_code == 2
+    assert "pictures NOT_JUDGED: only latencies were compared" in done.stderr
     assert json.loads((tmp_path / "ab.json").read_text())["pictures"] is None
 
 
@@ -287,3 +289,19 @@ def test_an_unknown_option_is_not_inconclusive(asked: Asked) -> None:
     """Typer's own code for it, 2, has a meaning here."""
     assert invoke(*BOTH, "--timee", "5").exit_code == 3
     assert invoke(*BOTH, "--time", "0").exit_code == 3
+
+
+def test_weights_that_fell_back_judge_no_pictures(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless random weights were asked for, of which likeness says nothing."""
+    from perfsuite.pipelines.models import sources
+
+    monkeypatch.setattr(sources, "_is_cached", lambda *_: False)
+    monkeypatch.setattr(sources, "_unreachable", lambda hub: "the hub cannot be reached (Timeout)")
+    sources.resolve.cache_clear()
+    try:
+        done = invoke(*BOTH, "--workload", "sdxl-base")
+        assert done.exit_code == 2
+        assert "pictures NOT_JUDGED" in done.stderr
+        assert invoke(*BOTH, "--workload", "sdxl-base", "--weights", "random").exit_code == 0
+    finally:
+        sources.resolve.cache_clear()

@@ -156,11 +156,11 @@ def test_diff_finds_what_got_slower(write: Callable[..., Path]) -> None:
     row = lines[lines.index("shapes/fp32") + 1]
     assert "REGRESSED n=5->5" in row
     assert "+200.0 %" in row
-    assert any(line.endswith("only before n=5->0") for line in lines)
+    assert any(line.endswith("LESS_JUDGED n=5->0") for line in lines)
     document = json.loads(invoke("diff", *map(str, files), "--json").stdout)
     by_name = {e["entry"]: e for e in document["entries"]}
     assert by_name["shapes/fp32"]["verdict"]["status"] == "REGRESSED"
-    assert by_name[f"shapes/{LONGEST}"]["verdict"] is None
+    assert by_name[f"shapes/{LONGEST}"]["verdict"]["status"] == "LESS_JUDGED"
 
 
 def test_diff_of_the_same(write: Callable[..., Path]) -> None:
@@ -168,6 +168,83 @@ def test_diff_of_the_same(write: Callable[..., Path]) -> None:
     done = invoke("diff", path, path)
     assert done.exit_code == 0
     assert done.stdout.count("no new session n=5->5") == 2
+    assert done.stdout.endswith("OK (2 entries)\n")
+
+
+def _rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    return path
+
+
+GONE = f"shapes/{LONGEST}"
+
+
+def _pop(document: dict[str, Any]) -> None:
+    del document["entries"][GONE]
+
+
+def _other_protocol(document: dict[str, Any]) -> None:
+    for entry in document["entries"].values():
+        entry["protocol"] = "another"
+
+
+def _none(document: dict[str, Any]) -> None:
+    document["entries"] = {}
+
+
+def _new_alone(document: dict[str, Any]) -> None:
+    entry = document["entries"].pop("shapes/fp32") | {"variant": "bf16"}
+    document["entries"] = {"shapes/bf16": entry}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "missed"),
+    [
+        (_pop, "LESS_JUDGED", [GONE]),
+        (_other_protocol, "NOT_JUDGED", [GONE, "shapes/fp32"]),
+        (_none, "NOT_JUDGED", [GONE, "shapes/fp32"]),
+        (_new_alone, "NOT_JUDGED", [GONE, "shapes/fp32"]),
+    ],
+)
+def test_diff_that_compares_less_than_there_was(
+    change: Callable[[dict[str, Any]], None], status: str, missed: list[str], write: Callable[..., Path]
+) -> None:
+    """It fails, says of what, and how to say that it is meant; then it passes."""
+    before, after = write() / "cpu-example-2t.json", write("two") / "cpu-example-2t.json"
+    _rewritten(after, change)
+    files = (str(before), str(after))
+    done = invoke("diff", *files)
+    assert done.exit_code == 1, done.output
+    said = " ".join(done.stdout.split())
+    assert f"{status}: {len(missed)} of 2 entries were compared with nothing" in said
+    accept = [word for key in missed for word in ("--accept", key)]
+    assert said.endswith(f"if that is meant: {' '.join(accept)}")
+    document = json.loads(invoke("diff", *files, "--json").stdout)
+    assert (document["status"], document["missed"]) == (status, missed)
+    for meant in (accept, ["--accept", "all"]):
+        assert invoke("diff", *files, *meant).exit_code == 0
+    if len(missed) > 1:
+        assert invoke("diff", *files, *accept[:2]).exit_code == 1
+
+
+def test_diff_with_another_device(write: Callable[..., Path]) -> None:
+    """Nothing of it can be compared."""
+    other = Device("cpu", "Other CPU", "cpu-other-2t", 2, 2**34)
+    files = write() / "cpu-example-2t.json", write("two", device=other) / "cpu-other-2t.json"
+    done = invoke("diff", *map(str, files))
+    assert done.exit_code == 1
+    assert "NOT_JUDGED: 2 of 2 entries were compared with nothing" in " ".join(done.stdout.split())
+    assert invoke("diff", *map(str, files), "--accept", "all").exit_code == 0
+
+
+def test_diff_accepts_no_regression_and_no_unknown_name(write: Callable[..., Path]) -> None:
+    files = [str(folder / "cpu-example-2t.json") for folder in (write(), write("two", 3.0))]
+    assert invoke("diff", *files, "--accept", "all").exit_code == 1
+    done = invoke("diff", *files, "--accept", "shapes/fp23")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--accept=shapes/fp23: no such entry before" in done.stderr
 
 
 @pytest.mark.parametrize(

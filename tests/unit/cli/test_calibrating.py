@@ -95,7 +95,7 @@ def test_again_it_has_nothing_to_do_and_restart_does_it_anew(tmp_path: Path) -> 
     assert other.stderr.startswith(
         f"perfsuite: {tmp_path / 'cpu-example-4.json'}: entry shapes/fp32: measured "
     )
-    assert other.stderr.endswith(' weights random"; replace it with --restart\n')
+    assert other.stderr.endswith("so do not replace it: name those with --weights\n")
     again = calibrate(tmp_path, "--variant", "fp32", "--weights", "random", "--restart")
     assert again.exit_code == 0
     stored = Baselines(tmp_path).load(DEVICE.slug)

@@ -95,18 +95,25 @@ def test_a_baseline_file_on_one_side(tmp_path: Path, pair: tuple[Path, Path]) ->
 def test_variants_of_one_side_alone_are_named(tmp_path: Path) -> None:
     """On standard error, so that JSON stays JSON."""
     before = write(tmp_path / "a.jsonl", found(), found("fp32"))
-    done = invoke(before, write(tmp_path / "b.jsonl", found()), "--json")
-    assert done.exit_code == 0
+    after = write(tmp_path / "b.jsonl", found(), found("fp16"))
+    done = invoke(before, after, "--json")
+    assert done.exit_code == 1
     assert json.loads(done.stdout)[0]["variant"] == "bf16"
-    assert f"only in {before}: shapes/fp32" in done.stderr
+    assert f"only in {after}: shapes/fp16" in done.stderr
+    assert f"LESS_JUDGED: {after} has nothing to compare with shapes/fp32 of {before}" in done.stderr
+    assert "if that is meant: --accept shapes/fp32\n" in done.stderr
+    for meant in (["--accept", "shapes/fp32"], ["--accept", "all"], ["--variant", "bf16"]):
+        assert invoke(before, after, *meant).exit_code == 0
+    assert invoke(before, after, "--accept", "shapes/fp23").exit_code == 2
 
 
 def test_one_variant_of_another_protocol_does_not_hide_the_others(tmp_path: Path) -> None:
     before = write(tmp_path / "a.jsonl", found(), found("fp32"))
     after = write(tmp_path / "b.jsonl", found(), replace(found("fp32"), protocol="q"))
     done = invoke(before, after)
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert "shapes bf16" in done.stdout
+    assert "LESS_JUDGED" in done.stderr
     assert "shapes/fp32: measured with different protocols" in done.stderr
     alone = invoke(before, after, "--variant", "fp32")
     assert alone.exit_code == 2
@@ -126,7 +133,8 @@ def test_one_variant_of_another_protocol_does_not_hide_the_others(tmp_path: Path
         (["a.jsonl", "a.jsonl", "--variant", "bf61"], "unknown variant 'bf61'"),
         (["a.jsonl", "a.jsonl", "--variant", "bf16+qkv"], "qkv requires sdpa; add it"),
         (["a.jsonl", "a.jsonl", "--workload", "shape"], "unknown workload 'shape': did you mean 'shapes'?"),
-        (["a.jsonl", "."], "cannot be read"),
+        (["a.jsonl", "."], ".: holds 5 results files; name one of them"),
+        (["last", "a.jsonl"], "no ladder was run here yet"),
     ],
 )
 def test_what_cannot_be_explained_is_said_in_one_line(

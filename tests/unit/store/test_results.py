@@ -131,8 +131,34 @@ def test_a_new_run_replaces_the_file(
     path: Path, writer: ResultsWriter, device: Device, make_result: Make
 ) -> None:
     writer.add(make_result())
+    with pytest.raises(StoreError, match="another run writes its results there"):
+        ResultsWriter(path, "run-2", "2025-01-03", device)
+    assert len(read_results(path).results) == 1
+    writer.close()
     ResultsWriter(path, "run-2", "2025-01-03", device)
     assert read_results(path) == Run("run-2", "2025-01-03", device, ())
+
+
+def test_every_line_has_the_runs_id(path: Path, writer: ResultsWriter, make_result: Make) -> None:
+    """A line of another run, or of none, is refused by its number; a file of before had none."""
+    writer.add(make_result())
+    head, line = path.read_text().splitlines()
+    assert json.loads(line)["run"] == "run-1"
+    for changed, said in ((line.replace("run-1", "run-2"), "of run 'run-2'"), (_without(line), "of no run")):
+        path.write_text(f"{head}\n{line}\n{changed}\n")
+        with pytest.raises(StoreError, match=rf"line 3.*is {said}, the file of run 'run-1'"):
+            read_results(path)
+    path.write_text(f"{head}\n{line}\n{head}\n")
+    with pytest.raises(StoreError, match=r"line 3.*begins another run"):
+        read_results(path)
+    path.write_text(f"{head.replace(': 3', ': 2')}\n{_without(line)}\n")
+    assert len(read_results(path).results) == 1
+
+
+def _without(line: str) -> str:
+    document = json.loads(line)
+    del document["run"]
+    return json.dumps(document)
 
 
 def test_latency_first_quality_later(path: Path, writer: ResultsWriter, make_result: Make) -> None:
@@ -180,7 +206,7 @@ def damage(raw: bytes, number: int, line: bytes) -> bytes:
         (1, b'{"schema_version": 1, "kind": "run"', "cut short"),
         (1, b'{"schema_version": 1, "kind": "run", "id": "x", "date": "d"}', "field device: Field required"),
         (1, b'{"schema_version": 1, "kind": "result"}', "field kind: "),
-        (1, b'{"schema_version": 3}', "schema 3, this one reads up to 2; upgrade perfsuite"),
+        (1, b'{"schema_version": 4}', "schema 4, this one reads up to 3; upgrade perfsuite"),
         (2, b"", "empty"),
         (2, b'{"kind": "resu', "cut short"),
         (2, b"\xff", "not UTF-8"),
@@ -218,7 +244,7 @@ def test_a_cut_header_is_not_a_run(tmp_path: Path, raw: bytes) -> None:
 
 
 def test_no_file_is_an_error(path: Path) -> None:
-    with pytest.raises(StoreError, match=r"run\.jsonl: there is no such file; name the one"):
+    with pytest.raises(StoreError, match=r"run\.jsonl: there is no such file; name one"):
         read_results(path)
 
 

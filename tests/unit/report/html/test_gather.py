@@ -19,7 +19,7 @@ def test_folders_stand_for_the_results_in_them(tmp_path):
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(StoreError, match=r"no \*\.jsonl in this folder"):
+    with pytest.raises(StoreError, match=r"no results in this folder \(\*\.jsonl\)"):
         results_files([tmp_path])
 
 

@@ -16,6 +16,15 @@ def test_the_vocabulary_is_closed():
 def test_what_fails_is_told_without_colour():
     """Its sign is nobody else's."""
     signs = {b.word: b.sign for b, _ in glossary()}
-    failing = {badge(s).sign for s in (Status.REGRESSED, PictureStatus.DEGRADED, PictureStatus.BROKEN)}
-    assert failing.isdisjoint(sign for word, sign in signs.items()
-                              if word not in ("REGRESSED", "DEGRADED", "BROKEN"))  # fmt: skip
+    bad = (
+        Status.REGRESSED, Status.LESS_JUDGED, Status.INCOMPATIBLE, PictureStatus.DEGRADED,
+        PictureStatus.BROKEN,
+    )  # fmt: skip
+    failing = {badge(s).sign for s in bad}
+    assert failing.isdisjoint(sign for word, sign in signs.items() if word not in bad)
+
+
+def test_not_judged_is_a_failure_of_latency_alone():
+    """Of pictures it may be what random weights were asked for."""
+    assert badge(Status.NOT_JUDGED).tone == "bad"
+    assert badge(PictureStatus.NOT_JUDGED).tone == "plain"

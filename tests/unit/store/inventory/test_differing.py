@@ -10,7 +10,7 @@ import pytest
 from perfsuite.records import Session, Status
 from perfsuite.store import BaselineFile, Baselines, StoreError
 from perfsuite.store.inventory import NothingToCompareError, differences, read_side
-from perfsuite.store.inventory.differing import regressed
+from perfsuite.store.inventory.differing import outcome
 
 Write = Callable[..., BaselineFile]
 Make = Callable[..., Session]
@@ -36,7 +36,7 @@ def test_slower_sessions_are_regressed(store: Baselines, write: Write, session: 
     assert found.verdict is not None
     assert (found.key, found.verdict.status) == (KEY, Status.REGRESSED)
     assert found.verdict.ratio == pytest.approx(2.0, rel=0.05)
-    assert regressed([found]) == [found]
+    assert outcome([found]).status is Status.REGRESSED
 
 
 def test_the_same_code_is_not(store: Baselines, write: Write, session: Make) -> None:
@@ -45,7 +45,7 @@ def test_the_same_code_is_not(store: Baselines, write: Write, session: Make) -> 
     found = differences(before, after)
     assert found[0].verdict is not None
     assert found[0].verdict.status is not Status.REGRESSED
-    assert regressed(found) == []
+    assert outcome(found).status is Status.OK
 
 
 def test_relative_latency_finds_what_seconds_do_not(store: Baselines, write: Write, session: Make) -> None:
@@ -88,9 +88,13 @@ def test_the_same_file_has_nothing_to_judge(write: Write, session: Make) -> None
 def test_an_entry_on_one_side(store: Baselines, write: Write, session: Make) -> None:
     before = write(session("a"))
     after = write(session("b"), variant="fp32", to=other(store))
-    assert [(d.key, d.before, d.after, d.verdict) for d in differences(before, after)] == [
-        ("shapes/fp32", 0, 1, None), (KEY, 1, 0, None),
-    ]  # fmt: skip
+    new, gone = differences(before, after)
+    assert (new.key, new.before, new.after, new.verdict) == ("shapes/fp32", 0, 1, None)
+    assert gone.verdict is not None
+    assert (gone.key, gone.before, gone.after) == (KEY, 1, 0)
+    assert gone.verdict.status is Status.LESS_JUDGED
+    assert outcome([new, gone]).status is Status.NOT_JUDGED
+    assert outcome([new, gone], [KEY]).status is Status.OK
 
 
 def test_another_protocol_or_device_is_incompatible(store: Baselines, write: Write, session: Make) -> None:
@@ -101,7 +105,7 @@ def test_another_protocol_or_device_is_incompatible(store: Baselines, write: Wri
         (found,) = differences(before, side)
         assert found.verdict is not None
         assert (found.verdict.status, said in found.verdict.detail) == (Status.INCOMPATIBLE, True)
-        assert regressed([found]) == []
+        assert outcome([found]).status is Status.NOT_JUDGED
 
 
 def test_versions_that_moved(store: Baselines, write: Write, session: Make) -> None:

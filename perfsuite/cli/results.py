@@ -1,0 +1,38 @@
+"""Which results a command is to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfsuite.cli.app import to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Results = Annotated[
+    list[Path] | None,
+    typer.Argument(help="results files, or folders of *.jsonl; default, or last: the last ladder's"),
+]
+
+
+def chosen(paths: Sequence[Path] | None) -> list[Path]:
+    """The files that are meant; which the last ladder's is, is said. Raises `StoreError`."""
+    from perfsuite.store import LAST, results_files
+
+    found = results_files(paths or [])
+    if not paths or Path(LAST) in paths:
+        to_stderr(f"the last ladder: {found[0] if not paths else ', '.join(map(str, found))}")
+    return found
+
+
+def one(path: Path) -> Path:
+    """The file that is meant: a run's, or the last ladder's of a folder of runs. Raises `StoreError`."""
+    from perfsuite.store import LAST, one_file
+
+    found = one_file(path)
+    if path == Path(LAST):
+        to_stderr(f"the last ladder: {found}")
+    return found
