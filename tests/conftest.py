@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LADDER = (
-    "tests/benchmarks/test_latency.py", "tests/quality/test_components.py", "tests/quality/test_ssim.py",
+    "tests/benchmarks/test_latency.py", "tests/benchmarks/test_memory.py", "tests/benchmarks/test_start.py",
+    "tests/quality/test_components.py", "tests/quality/test_ssim.py",
     "tests/structure/test_counts.py", "tests/structure/test_rungs.py",
 )  # fmt: skip
 LONGEST = (

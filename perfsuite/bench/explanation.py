@@ -36,7 +36,7 @@ class Moved:
     """A version, a setting or a property of the machine that is not the same on both sides."""
 
     kind: str
-    """``version``, ``setting``, ``device`` or ``condition``."""
+    """``environment``, ``version``, ``setting``, ``device`` or ``condition``."""
     name: str
     before: str
     after: str
@@ -238,6 +238,8 @@ def _moved(before: Side, after: Side, one: Evidence, two: Evidence) -> Iterable[
     yield from _differences("version", last.versions, new.versions)
     if last.commit != new.commit:
         yield Moved("version", "commit", last.commit or "none", new.commit or "none")
+    if last.environment and new.environment:
+        yield from _differences("environment", last.environment, new.environment)
     if last.settings and new.settings:
         yield from _differences("setting", last.settings, new.settings)
     yield from _differences("condition", *(_load(s) for s in (last, new)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from perfsuite import pipelines
 from perfsuite.bench import recovery
 from perfsuite.bench.caching import CompileCache
+from perfsuite.bench.leftovers import Leftovers, left_behind
 from perfsuite.bench.recovery import FreshProcesses, LostDeviceError
 from perfsuite.device import failures as errors
 from perfsuite.workers import Server, WorkerError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Workload
+    from perfsuite.records import Device, Quantity, Workload
     from perfsuite.settings import Settings
     from perfsuite.workers import Worker
 
@@ -42,6 +43,7 @@ class Hand:
         self._prepared: Prepared | None = None
         self._failed: tuple[str, str, BaseException] | None = None
         self._phase = ""
+        self._released: list[tuple[str, str, Leftovers]] = []
 
     def enter(self, key: str, phase: str) -> None:
         """Begin a phase."""
@@ -126,6 +128,7 @@ class Hand:
             return
         context, pipe = self._prepared.context, self._prepared.pipe
         self._prepared = None
+        self._released.append((context.workload.name, context.variant.name, Leftovers(pipe)))
         # Whatever its last kernels did shows here at the latest, and must not be laid to the next variant.
         said = None if self.fresh is not None else errors.probe(self.device.kind)
         if said is not None:
@@ -137,6 +140,15 @@ class Hand:
             pipelines.release(pipe)
         del pipe
         gc.collect()  # a compiled VAE holds itself, so only this frees it
+
+    def left_behind(self) -> list[tuple[str, str, Quantity]]:
+        """Workload, variant and what of it is still held, of all that was released; asked once nothing of
+        the run holds a pipeline any more."""
+        if self.fresh is not None:
+            return []  # nothing of the GPU that was lost can be given back
+        pipelines.free()
+        alive = [(workload, variant, of.alive_bytes()) for workload, variant, of in self._released]
+        return [(workload, variant, left_behind(size)) for workload, variant, size in alive if size]
 
     @contextlib.contextmanager
     def fresh_process(self) -> Iterator[Worker]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision, measuring
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
+from perfsuite.bench.surroundings import Surroundings
 from perfsuite.decision import basis as judging
+from perfsuite.decision import surroundings
+from perfsuite.measuring.session import time_calls
 from perfsuite.pipelines import models
 from perfsuite.records import Status
 from perfsuite.store import SHAPE_FILE, load_shape
@@ -41,12 +45,17 @@ FIRST_BUDGET_S = 2.0
 """Of the timed rounds of each but the first session: processes differ by more than rounds do."""
 
 
+_NOT_RECORDED = (Status.REGRESSED, Status.INCOMPATIBLE)
+"""By the ladder's shape it may be the one without a baseline, beside another machine's file the other."""
+
+
 class Latency:
     """Measures and judges the latencies of one run. Raises `StoreError` if the ladder's shape is bad."""
 
     def __init__(self, settings: Settings, hand: Hand, ledger: Ledger) -> None:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._bounds = load_shape(settings.baselines / SHAPE_FILE)
+        self._surroundings = Surroundings(ledger)
         self._confirmation = judging.Confirmation(settings.confirm)
         # A GPU's host has cores to spare.
         self._patience_s = WAIT_OF_RUN_S if hand.device.kind == "cpu" and settings.load == "wait" else 0.0
@@ -70,9 +79,20 @@ class Latency:
                 self._hand.enter(key, "profile, in a fresh process")
                 session = self._profiled(context.workload, context.variant, session)
         verdict = judging.with_causes(self._judge(context.workload, context.variant, session), session)
+        verdict = self._surroundings.named_first(verdict, context, session)
         if self._begins(context.workload, context.variant, verdict):
             self._begin_baseline(context.workload, context.variant, session)
         return session, verdict, last[0] if last else None
+
+    def session(self, prepared: Prepared | Elsewhere) -> Session:
+        """One session that is not judged, and not measured in turns with anything."""
+        key = key_of(prepared.context.workload, prepared.context.variant)
+        with self._hand.watched(key):
+            if isinstance(prepared, Elsewhere):
+                self._hand.enter(key, "measuring in a fresh process")
+                return prepared.session(self._plan(), relative=False)
+            progress = partial(self._hand.enter, key)
+            return measuring.measure(prepared, time_calls, self._plan(), progress)
 
     def _blank(self, prepared: Prepared | Elsewhere) -> Result:
         context = prepared.context
@@ -87,8 +107,7 @@ class Latency:
             return True
         entry = self._ledger.entry(workload.name, variant.name)
         lacking = entry is None or all(stored.unfit for stored in entry.sessions)
-        # By the ladder's shape it may be REGRESSED without a baseline, and is not recorded then.
-        return self._settings.update == "new" and lacking and verdict.status is not Status.REGRESSED
+        return self._settings.update == "new" and lacking and verdict.status not in _NOT_RECORDED
 
     def _begin_baseline(self, workload: Workload, variant: Variant, first: Session) -> None:
         """Measure what else a new baseline needs, each session in a fresh process."""
@@ -177,6 +196,9 @@ class Latency:
                 len(entry.sessions),
                 other_weights=models.others(protocol, entry.protocol),
             )
+        if (refused := self._surroundings.refuse(entry, session)) is not None:
+            return refused
+        entry = surroundings.alike(entry, session) or entry
         kind = self._hand.device.kind
         verdict, basis = judging.judge(entry, session, kind)
         if not self._confirmation.wanted(entry, session, verdict, basis):
@@ -222,4 +244,4 @@ class Latency:
             if other is not None and other.session is not None:
                 verdict = decision.shape(session.latency_s, other.session.latency_s, bound.least_speedup)
                 return replace(verdict, detail=f"over {bound.over}: {verdict.detail}")
-        return decision.new(f"no baseline of {device.name} for this variant")
+        return self._surroundings.new(workload, variant, session)

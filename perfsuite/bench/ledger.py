@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perfsuite.decision import unjudged
 from perfsuite.device import versions
 from perfsuite.pipelines import models
-from perfsuite.records import Result, Run
+from perfsuite.records import Result, Run, Status
 from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, Runs, merge_results
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.counts import CountGate
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Device, Entry, Session, Status, Workload
+    from perfsuite.records import Device, Entry, Session, Workload
     from perfsuite.settings import Settings
 
 
@@ -30,7 +30,7 @@ class Ledger:
         self._settings, self.device = settings, device
         self.store = Baselines(settings.baselines)
         self._runs = Runs(settings.runs)
-        self.baselines: BaselineFile | None = self.store.load(device.slug)
+        self.baselines: BaselineFile | None = self.store.of(device)
         self.results: list[Result] = []
         self.planned: tuple[str, ...] = ()
         """``workload/variant`` of all that is to run, for readers of an interrupted run's results."""
@@ -106,6 +106,10 @@ class Ledger:
         """Keep what was measured of this variant out of the baselines: a test of it failed."""
         self._rejected.add((workload, variant))
 
+    def is_rejected(self, workload: str, variant: str) -> bool:
+        """Whether a test of this variant failed."""
+        return (workload, variant) in self._rejected
+
     def run(self) -> Run:
         """All that this run found out."""
         return Run(
@@ -115,6 +119,11 @@ class Ledger:
     def entry(self, workload: str, variant: str) -> Entry | None:
         """The stored baseline of a variant."""
         return self.baselines.entries.get(f"{workload}/{variant}") if self.baselines else None
+
+    def elsewhere(self, workload: str, variant: str) -> BaselineFile | None:
+        """Of the same processor with other instructions or threads: what has a baseline of the variant."""
+        stored = self.store.kin(self.device)
+        return next((found for found in stored if f"{workload}/{variant}" in found.entries), None)
 
     def baseline_versions(self, result: Result) -> dict[str, str] | None:
         """Package versions of the baseline's newest session, None without a baseline."""
@@ -139,7 +148,8 @@ class Ledger:
         accepted = [
             result
             for result in (*judged, *self._more)
-            if mode == "reset" or (result.workload, result.variant) not in self._rejected
+            if mode == "reset"
+            or ((result.workload, result.variant) not in self._rejected and not _incompatible(result))
         ]
         self.closing_lines += [
             f"{r.workload} {r.variant}: stored without weight: {r.session.unfit}"
@@ -148,6 +158,11 @@ class Ledger:
         ]
         changes = self.store.update(self.device, accepted, mode)
         return changes, counting.update(accepted, mode)
+
+
+def _incompatible(result: Result) -> bool:
+    """Whether it is another machine's or workload's: only a reset makes that a baseline."""
+    return result.verdict is not None and result.verdict.status is Status.INCOMPATIBLE
 
 
 def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> str:

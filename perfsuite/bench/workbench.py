@@ -13,9 +13,12 @@ from perfsuite.bench.fallback import fallen_back
 from perfsuite.bench.hand import Hand
 from perfsuite.bench.latency import Latency, TimeRounds
 from perfsuite.bench.ledger import Ledger
+from perfsuite.bench.leftovers import DEVICE_BYTES
 from perfsuite.bench.pictures import Pictures
 from perfsuite.bench.references import References
+from perfsuite.bench.worse import Worse
 from perfsuite.device import fingerprint, load
+from perfsuite.device.held import device_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.assessing import Inspection
-    from perfsuite.records import Device, Look, Quality, Result, Run, Workload
+    from perfsuite.records import Device, Look, Quality, Result, Run, Session, Workload
     from perfsuite.settings import Settings
     from perfsuite.store import BaselineFile, Baselines, Change
 
@@ -47,6 +50,7 @@ class Workbench:
         self._hand = Hand(settings, self.device, self._ledger, progress)
         self._references = References(settings, self._hand)
         self._latency = Latency(settings, self._hand, self._ledger)
+        self._worse = Worse(settings, self._hand, self._ledger)
         self._pictures = Pictures(settings, self._hand, self._ledger, self._references)
 
     def plan(
@@ -110,6 +114,46 @@ class Workbench:
         timed = self._pictures.timed(context.workload, context.variant, drawn)
         blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
         return self._ledger.record(replace(blank, session=session, verdict=verdict, timed=timed))
+
+    def judge_memory(self, prepared: Prepared | Elsewhere) -> Result:
+        """Peak and growth, of the session that was timed or of one for this; puts the result on disk."""
+        context = prepared.context
+        found = self._worse.memory(context.workload, context.variant, self._session(prepared))
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        return self._ledger.record(replace(blank, memory=found))
+
+    def judge_start(self, prepared: Prepared | Elsewhere) -> Result:
+        """Import, build, first call and compiling, likewise."""
+        context = prepared.context
+        found = self._worse.start(context.workload, context.variant, self._session(prepared))
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        return self._ledger.record(replace(blank, start=found))
+
+    def look_back(self) -> bool:
+        """Whether every variant is gone from memory; what is not is put on disk and becomes no baseline."""
+        # What pytest or a plugin keeps of a failed test holds its pipeline, and that test has failed already.
+        found = [each for each in self._hand.left_behind() if not self._ledger.is_rejected(*each[:2])]
+        for workload, variant, quantity in found:
+            result = self._ledger.result(workload, variant)
+            if result is not None:
+                self._ledger.record(replace(result, memory=(*result.memory, quantity)))
+            self._ledger.reject(workload, variant)
+        over = device_bytes(self.device.kind) if self._hand.fresh is None else 0
+        if over > DEVICE_BYTES:
+            said = f"{over / 2**20:.0f} MiB are allocated on the device after all was released"
+            self._ledger.closing_lines.append(f"REGRESSED: left behind: {said}")
+        return not found and over <= DEVICE_BYTES
+
+    def _session(self, prepared: Prepared | Elsewhere) -> Session:
+        """The session that was timed; where none was, one that becomes no baseline, as nobody judges it."""
+        context = prepared.context
+        known = self._ledger.result(context.workload.name, context.variant.name)
+        if known is not None and known.session is not None:
+            return known.session
+        session = self._latency.session(prepared)
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        self._ledger.record(replace(blank, session=session))
+        return session
 
     def count(self, prepared: Prepared) -> Result:
         """Count what the pipeline does, compare with the stored counts, and put the result on disk."""

@@ -39,7 +39,7 @@ def summary(
     try:
         runs = _read(results)
         store = Baselines(baselines)
-        stored = {run.device.slug: store.load(run.device.slug) for run in runs}
+        stored = {run.device.slug: store.of(run.device) for run in runs}
         _write(markdown.summary(runs, stored, most_bytes=limit), out)
     except (ValueError, StoreError) as error:
         raise fail(error) from error

@@ -9,7 +9,8 @@ import re
 import warnings
 from pathlib import Path
 
-from perfsuite.device import nvml
+from perfsuite.device import cores, nvml
+from perfsuite.device.environment import instruction_sets
 from perfsuite.records import Device
 from perfsuite.settings import DEVICES
 
@@ -41,7 +42,7 @@ def available_threads() -> int:
     """
     import psutil
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(cores.allowed() or ()) or os.cpu_count() or 1
     # A list such as "4,2" gives the threads of each level of nesting.
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     limit = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else allowed
@@ -60,17 +61,19 @@ def _has_bfloat16() -> bool:
 
 def _cpu() -> Device:
     import psutil
-    import torch
 
-    name, threads = _cpu_name(), available_threads()
+    name, wanted, isa = _cpu_name(), available_threads(), instruction_sets()
+    pool = cores.pool(wanted)
+    # What binds or limits threads may leave fewer than torch is told to take.
+    threads = wanted if pool is None else min(wanted, pool.parallel)
     return Device(
         kind="cpu",
         name=name,
-        slug=f"{slug(f'cpu {name}')}-{threads}t",
+        slug=f"{slug(' '.join(('cpu', name, *isa.values())))}-{threads}t",
         count=threads,
         memory_bytes=psutil.virtual_memory().total,
         details={
-            "instruction_set": torch.backends.cpu.get_cpu_capability(),
+            **isa,
             "bfloat16": "native" if _has_bfloat16() else "emulated",
             "system": platform.system(),
             "machine": platform.machine(),

@@ -6,13 +6,16 @@ region waits for the thread that had to wait. What was measured meanwhile says n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perfsuite.device.cores import allowed
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 CONTENDED = 0.25
 """Cores, on average, that others took and this process needed, from which on a stretch of time is contended.
@@ -41,6 +44,42 @@ def read() -> Reading:
     return Reading(time.monotonic(), busy, own.user + own.system)
 
 
+def read_tree() -> Reading:
+    """Read the counters now, what this process has started counted as its own: compilers, for instance.
+
+    Not those that have ended and that nobody has waited for yet.
+    """
+    import psutil
+
+    own, this = 0.0, psutil.Process()
+    for process in (this, *this.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            own += sum(process.cpu_times()[:4])  # user, system, and those of children that were waited for
+    return read()._replace(own=own)
+
+
+@dataclass
+class Stretch:
+    """What was seen of a stretch of time once it is over."""
+
+    seconds: float = 0.0
+    contended: bool = False
+    """Whether others took cores that so many threads needed."""
+
+
+@contextlib.contextmanager
+def watching(threads: int) -> Iterator[Stretch]:
+    """Watch others while the block runs; too short a block is not known to be contended."""
+    seen, before = Stretch(), read_tree()
+    try:
+        yield seen
+    finally:
+        after = read_tree()
+        seen.seconds = after.at - before.at
+        contention = Needs(threads, cores()).contention(before, after)
+        seen.contended = seen.seconds >= WINDOW_S and contention > CONTENDED
+
+
 def _busy(core: Any) -> float:
     # Guest time is part of user time; stolen time is neither idle nor any process's.
     return float(core.user + core.system + core.nice + getattr(core, "steal", 0.0))
@@ -57,9 +96,9 @@ def _allowed(times: Sequence[Any]) -> Sequence[Any]:
     return [times[number] for number in sorted(allowed)]
 
 
-def _affinity() -> set[int] | None:
+def _affinity() -> frozenset[int] | None:
     """Numbers of the cores that this process may run on, None where the system does not tell."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    return allowed()
 
 
 def others(before: Reading, after: Reading) -> float:

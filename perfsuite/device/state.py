@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENVIRONMENT = (
-    "TORCH", "PYTORCH_", "INDUCTOR", "TRITON_", "DIFFUSERS_",
-    "OMP_", "MKL_", "KMP_", "CUDA_", "CUBLAS_", "NVIDIA_",
+    "TORCH", "PYTORCH_", "INDUCTOR", "TRITON_", "DIFFUSERS_", "ATEN_", "ONEDNN_", "DNNL_",
+    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD",
+    "CUDA_", "CUBLAS_", "NVIDIA_", "NCCL_",
 )  # fmt: skip
+_OWN = ("PYTORCH_NVML_BASED_CUDA_CHECK",)
+"""Set by the suite itself in its fresh processes."""
 
 
 def _configs() -> dict[str, Any]:
@@ -200,8 +203,16 @@ def settings_apart() -> dict[str, str]:
             # Of an object without a text of its own, the text is an address.
             if name in entries and value != entries[name].default and " at 0x" not in str(value):
                 found[f"{root}.{name}"] = str(value)
-    environment = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT) and os.sep not in v}
-    return {**found, **{f"env.{name}": value for name, value in environment.items()}}
+    return {**found, **{f"env.{name}": value for name, value in variables().items()}}
+
+
+def variables() -> dict[str, str]:
+    """What libraries read of the environment, by name; of a preloaded library its file's name, and nothing
+    else that is a path."""
+    found = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT) and k not in _OWN}
+    preloaded = found.pop("LD_PRELOAD", "").replace(":", " ").split()
+    kept = {name: value for name, value in found.items() if os.sep not in value}
+    return kept | ({"LD_PRELOAD": " ".join(map(os.path.basename, preloaded))} if preloaded else {})
 
 
 @dataclass(frozen=True)

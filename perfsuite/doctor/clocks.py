@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from perfsuite.device import nvml
+from perfsuite.device import environment, nvml
 from perfsuite.records import Finding, Health
 
 if TYPE_CHECKING:
@@ -40,14 +40,11 @@ def cpu_clocks(examination: Examination) -> Iterator[Finding]:
     """Governor, turbo, and whether heat has throttled the processor since boot."""
     # A GPU waits for the host now and then; its own clocks matter more.
     serious = Health.WARNING if examination.device.kind == "cpu" else Health.OK
-    governors = Counter(
-        path.read_text().strip()
-        for path in (examination.root / CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
-    )
+    governors = Counter(environment.governors(examination.root))
     throttled = throttle_count(examination)
     figures: dict[str, float | str | None] = {
         "governor": ", ".join(sorted(governors)) or None,
-        "turbo": _turbo(examination),
+        "turbo": environment.turbo(examination.root),
         "throttle_events": throttled,
     }
     if not governors:
@@ -80,13 +77,6 @@ def _policy(governors: Counter[str], figures: dict[str, float | str | None], ser
         remedy += "or echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
         return Finding("CPU clocks", serious, f"{said}: clocks follow heat", remedy, figures)
     return Finding("CPU clocks", Health.OK, said, figures=figures)
-
-
-def _turbo(examination: Examination) -> str | None:
-    off, on = examination.read(f"{CPUS}/intel_pstate/no_turbo"), examination.read(f"{CPUS}/cpufreq/boost")
-    if off is not None:
-        return "off" if off == "1" else "on"
-    return None if on is None else "on" if on == "1" else "off"
 
 
 def gpu_clocks(examination: Examination) -> Iterator[Finding]:

@@ -134,7 +134,7 @@ def control(examination: Examination) -> Iterator[Finding]:
     """Whether fixed work takes longer now than in the sessions of this device's baseline."""
     device = examination.device
     try:
-        stored = Baselines(examination.baselines).load(device.slug)
+        stored = Baselines(examination.baselines).of(device)
     except StoreError:  # the finding "baseline" says so
         return
     entries = stored.entries.values() if stored is not None else ()

@@ -34,7 +34,7 @@ def baseline(examination: Examination) -> Iterator[Finding]:
     store = Baselines(examination.baselines)
     record = f"perfsuite calibrate --sessions 5 --workload {workload}{_where(examination)}"
     try:
-        stored = store.load(device.slug)
+        stored = store.of(device)
     except StoreError as error:
         yield Finding("baseline", Health.PROBLEM, f"damaged: {error}", "see there")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from perfsuite.doctor import cgroup
+from perfsuite.device import cgroup, cores
 from perfsuite.records import Finding, Health
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def _cores() -> tuple[int, int]:
     """Physical cores, and logical ones that this process may run on."""
     import psutil
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(cores.allowed() or ()) or os.cpu_count() or 1
     return psutil.cpu_count(logical=False) or allowed, allowed
 
 
@@ -39,7 +39,7 @@ def threads(examination: Examination) -> Iterator[Finding]:
     import torch
 
     physical, allowed = _cores()
-    quota = cgroup.quota_cores(examination)
+    quota = cgroup.quota_cores(examination.read)
     asked = _asked()
     smt = examination.read("sys/devices/system/cpu/smt/active") == "1"
     usable = min(physical, allowed)
@@ -53,19 +53,19 @@ def threads(examination: Examination) -> Iterator[Finding]:
         "smt": "on" if smt else "off",
         **{name: float(count) for name, count in asked.items()},
     }
-    cores = f"{physical} physical cores, {allowed} logical ones allowed"
+    said = f"{physical} physical cores, {allowed} logical ones allowed"
     if smt:
-        cores += ", two threads a core (SMT): what runs beside a thread slows it"
+        said += ", two threads a core (SMT): what runs beside a thread slows it"
     if quota is not None:
-        cores += f", {quota:g} by the container's limit"
+        said += f", {quota:g} by the container's limit"
     many = [f"{name}={count}" for name, count in asked.items() if count > allowed]
     if quota is not None and quota < taken:
-        found = f"{taken} threads, but the kernel stops them at {quota:g} cores ({cores})"
+        found = f"{taken} threads, but the kernel stops them at {quota:g} cores ({said})"
         remedy = f"export OMP_NUM_THREADS={max(1, int(quota))}, or give the container {taken} whole cores"
         yield Finding("threads", Health.PROBLEM, found, remedy, figures)
     elif many:
         found = (
-            f"oversubscribed: {', '.join(many)} on {cores}; perfsuite takes {taken} for torch, other "
+            f"oversubscribed: {', '.join(many)} on {said}; perfsuite takes {taken} for torch, other "
             "libraries and programs take what the variable says"
         )
         remedy = "unset " + " ".join(name.split("=")[0] for name in many)
@@ -78,4 +78,4 @@ def threads(examination: Examination) -> Iterator[Finding]:
         remedy = "unset OMP_NUM_THREADS, or keep it so in every run"
         yield Finding("threads", Health.WARNING, found, remedy, figures)
     else:
-        yield Finding("threads", Health.OK, f"{taken} threads on {cores}", figures=figures)
+        yield Finding("threads", Health.OK, f"{taken} threads on {said}", figures=figures)

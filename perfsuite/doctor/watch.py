@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perfsuite.device import cgroup
 from perfsuite.device.load import processes
-from perfsuite.doctor import cgroup, clocks
+from perfsuite.doctor import clocks
 
 if TYPE_CHECKING:
     from perfsuite.doctor.examination import Examination
@@ -57,7 +58,7 @@ class Watch:
         self._start = time.monotonic()
         self._processes = processes()
         self._ticks = _ticks(examination)
-        self._stops = cgroup.throttled_periods(examination)
+        self._stops = cgroup.throttled_periods(examination.read)
         self._throttled = clocks.throttle_count(examination)
 
     def finish(self) -> Seen:
@@ -75,7 +76,7 @@ class Watch:
             seconds,
             tuple(users),
             _share(self._ticks, _ticks(self._examination)),
-            cgroup.throttled_periods(self._examination) - self._stops,
+            cgroup.throttled_periods(self._examination.read) - self._stops,
             (throttled or 0) - (self._throttled or 0) if known else None,
         )
 

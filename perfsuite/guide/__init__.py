@@ -10,6 +10,7 @@ TOPICS = (
     "weights",
     "doctor",
     "verdicts",
+    "memory",
     "pictures",
     "structure",
     "explain",

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.device import Conditions, settings_apart, versions
 from perfsuite.device.clock import now
+from perfsuite.device.environment import environment
+from perfsuite.device.held import Held
+from perfsuite.device.imports import IMPORTS
 from perfsuite.device.load import wait_until_quiet
 from perfsuite.device.memory import PeakMemory, reserved_bytes
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
 from perfsuite.measuring.profiling import hot
 from perfsuite.measuring.stages import measure_stages
-from perfsuite.records import Session
+from perfsuite.records import Session, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,11 +160,42 @@ class Quiet:
         return quiet
 
 
+class _Watch(NamedTuple):
+    """The machine's state and the process's memory, at every round."""
+
+    conditions: Conditions
+    held: Held
+
+    def mark(self) -> None:
+        """A round begins, and the one before it, if any, has ended."""
+        self.held.mark()
+        self.conditions.mark()
+
+
+def _start(prepared: Prepared) -> Start:
+    """What it took until the first picture was there; the process's imports are its first session's."""
+    context, imports = prepared.context, IMPORTS.take()
+    seen = {
+        "import": imports is not None and IMPORTS.contended,
+        "build": prepared.contended,
+        "first call": context.first_call_contended,
+    }
+    parts = getattr(prepared.pipe, "components", {}).values()
+    tensors = [p for part in parts if hasattr(part, "parameters") for p in part.parameters()]
+    return Start(
+        build_s=max(0.0, prepared.build_s - (context.first_call_s or 0.0) * prepared.first_call_inside),
+        import_s=imports,
+        first=prepared.first,
+        contended=tuple(name for name, busy in seen.items() if busy),
+        weights_bytes=sum(p.numel() * p.element_size() for p in tensors),
+    )
+
+
 def _timed(
     prepared: Prepared,
     time_rounds: TimeRounds,
     wanted: int,
-    conditions: Conditions,
+    watch: _Watch,
     plan: Plan,
     quiet: Quiet,
     progress: Callable[[str], None],
@@ -170,16 +204,16 @@ def _timed(
 
     Where others disturbed every one of them, and do so still, more would be no better.
     """
-    measured = list(time_rounds(prepared.generate, wanted, conditions.mark))
+    measured = list(time_rounds(prepared.generate, wanted, watch.mark))
     while True:
-        conditions.pause()
-        contended = () if plan.as_it_comes else conditions.contended()
-        rounds = apart(measured, conditions.throttled(), contended)
+        watch.conditions.pause()
+        contended = () if plan.as_it_comes else watch.conditions.contended()
+        rounds = apart(measured, watch.conditions.throttled(), contended)
         count = min(wanted - len(rounds.fit), 2 * wanted - rounds.total)
         if count <= 0 or (rounds.contended and not (quiet.wait() or rounds.fit)):
             return rounds
         progress(f"{count} rounds again: {rounds.why}")
-        measured += time_calls(prepared.generate, count, conditions.mark)
+        measured += time_calls(prepared.generate, count, watch.mark)
 
 
 def _all(rounds: Rounds) -> tuple[float, ...]:
@@ -222,7 +256,9 @@ def measure(
     progress(f"{wanted} rounds")
     gc.collect()
     memory, conditions = PeakMemory(context.device.kind), Conditions(context.device.kind)
-    rounds = _timed(prepared, time_rounds, wanted, conditions, plan, quiet, progress)
+    watch = _Watch(conditions, Held(context.device.kind))
+    rounds = _timed(prepared, time_rounds, wanted, watch, plan, quiet, progress)
+    held = watch.held.finish(prepared.base_bytes)
     beside = len(conditions.contended()) if plan.as_it_comes else 0
     found, peak = conditions.finish(), memory.bytes()
     unfit = _unfit(rounds, beside, steady, plan)
@@ -262,5 +298,8 @@ def measure(
         limits=ceiling,
         compilation=context.compilation,
         settings=settings_apart(),
+        memory=held,
+        start=_start(prepared),
+        environment=environment(context.device),
         hot=hottest,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.device import Snapshot, fingerprint
+from perfsuite.device import Snapshot, fingerprint, load
 from perfsuite.device import failures as errors
+from perfsuite.device.held import base_bytes, device_bytes, held_bytes, trim
+from perfsuite.device.imports import IMPORTS
 from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.technique import Context
@@ -38,6 +39,16 @@ class Prepared:
     """Global settings before the build."""
     weights: str = "auto"
     """Where they were taken from, as `prepare` was told."""
+    contended: bool = False
+    """Whether others took cores meanwhile."""
+    base_bytes: int = 0
+    """Resident before it was built; on CUDA allocated."""
+    held_bytes: int = 0
+    """Held before it was built, see `perfsuite.device.held`."""
+    first: bool = False
+    """Whether it is the first of its process."""
+    first_call_inside: bool = False
+    """Whether `build_s` holds the first call."""
 
     def generate(self, prompt: int = 0) -> np.ndarray:
         """One picture of the workload, see `Context.generate`."""
@@ -85,20 +96,23 @@ def prepare(
     reason = unsupported(variant, device)
     if reason is not None and not forced:
         raise UnsupportedError(reason)
-    start = time.monotonic()
+    IMPORTS.bring()
+    trim()
     snapshot = Snapshot.take()
+    before = (base_bytes(device.kind), held_bytes() + device_bytes(device.kind))
     pipe, doing = None, "loading weights"
     try:
         if device.kind == "cpu":
             torch.set_num_threads(device.count)
         context = Context(workload, variant, device)
-        pipe = models.load(workload, device, dtype_of(variant), weights)
-        evidence = []
-        for optimization in variant.optimizations:
-            doing = f"applying {optimization.name}"
-            optimization.apply(pipe, context)
-            doing = f"verifying {optimization.name}"
-            evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
+        with load.watching(context.busy_threads) as watch:
+            pipe = models.load(workload, device, dtype_of(variant), weights)
+            evidence = []
+            for optimization in variant.optimizations:
+                doing = f"applying {optimization.name}"
+                optimization.apply(pipe, context)
+                doing = f"verifying {optimization.name}"
+                evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
         evidence.extend(context.notes)
         evidence.append(models.resolve(workload.model, weights).said)
     except BaseException as error:
@@ -111,12 +125,20 @@ def prepare(
             # Beside another pipeline, which goes on, its compiled code stays.
             _forget(snapshot, compiled=not _OPEN)
         raise
-    prepared = Prepared(pipe, context, tuple(evidence), time.monotonic() - start, snapshot, weights)
+    prepared = Prepared(
+        pipe, context, tuple(evidence), watch.seconds, snapshot, weights, watch.contended, *before,
+        first=not _BUILT,
+        # A technique that compiles is proven by the first call.
+        first_call_inside=context.first_call_s is not None,
+    )  # fmt: skip
     _OPEN[id(pipe)] = prepared
+    _BUILT.append(variant.name)
     return prepared
 
 
 _OPEN: dict[int, Prepared] = {}
+_BUILT: list[str] = []
+"""Names of the variants of this process so far, in order."""
 
 
 def prepared_of(pipe: Any) -> Prepared | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
+from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
@@ -117,6 +118,8 @@ class Context:
     device: Device
     first_call_s: float | None = None
     """Seconds of the first whole generation, with compilation; None before it."""
+    first_call_contended: bool = False
+    """Whether others took cores during it."""
     compilation: Compilation | None = None
     """Where the compiled code of the first call came from."""
     compiled: Graphs | None = None
@@ -124,6 +127,11 @@ class Context:
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def busy_threads(self) -> int:
+        """That need a core at once while a pipeline is built or compiles: on a GPU's host it is one."""
+        return self.device.count if self.device.kind == "cpu" else 1
 
     def note(self, text: str) -> None:
         """Remember something that the reader of the result should know."""
@@ -194,9 +202,11 @@ class Context:
             with contextlib.ExitStack() as watchers:
                 watch = watchers.enter_context(watching(compiles=self.variant.compiled))
                 record = watchers.enter_context(recording()) if self.variant.compiled else None
+                load = watchers.enter_context(watching_load(self.busy_threads))
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
+            self.first_call_contended = load.contended
             self.compilation = watch.found
             if record is not None:
                 self.compiled = record.found

@@ -8,8 +8,10 @@ from perfsuite.plugin.fixtures import (
     honest_gate,
     latency_gate,
     look_gate,
+    memory_gate,
     picture_gate,
     pipeline,
+    start_gate,
     structure_gate,
     workbench,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "honest_gate",
     "latency_gate",
     "look_gate",
+    "memory_gate",
     "picture_gate",
     "pipeline",
     "pytest_addhooks",
@@ -47,6 +50,7 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_unconfigure",
+    "start_gate",
     "structure_gate",
     "workbench",
 ]

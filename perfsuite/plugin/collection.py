@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from perfsuite.records import Device, Workload
     from perfsuite.settings import Settings
 
-_UNTIMED = {"picture_gate", "golden_gate", "look_gate", "honest_gate", "count_gate"}
+_UNTIMED = {
+    "picture_gate",
+    "golden_gate",
+    "look_gate",
+    "honest_gate",
+    "count_gate",
+    "memory_gate",
+    "start_gate",
+}
 """Gates that time nothing, and are part of every gate run all the same."""
 
 
@@ -115,7 +123,9 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     pairs = {item: pair for item in items if (pair := pair_of(item)) is not None}
     if not pairs:
         return
-    from perfsuite.device import NoDeviceError, fingerprint
+    from perfsuite.device import NoDeviceError, fingerprint, imports
+
+    imports.IMPORTS.bring("torch")
     from perfsuite.pipelines import lacking
 
     try:

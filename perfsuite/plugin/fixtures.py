@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perfsuite.plugin.gates import Check
     from perfsuite.records import Workload
 
-_GATES = {"latency_gate", "picture_gate", "look_gate"}
+_GATES = {"latency_gate", "memory_gate", "start_gate", "picture_gate", "look_gate"}
 """Those that know how to ask for a pipeline which stands in another process."""
 
 
@@ -29,12 +29,13 @@ _GATES = {"latency_gate", "picture_gate", "look_gate"}
 def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """The state of this run: pipelines, references, records."""
     from perfsuite.bench.workbench import Workbench
-    from perfsuite.device import NoDeviceError
+    from perfsuite.device import NoDeviceError, imports
     from perfsuite.pipelines import models
     from perfsuite.plugin.status_line import StatusLine, progress_of
     from perfsuite.store import StoreError
 
     config = request.config
+    imports.IMPORTS.bring()
     try:
         settings = config.stash[SETTINGS]
         for name in settings.workloads:  # before anything is built, and once
@@ -101,7 +102,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
         asking.skip_or_fail(request, workbench, reason)
     asking.check_weights(request, workbench)
     request.node.user_properties.append(("perfsuite.device", workbench.device.slug))
-    _forget_last_failure()
+    forget_last_failure()
     if {"picture_gate", "look_gate"} & _wanted(request.session):
         # Before this pipeline is built: two at once may not fit.
         workbench.try_reference(workload)
@@ -116,7 +117,7 @@ def _wanted(session: pytest.Session) -> set[str]:
     return {name for item in session.items for name in getattr(item, "fixturenames", ())}
 
 
-def _forget_last_failure() -> None:
+def forget_last_failure() -> None:
     """Let go of the traceback that pytest keeps for debuggers: it holds the pipeline of a failed test."""
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
@@ -135,6 +136,31 @@ def latency_gate(
 
     test = gates.GatedTest(request, workbench)
     return lambda prepared: gates.latency(test, benchmark, prepared)
+
+
+@pytest.fixture
+def memory_gate(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Judge peak memory and its growth over calls: a function from pipeline to `Check`.
+
+    It looks at the session that `latency_gate` measured in the same run, and measures one if there is none.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.memory(test, prepared)
+
+
+@pytest.fixture
+def start_gate(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Judge import, build, first call and compiling, of the same session: from pipeline to `Check`."""
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.start(test, prepared)
 
 
 @pytest.fixture

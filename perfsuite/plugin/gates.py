@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines import Prepared
-    from perfsuite.records import Result, Workload
+    from perfsuite.records import Quantity, Result, Workload
     from perfsuite.settings import Settings
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
@@ -48,6 +48,8 @@ class GatedTest:
     def __init__(self, request: pytest.FixtureRequest, bench: Workbench) -> None:
         self._request, self.bench = request, bench
         self.repeated = repeated(request.config)
+        self.disabled = bool(request.config.getoption("benchmark_disable"))
+        """Whether nothing is to be measured."""
 
     def property(self, name: str, value: object) -> None:
         """What `record_property` does, without its warning that JUnit's xunit2 schema knows no properties."""
@@ -105,6 +107,34 @@ def latency(test: GatedTest, benchmark: Any, prepared: Prepared | Elsewhere) -> 
     elif verdict.status in _WAITING and not _records(verdict.status, bench.settings):
         test.say("warning", f"{name} {verdict.status}", message)
     return Check(passed, message)
+
+
+def memory(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
+    """See `perfsuite.plugin.fixtures.memory_gate`."""
+    return _amounts(test, prepared, "memory")
+
+
+def start(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
+    """See `perfsuite.plugin.fixtures.start_gate`."""
+    return _amounts(test, prepared, "start")
+
+
+def _amounts(test: GatedTest, prepared: Prepared | Elsewhere, what: str) -> Check:
+    bench, name = test.bench, " ".join(_names(prepared))
+    if test.disabled:
+        return Check(True, "benchmarks are disabled: nothing was measured")
+    with test.rejecting(prepared):
+        result = bench.judge_memory(prepared) if what == "memory" else bench.judge_start(prepared)
+    found: Sequence[Quantity] = getattr(result, what)
+    for quantity in found:
+        test.property(quantity.name, quantity.verdict.status.value)
+    # What is NEW here was held to its budget.
+    bad = [q for q in found if q.verdict.status is Status.REGRESSED and bench.settings.update != "reset"]
+    message = messages.amounts(result, what, found, test.repeated)
+    if bad:
+        bench.reject(*_names(prepared))
+        test.say("error", f"{name} {what} REGRESSED", message)
+    return Check(not bad, message)
 
 
 def pictures(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:

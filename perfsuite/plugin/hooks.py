@@ -14,6 +14,7 @@ from perfsuite.pipelines.variants import LADDER
 from perfsuite.plugin import asking
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.collection import pair_of
+from perfsuite.plugin.fixtures import forget_last_failure
 from perfsuite.plugin.options import repeated
 from perfsuite.plugin.stash import BENCH, CLOSING, LEFT_OUT, SETTINGS, STATUS_LINE
 
@@ -62,6 +63,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[CLOSING] += asking.close(session, bench, exitstatus)
     if bench is None:
         return
+    forget_last_failure()
+    # What was cut off still holds its pipeline.
+    whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if whole and not bench.look_back():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if not hasattr(session.config, "workerinput"):  # a worker of xdist has a part of the run only
         _summarize(bench, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
     _write_report(session, bench)

@@ -20,6 +20,7 @@ from perfsuite.records.quality import (
     PictureStatus,
     Quality,
 )
+from perfsuite.records.quantity import Quantity
 from perfsuite.records.run import Result, Run
 from perfsuite.records.session import (
     FIXED_WORK,
@@ -27,10 +28,12 @@ from perfsuite.records.session import (
     Compilation,
     Hot,
     Limits,
+    Memory,
     Profile,
     Relative,
     Session,
     Stages,
+    Start,
 )
 from perfsuite.records.units import Bytes, Count, Seconds
 from perfsuite.records.verdict import UNJUDGED, Cause, Status, Verdict
@@ -59,18 +62,21 @@ __all__ = [
     "Hot",
     "Limits",
     "Look",
+    "Memory",
     "Numbers",
     "PictureFiles",
     "PictureScore",
     "PictureStatus",
     "Profile",
     "Quality",
+    "Quantity",
     "Relative",
     "Result",
     "Run",
     "Seconds",
     "Session",
     "Stages",
+    "Start",
     "Status",
     "StructureCheck",
     "Verdict",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from perfsuite.records.counts import Counts, CountVerdict
 from perfsuite.records.device import Device
 from perfsuite.records.quality import Exhibits, PictureScore, Quality
+from perfsuite.records.quantity import Quantity
 from perfsuite.records.session import Session
 from perfsuite.records.verdict import Verdict
 
@@ -28,6 +29,10 @@ class Result:
     counts: Counts | None = None
     counted: CountVerdict | None = None
     """On the counts; None where they were not judged."""
+    memory: tuple[Quantity, ...] = ()
+    """Peak, growth and what is left behind, judged; empty where they were not."""
+    start: tuple[Quantity, ...] = ()
+    """Import, build, first call and compiling, judged likewise."""
     exhibits: Exhibits | None = None
     """None unless a report was asked for."""
 

@@ -125,6 +125,40 @@ class Compilation:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What the process held around its timed calls."""
+
+    held_bytes: tuple[Bytes, ...]
+    """Before each timed call and after the last: what the C library's and Python's allocators have given out;
+    the resident set where they do not tell."""
+    resident_bytes: tuple[Bytes, ...]
+    """Likewise, of the process."""
+    collected_bytes: Bytes
+    """Held once the garbage of all calls was collected, which is not done between them."""
+    base_bytes: Bytes
+    """Resident before the pipeline was built; on CUDA allocated."""
+    device_bytes: tuple[Bytes, ...] = ()
+    """Allocated by torch on CUDA, as `held_bytes`; empty on a CPU."""
+    device_collected_bytes: Bytes = 0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What it took until the first picture was there, beside `Session.first_call_s` and `compile_s`."""
+
+    build_s: Annotated[float, Ge(0)]
+    """Loading weights, and applying and proving techniques."""
+    import_s: Annotated[float, Ge(0)] | None = None
+    """Importing torch, diffusers and transformers; None in all but the first session of a process."""
+    contended: tuple[str, ...] = ()
+    """Of ``import``, ``build`` and ``first call``: during which others took cores."""
+    first: bool = False
+    """Whether nothing was built in the process before: what libraries set up once, it pays for."""
+    weights_bytes: Bytes = 0
+    """Of all components as they were built."""
+
+
+@dataclass(frozen=True)
 class Session:
     """One fresh process measuring one benchmark, after warm-up. This is what baselines store."""
 
@@ -169,5 +203,12 @@ class Session:
     """None where nothing is compiled, where torch's counters said nothing, and in older files."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Global settings that differ from torch's own defaults, as text; empty in older files."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What surrounds the process: instructions, threads, cores, allocator, clock policy, limits, driver;
+    empty in older files."""
+    memory: Memory | None = None
+    """None in older files."""
+    start: Start | None = None
+    """None in older files."""
     hot: Mapping[str, Hot] = field(default_factory=dict)
     """Where a short profiled call, apart from the timed ones, spent its time; empty unless asked for."""

@@ -35,6 +35,8 @@ UNJUDGED = (Status.LESS_JUDGED, Status.NOT_JUDGED)
 class Cause(StrEnum):
     """What rides along with a verdict and explains it."""
 
+    ENVIRONMENT = "ENVIRONMENT"
+    """The machine, or what the environment tells its libraries, is not what it was."""
     NOISY_MACHINE = "NOISY_MACHINE"
     FEW_SESSIONS = "FEW_SESSIONS"
     LADDER_SHAPE = "LADDER_SHAPE"

@@ -118,6 +118,10 @@ def compared(before: str, after: str, found: Sequence[Difference], came_to: Outc
             lines += wrapped(f"{difference.key}: {verdict.status}: {verdict.detail}", width, "", "  ")
             if verdict.causes:
                 lines += wrapped(f"causes: {', '.join(verdict.causes)}", width, "  ", "  ")
+        for cost in difference.costs:
+            if cost.verdict.status is Status.REGRESSED:
+                said = f"{difference.key}: {cost.name} {cost.verdict.status}: {cost.verdict.detail}"
+                lines += wrapped(said, width, "", "  ")
     moved: dict[str, list[str]] = {}
     for difference in found:
         for name, then, now in difference.versions:
@@ -161,6 +165,7 @@ def compared_as_json(before: str, after: str, found: Sequence[Difference], came_
         {
             "entry": d.key, "sessions_before": d.before, "sessions_after": d.after, "sessions_added": d.added,
             "verdict": None if d.verdict is None else asdict(d.verdict),
+            "costs": [asdict(cost) for cost in d.costs],
             "versions": [{"package": p, "before": then, "after": now} for p, then, now in d.versions],
         }
         for d in found

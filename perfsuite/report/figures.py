@@ -14,7 +14,7 @@ from perfsuite.report import format as show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.records import Result
+    from perfsuite.records import Quantity, Result
 
 BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 """Statuses of pictures and looks that fail a test."""
@@ -66,17 +66,23 @@ def wrong(result: Result) -> list[tuple[str, PictureStatus, str]]:
     return [c for c in complaints(result) if c[1] in BAD]
 
 
+def amounts(result: Result) -> list[Quantity]:
+    """Figures of memory and start that got worse."""
+    return [q for q in (*result.memory, *result.start) if q.verdict.status is Status.REGRESSED]
+
+
 def verdict_words(result: Result) -> str:
     """``OK, pictures DEGRADED``: of latency and of each look that complains; a dash for neither."""
     words = [result.verdict.status.value] if result.verdict is not None else []
+    words += [f"{q.name} {q.verdict.status.value}" for q in amounts(result)]
     words += [f"{name} {status.value}" for name, status, _ in complaints(result)]
     return ", ".join(words) or show.DASH
 
 
 def worse(result: Result) -> bool:
-    """Whether it is slower, or what it draws is wrong."""
+    """Whether it is slower, takes more memory or longer to start, or what it draws is wrong."""
     slower = result.verdict is not None and result.verdict.status is Status.REGRESSED
-    return slower or bool(wrong(result))
+    return slower or bool(amounts(result)) or bool(wrong(result))
 
 
 def unjudged(result: Result) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
-from perfsuite.report.figures import complaints, unjudged
+from perfsuite.report.figures import amounts, complaints, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,14 @@ def headline(results: Sequence[Result]) -> Headline:
         return Headline("This run has no results.", "", "plain")
     slower = _of(results, Status.REGRESSED)
     wrong = [r for r in results if wrong_looks(r)]
+    dearer = [r for r in results if amounts(r)]
     missed = [r for r in results if unjudged(r)]
-    if missed and not (slower or wrong):
+    if missed and not (slower or dearer or wrong):
         return Headline(_missed(missed, results), "", "bad")
-    if slower or wrong:
-        parts = ([_slower(slower, results)] if slower else []) + ([_wrong(wrong, results)] if wrong else [])
+    if slower or dearer or wrong:
+        parts = [_slower(slower, results)] if slower else []
+        parts += [_dearer(dearer, results)] if dearer else []
+        parts += [_wrong(wrong, results)] if wrong else []
         parts += [_missed(missed, results).removesuffix(".")] if missed else []
         return Headline(f"{_capital('; '.join(parts))}.", _sure_of(slower), "bad")
     return _unfailing(results)
@@ -65,6 +68,13 @@ def _slower(slower: Sequence[Result], results: Sequence[Result]) -> str:
     if len(slower) == 1:
         return f"{most.variant} is slower than its baseline ({moved})"
     return f"{_count(slower, results)} are slower than their baselines, {most.variant} the most ({moved})"
+
+
+def _dearer(dearer: Sequence[Result], results: Sequence[Result]) -> str:
+    if len(dearer) == 1:
+        names = ", ".join(q.name for q in amounts(dearer[0]))
+        return f"{dearer[0].variant} takes more memory or longer to start ({names})"
+    return f"{_count(dearer, results)} take more memory or longer to start"
 
 
 def _wrong(wrong: Sequence[Result], results: Sequence[Result]) -> str:

@@ -174,12 +174,14 @@ def _worse(result: Result) -> str:
         words.append(f"REGRESSED{change}")
     elif verdict is not None and figures.unjudged(result):
         words.append(f"{verdict.status}: {code(verdict.detail)}")
+    words += [f"{code(q.name)} {q.verdict.status}" for q in figures.amounts(result)]
     words += [f"{code(look)} {status}" for look, status, _ in figures.wrong(result)]
     return ", ".join(words)
 
 
 def _status(result: Result) -> str:
     words = [result.verdict.status.value] if result.verdict is not None else []
+    words += [f"{code(q.name)} {q.verdict.status}" for q in figures.amounts(result)]
     words += [f"{code(look)} {status}" for look, status, _ in figures.complaints(result)]
     return ", ".join(words) or show.DASH
 
@@ -239,6 +241,7 @@ def _details(line: _Line, baselines: Mapping[str, BaselineFile | None] | None) -
         said.append(f"{verdict.status}: {code(verdict.detail)}")
         if verdict.causes:
             said.append(f"causes: {', '.join(verdict.causes)}")
+    said += [f"{code(q.name)} {q.verdict.status}: {code(q.verdict.detail)}" for q in figures.amounts(result)]
     said += [f"{code(look)} {status}: {code(detail)}" for look, status, detail in figures.complaints(result)]
     if session is not None:
         said.append(_session(session.date, session.versions, session.commit))

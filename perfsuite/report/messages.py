@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from perfsuite.records import Look, Quality, Result, StructureCheck, Verdict
+    from perfsuite.records import Look, Quality, Quantity, Result, StructureCheck, Verdict
 
 Step = tuple[str, str]
 """What it does, and the command that does it."""
@@ -42,7 +42,7 @@ _NEXT: dict[Status, tuple[tuple[str, tuple[str, ...]], ...]] = {
 def _run(test: str, results: Sequence[Result], *options: str, named: bool = True) -> str:
     """A run of one test of variants of one workload. By option, not by test name alone: a variant off the
     ladder is no test until it is asked for. Names may come from a file: the shell must not read them."""
-    only = ("--benchmark-only",) if test == "test_latency" else ()
+    only = ("--benchmark-only",) if test.startswith("test_latency") else ()
     variants = [f"--perf-variant={r.variant}" for r in results] if named else []
     chosen = (f"--perf-workload={results[0].workload}", *variants)
     return shlex.join(("pytest", *only, "-k", test, *chosen, *options))
@@ -151,6 +151,19 @@ def latency(
     if baseline_versions is not None and result.session is not None:
         lines.append(f"differs from the baseline: {differences(result.session.versions, baseline_versions)}")
     return "\n".join([*lines, *_lines(steps, "verdicts")])
+
+
+def amounts(result: Result, what: str, found: Sequence[Quantity], options: Sequence[str] = ()) -> str:
+    """The message of a test of memory or start that fails: every figure, the bad ones first."""
+    bad = [q for q in found if q.verdict.status is Status.REGRESSED]
+    lines = [f"{result.workload} {result.variant}: {what} {'REGRESSED' if bad else 'OK'}"]
+    for quantity in (*bad, *(q for q in found if q not in bad)):
+        causes = f" [{', '.join(quantity.verdict.causes)}]" if quantity.verdict.causes else ""
+        lines.append(f"  {quantity.name} {quantity.verdict.status}{causes}: {quantity.verdict.detail}")
+    test = f"test_latency or test_{what}"
+    again, accept = _run(test, [result], *options), _run(test, [result], *options, "--perf-update=reset")
+    steps = [("measure again", again), ("accept it", accept)] if bad else []
+    return "\n".join([*lines, *_lines(steps, "memory")])
 
 
 def more_sessions(results: Sequence[Result]) -> str:

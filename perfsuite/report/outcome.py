@@ -52,6 +52,7 @@ def _state(result: Result) -> str | None:
     """The gravest of its verdicts on time, pictures and counts; None where there is no figure."""
     counted = result.counted.status if result.counted is not None else None
     found: list[str] = [status.value for _, status, _ in figures.wrong(result)]
+    found += [quantity.verdict.status.value for quantity in figures.amounts(result)]
     if result.verdict is not None:
         found.append(result.verdict.status.value)
     elif result.quality is not None:

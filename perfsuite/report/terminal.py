@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from perfsuite.records import Device, Limits, Result, Session, Stages, Verdict
+    from perfsuite.records import Device, Limits, Quantity, Result, Session, Stages, Verdict
     from perfsuite.store import Change
 
 WEIGHTS = "weights: "
@@ -92,7 +92,7 @@ def _compile(session: Session | None) -> str:
 
 
 def _style(result: Result) -> str:
-    if figures.wrong(result):
+    if figures.wrong(result) or figures.amounts(result):
         return "bold red"
     return _STYLES[result.verdict.status] if result.verdict is not None else ""
 
@@ -254,8 +254,15 @@ def remarks(results: Sequence[Result]) -> list[str]:
     for r in results:
         if r not in alike and (text := _latency(r)):
             said.append((r, text))
+        said += [(r, _amount(q)) for q in figures.amounts(r)]
         said += [(r, f"{look} {status}: {detail}") for look, status, detail in figures.complaints(r)]
     return [show.plain(line) for line in (*lines, *merged(said))]
+
+
+def _amount(quantity: Quantity) -> str:
+    verdict = quantity.verdict
+    causes = f" [{', '.join(verdict.causes)}]" if verdict.causes else ""
+    return f"{quantity.name} {verdict.status}{causes}: {verdict.detail}"
 
 
 def merged(said: Sequence[tuple[Result, str]]) -> list[str]:

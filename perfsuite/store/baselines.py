@@ -16,6 +16,8 @@ from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge, Le
 
+from perfsuite.decision.surroundings import DECISIVE, apart, strange
+from perfsuite.device.fingerprint import slug as slugged
 from perfsuite.records import ANCHOR, RECENT, Device, Entry, Result
 from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place
@@ -88,6 +90,29 @@ class Baselines:
             )
         return found
 
+    def of(self, device: Device) -> BaselineFile | None:
+        """Return what is stored of a device, also in a file of before instructions were part of its name.
+
+        Raises:
+            StoreError: if there is a file and anything in it is wrong.
+        """
+        return self.load(device.slug) or self._former(device)
+
+    def _former(self, device: Device) -> BaselineFile | None:
+        name = _former_slug(device)
+        found = self.load(name) if name is not None else None
+        alike = found is not None and not apart(found.device.details, device.details)
+        return found if alike else None
+
+    def kin(self, device: Device) -> list[BaselineFile]:
+        """Return what is stored of the same processor with other instructions or threads, by name.
+
+        Raises:
+            StoreError: if such a file is bad.
+        """
+        others = [found for slug in self.slugs() if slug != device.slug and (found := self.load(slug))]
+        return [f for f in others if (f.device.kind, f.device.name) == (device.kind, device.name)]
+
     def slugs(self) -> list[str]:
         """The devices that have a file here, by name; none where there is no folder."""
         files = self.directory.glob("*.json")
@@ -124,14 +149,14 @@ class Baselines:
         ``append`` adds to all; ``reset`` replaces their sessions by those given; ``never`` does nothing. A
         session that is stored already is not stored twice, of `MAX_SESSIONS` the first `ANCHOR` and the last
         ones are kept, and results without a session are ignored. The file's device becomes `device` when
-        anything is written.
+        anything is written, and a file of the device's former name goes.
 
         Reading, changing and writing happen under a lock, ``.<slug>.json.lock`` in the same folder, so
         processes that update one file at a time lose nothing of each other.
 
         Raises:
-            StoreError: if the stored file is bad, if ``append`` meets another protocol, or if the file
-                cannot be locked or written. Nothing at all is written then.
+            StoreError: if the stored file is bad, if ``append`` meets another protocol or other instructions,
+                or if the file cannot be locked or written. Nothing at all is written then.
         """
         if mode not in get_args(Mode):
             raise ValueError(f"mode {mode!r} is none of {', '.join(get_args(Mode))}")
@@ -140,7 +165,7 @@ class Baselines:
         if mode == "never" or not fresh:
             return []
         with locked(path):
-            stored = self.load(device.slug)
+            stored = self.of(device)
             entries = dict(stored.entries) if stored else {}
             changes = []
             for key, entry in fresh.items():
@@ -149,7 +174,18 @@ class Baselines:
             if any(change.action != "kept" for change in changes):
                 document = _Document(SCHEMA_VERSION, device, entries)
                 write_atomic(path, encode(document, _place(path)))
+                if stored is not None and stored.device.slug != device.slug:
+                    remove(self.path(stored.device.slug))  # all of it is in the new file
         return changes
+
+
+def _former_slug(device: Device) -> str | None:
+    """The name of a processor's file before its instructions were in it; None where they are not."""
+    limits = [value for name, value in device.details.items() if name in DECISIVE]
+    end = f"-{slugged(' '.join(limits))}-{device.count}t"
+    if device.kind != "cpu" or len(limits) != 1 or not device.slug.endswith(end):
+        return None
+    return f"{device.slug.removesuffix(end)}-{device.count}t"
 
 
 def read_baselines(path: Path) -> BaselineFile | None:
@@ -214,6 +250,12 @@ def _append(stored: Entry, fresh: Entry, place: Place) -> Entry:
             f"sessions of two protocols do not mix: {stored.protocol!r} is stored, "
             f"{fresh.protocol!r} was measured",
             "measure with the stored protocol, or replace the entry with --perf-update=reset",
+        )
+    differs = next((d for s in fresh.sessions for t in stored.sessions if (d := strange(t, s))), "")
+    if differs:
+        raise place.at(entry=stored.key, field="sessions").error(
+            f"sessions of two environments do not mix: {differs}",
+            "measure in the stored environment, or replace the entry with --perf-update=reset",
         )
     ids = {session.id for session in stored.sessions}
     added = tuple(session for session in fresh.sessions if session.id not in ids)

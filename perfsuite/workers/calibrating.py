@@ -76,7 +76,7 @@ def calibrate(
             store.update(device, [result], "reset" if number == 1 else "append")
     if failed:
         raise _failure(failed, len(variants))
-    found = store.load(device.slug)
+    found = store.of(device)
     assert found is not None
     return [spread(found.entries[f"{workload.name}/{v.name}"], device.kind) for v in variants]
 
@@ -100,7 +100,7 @@ def _check(
     restart: bool,
 ) -> dict[str, tuple[Session, ...]]:
     """The sessions from which to go on."""
-    file = store.load(device.slug)
+    file = store.of(device)
     found: dict[str, tuple[Session, ...]] = {}
     for variant in variants:
         entry = file.entries.get(f"{workload.name}/{variant.name}") if file is not None else None

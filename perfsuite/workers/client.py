@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device import cores
 from perfsuite.pipelines.registering import HANDED_ON, handed_on
 from perfsuite.pipelines.registry import REGISTRY
-from perfsuite.workers.serving import COMMANDS, PROTOCOL
+from perfsuite.workers.serving import COMMANDS, CORES, PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,6 +140,7 @@ class Server:
             str(self._socket),
             f"--commands={self._commands}",
             *keep,
+            *_wider(),
         ]
         try:
             with self._log.open("wb") as log:
@@ -188,6 +190,14 @@ class Server:
             f"{self.python}: the package {package!r} is not installed there; "
             f"{self.python} -m pip install {package}"
         )
+
+
+def _wider() -> list[str]:
+    """The cores of this process, where the thread that starts others is bound to fewer."""
+    allowed = cores.allowed()
+    if allowed is None or allowed == os.sched_getaffinity(0):
+        return []
+    return [CORES + ",".join(map(str, sorted(allowed)))]
 
 
 class Worker:

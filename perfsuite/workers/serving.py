@@ -29,12 +29,17 @@ PROTOCOL = 1
 
 COMMANDS = "perfsuite.workers.commands:Commands"
 _OPTION = "--commands="
+CORES = "--cores="
+"""Option that names the cores of the process, where its parent has more than its first thread."""
 
 
 def main(arguments: list[str]) -> None:
     """Listen at the path given first; serve one connection, or with ``--keep`` each in a fork."""
     path, keep = arguments[0], "--keep" in arguments[1:]
-    named = [a.removeprefix(_OPTION) for a in arguments[1:] if a.startswith(_OPTION)]
+    named, cores = _values(arguments, _OPTION), _values(arguments, CORES)
+    if cores:
+        # Before torch: a thread that is bound to one core hands that on to the processes that it starts.
+        os.sched_setaffinity(0, map(int, cores[0].split(",")))
     # Ctrl-C reaches the whole group; the parent process decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if keep:
@@ -51,6 +56,10 @@ def main(arguments: list[str]) -> None:
             server.handle_request()
 
 
+def _values(arguments: list[str], option: str) -> list[str]:
+    return [a.removeprefix(option) for a in arguments[1:] if a.startswith(option)]
+
+
 def _announce(path: str) -> None:
     """Tell the parent that the socket is there; it reads no more, so the rest goes where errors go."""
     print(json.dumps({"listening": path, "protocol": PROTOCOL}), flush=True)
@@ -59,9 +68,9 @@ def _announce(path: str) -> None:
 
 def _preload() -> None:
     """Import what a pipeline needs; compute nothing."""
-    import diffusers  # noqa: F401
-    import transformers  # noqa: F401
-    from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
+    from perfsuite.device.imports import IMPORTS
+
+    IMPORTS.bring()
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer  # noqa: F401
 
     import perfsuite.pipelines

@@ -15,6 +15,10 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
   one, and what it says to that;
 * ``noise``: standard deviation of the noise on its pictures;
+* ``kept_bytes``: what each of its calls keeps;
+* ``build_s``, ``build_contended``: seconds of its build, and whether others took cores meanwhile;
+  ``fresh_build_s`` of a fresh process;
+* ``stays``: its weights are held by somebody for ever;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
@@ -22,8 +26,9 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``count_error``: name of a built-in exception and its message, raised by counting;
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
-Beside the variants, ``bfloat16`` tells what the CPU makes of it: ``native`` (without it) or ``emulated``, and
-``busy`` who takes its cores, and ``waited_s`` how long it takes until they are free.
+Beside the variants, ``environment`` changes what surrounds each session, ``bfloat16`` tells what the CPU
+makes of it: ``native`` (without it) or ``emulated``, ``busy`` who takes its cores, and ``waited_s`` how long
+it takes until they are free.
 
 What is built and what becomes free is written to ``events.log``.
 """
@@ -97,12 +102,42 @@ class Vae:
         CLOCK.seconds += 0.1 * seconds
 
 
+STAYING = []
+"""Weights that somebody holds."""
+
+
+class Weight:
+    """A MiB that is not there."""
+
+    def numel(self):
+        return 2**20
+
+    def element_size(self):
+        return 1
+
+
+class Part:
+    """A component with one weight."""
+
+    def __init__(self):
+        self.weight = Weight()
+
+    def parameters(self):
+        return [self.weight]
+
+    def buffers(self):
+        return []
+
+
 class Pipeline:
     """As much of an SDXL pipeline as a session and a picture gate touch."""
 
     def __init__(self, name, workload, script):
         self.name, self.workload, self.script = name, workload, script
         self.vae = Vae()
+        self.components = {"unet": Part()}
+        if script.get("stays"):
+            STAYING.append(self.components["unet"].weight)
         self.latency_s = cycle(script.get("latency_s", LATENCY_S))
         self.calls = 0
         self.itself = self  # compiled models hold themselves too; only the garbage collector frees them
@@ -116,6 +151,7 @@ class Pipeline:
 
     def __call__(self, *, prompt, num_inference_steps, callback_on_step_end=None, **options):
         self.calls += 1
+        HELD.bytes += self.script.get("kept_bytes", 0)
         if "draw_error" in self.script and self.calls == self.script.get("draw_error_at", self.calls):
             fail(self.script["draw_error"])
         if self.calls == self.script.get("block_at_call"):
@@ -166,7 +202,16 @@ def prepare(workload, variant, device="auto", weights="auto"):
     if "build_error" in script:
         fail(script["build_error"])
     evidence = (f"replayed {variant.name}",)
-    return Prepared(pipe, ReplayContext(workload, variant, device), evidence, 0.5, Snapshot({}))
+    return Prepared(
+        pipe, ReplayContext(workload, variant, device), evidence, script.get("build_s", 0.5), Snapshot({}),
+        contended=script.get("build_contended", False), base_bytes=2**20, first=script.get("first", True),
+    )  # fmt: skip
+
+
+class HELD:
+    """Bytes that the process holds."""
+
+    bytes = 2**29
 
 
 def release(pipe, *, forget=True):
@@ -183,7 +228,38 @@ def fingerprint(choice="auto"):
     if choice.startswith("cuda"):
         raise NoDeviceError("no CUDA device: this is a replay; use --perf-device=cpu")
     bfloat16 = replayed().get("bfloat16", "native")
-    return Device("cpu", "Replayed CPU", "cpu-replayed-2t", 2, 8 * 2**30, {"bfloat16": bfloat16})
+    around = environment()
+    threads = int(around["threads"])
+    details = {"bfloat16": bfloat16, "instruction_set": around["instruction_set"]}
+    return Device("cpu", "Replayed CPU", f"cpu-replayed-{threads}t", threads, 8 * 2**30, details)
+
+
+def environment(device=None):
+    """In place of `perfsuite.device.environment.environment`, which imports torch."""
+    usual = {"instruction_set": "AVX512", "threads": "2", "cores": "0-1", "allocator": "glibc"}
+    return {**usual, **replayed().get("environment", {})}
+
+
+class PeakMemory:
+    """In place of `perfsuite.device.memory.PeakMemory`."""
+
+    def __init__(self, kind):
+        pass
+
+    def bytes(self):
+        return HELD.bytes
+
+
+class Imports:
+    """In place of `perfsuite.device.imports.IMPORTS`: nothing is imported."""
+
+    contended = False
+
+    def bring(self, *modules):
+        pass
+
+    def take(self):
+        return None
 
 
 class Conditions:
@@ -283,6 +359,12 @@ class Server:
     def __init__(self, **options):
         pass
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
     def worker(self):
         return Worker()
 
@@ -315,6 +397,7 @@ class Worker:
             "latency_s": self.script.get("latency_s", LATENCY_S), "peak_memory_bytes": 1,
             "first_call_s": 1.0, "compile_s": None, "warmup_s": [1.0], "warmup_steady": True,
             "stages": None, "versions": {}, "conditions": {}, "wall_s": 9.0,
+            "start": {"build_s": self.script.get("fresh_build_s", 0.5), "first": True},
         }  # fmt: skip
 
     def do_pictures(self, workload, variant, file, count):
@@ -363,6 +446,13 @@ def pytest_configure(config):
         "perfsuite.measuring.session.limits": lambda prepared: None,
         "perfsuite.measuring.session.hot": lambda prepared: hot(),
         "perfsuite.measuring.session.settings_apart": lambda: {"torch.num_threads": "2"},
+        "perfsuite.measuring.session.environment": environment,
+        "perfsuite.measuring.session.PeakMemory": PeakMemory,
+        "perfsuite.device.held.held_bytes": lambda: HELD.bytes,
+        "perfsuite.device.held.resident_bytes": lambda: HELD.bytes,
+        "perfsuite.device.imports.IMPORTS": Imports(),
+        "perfsuite.measuring.session.IMPORTS": Imports(),
+        "perfsuite.bench.worse.Server": Server,
         "perfsuite.bench.counts.count": count,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,

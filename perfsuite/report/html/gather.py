@@ -77,7 +77,7 @@ def _source(path: Path, baselines: Path) -> Source:
         )
     stored = None
     try:
-        stored = Baselines(baselines).load(run.device.slug)
+        stored = Baselines(baselines).of(run.device)
     except (StoreError, ValueError) as error:
         notes.append(f"Baselines are not shown: {error}")
     return Source(path, run, stored, tuple(notes))

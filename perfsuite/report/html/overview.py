@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report import format as show
 from perfsuite.report import messages
-from perfsuite.report.figures import complaints, least_ssim
+from perfsuite.report.figures import amounts, complaints, least_ssim
 from perfsuite.report.headline import basis, sessions, wrong_looks
 from perfsuite.report.html.dates import age, day
 from perfsuite.report.html.gather import Source, moment
@@ -82,6 +82,7 @@ def badges(result: Result) -> tuple[Badge, ...]:
     """The latency verdict first, then the looks that are not OK, or one OK for all of them."""
     found = [badge(result.verdict.status, "latency")] if result.verdict is not None else []
     said = complaints(result)
+    found += [badge(q.verdict.status, q.name) for q in amounts(result)]
     found += [badge(status, name) for name, status, _ in said]
     if result.quality is not None and not said:
         found.append(badge(result.quality.status, "pictures" if not result.quality.looks else "quality"))
@@ -239,6 +240,9 @@ def failures(results: Sequence[Result], ids: Sequence[str]) -> list[Failure]:
         name = f"{result.workload} {result.variant}"
         if result.verdict is not None and result.verdict.status in BAD:
             found.append(Failure(id_, name, badge(result.verdict.status, "latency"), result.verdict.detail))
+        found += [
+            Failure(id_, name, badge(q.verdict.status, q.name), q.verdict.detail) for q in amounts(result)
+        ]
         found += [
             Failure(id_, name, badge(status, look), detail)
             for look, status, detail in complaints(result)

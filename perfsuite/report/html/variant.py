@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Numbers, PictureStatus
 from perfsuite.report import format as show
 from perfsuite.report import messages
-from perfsuite.report.figures import complaints
+from perfsuite.report.figures import amounts, complaints
 from perfsuite.report.headline import interval, sessions
 from perfsuite.report.html import charts
 from perfsuite.report.html.dates import day
@@ -128,6 +128,7 @@ def _said(result: Result, before: list[Session]) -> list[str]:
     lines = []
     if verdict is not None and verdict.detail:
         lines.append(f"Latency {verdict.status}: {verdict.detail}.")
+    lines += [f"{q.name} {q.verdict.status}: {q.verdict.detail}." for q in amounts(result)]
     lines += [f"{name} {status}: {detail}." for name, status, detail in complaints(result)]
     if session is not None and before:
         moved = messages.differences(session.versions, before[-1].versions)

@@ -40,6 +40,7 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
 UNMEASURED = Badge("NOT MEASURED", "plain", "\N{EN DASH}")
 
 CAUSES = {
+    Cause.ENVIRONMENT: "the machine, or what is set for its libraries, is not what it was",
     Cause.NOISY_MACHINE: "the machine itself moved while it was measured",
     Cause.FEW_SESSIONS: "fewer than 3 baseline sessions show only gross changes: record more",
     Cause.LADDER_SHAPE: "judged by the speed-up over another rung, for want of a baseline of this device",

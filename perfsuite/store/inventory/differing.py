@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import decision
 from perfsuite.decision.basis import judge_sessions
+from perfsuite.decision.costs import compare_costs
 from perfsuite.pipelines import models
 from perfsuite.records import Status, Verdict
 from perfsuite.store import StoreError, parse_baselines
@@ -17,7 +18,7 @@ from perfsuite.store.files import read_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.records import Entry
+    from perfsuite.records import Entry, Quantity
     from perfsuite.store import BaselineFile
 
 GIT_LIMIT_S = 60.0
@@ -42,6 +43,8 @@ class Difference:
     """Sessions that only the later side has; they are what is judged."""
     versions: tuple[tuple[str, str, str], ...]
     """Package, version before, version after: of the last session of either side, where they differ."""
+    costs: tuple[Quantity, ...] = ()
+    """Memory and start, judged like the latencies."""
 
 
 def read_side(path: Path, ref: str | None = None) -> BaselineFile:
@@ -100,6 +103,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     known = {session.id for session in old.sessions}
     fresh = [session for session in new.sessions if session.id not in known]
     verdict: Verdict | None = None
+    costs: tuple[Quantity, ...] = ()
     if before.device.slug != after.device.slug:
         detail = f"measured on {before.device.name}, then on {after.device.name}"
         verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
@@ -112,6 +116,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     elif fresh:
         try:
             verdict, _ = judge_sessions(old, fresh, after.device.kind)
+            costs = compare_costs(old.sessions, fresh, after.device.kind)
         except ValueError as error:
             raise StoreError(f"entry {key!r}: {error}") from error
     then, now = old.sessions[-1].versions, new.sessions[-1].versions
@@ -120,7 +125,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     )
-    return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved)
+    return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved, costs)
 
 
 ALL = "all"
@@ -154,7 +159,7 @@ def outcome(found: Sequence[Difference], accepted: Sequence[str] = ()) -> Outcom
     for name in accepted:
         if name != ALL and name not in before:
             raise NothingToCompareError(f"--accept={name}: no such entry before; {ALL}, or of {before}")
-    if any(d.verdict is not None and d.verdict.status is Status.REGRESSED for d in found):
+    if any(verdict.status is Status.REGRESSED for d in found for verdict in _verdicts(d)):
         return Outcome(Status.REGRESSED, ())
     missed = [d.key for d in found if d.before and not _compared(d)]
     meant = missed if ALL in accepted else accepted
@@ -168,3 +173,7 @@ def _compared(found: Difference) -> bool:
     """Whether an entry is on both sides and can be compared; the same sessions are."""
     unlike = (Status.INCOMPATIBLE, Status.LESS_JUDGED)
     return bool(found.before and found.after) and not (found.verdict and found.verdict.status in unlike)
+
+
+def _verdicts(of: Difference) -> list[Verdict]:
+    return [*([of.verdict] if of.verdict is not None else []), *(cost.verdict for cost in of.costs)]

@@ -92,10 +92,15 @@ def test_sessions_of_a_baseline_make_it_more_certain() -> None:
 
 def test_versions_settings_and_the_machine_come_first() -> None:
     """Each with its state on both sides; what only one side has is not set on the other."""
-    before = session(settings={"torch.num_threads": "2", "inductor.epilogue_fusion": "False"}, commit="a")
+    before = session(
+        settings={"torch.num_threads": "2", "inductor.epilogue_fusion": "False"},
+        commit="a",
+        environment={"allocator": "glibc 2.36", "cores": "0"},
+    )
     after = session(
         versions={"torch": "2.14.0"},
         settings={"torch.num_threads": "1", "env.OMP_NUM_THREADS": "1"},
+        environment={"allocator": "libjemalloc", "cores": "0"},
         commit="b",
     )
     limited = replace(DEVICE, slug="cpu-example-1t", details={"power_limit_w": "500"})
@@ -104,6 +109,7 @@ def test_versions_settings_and_the_machine_come_first() -> None:
         Moved("device", "power_limit_w", "not set", "500"),
         Moved("version", "torch", "2.13.0", "2.14.0"),
         Moved("version", "commit", "a", "b"),
+        Moved("environment", "allocator", "glibc 2.36", "libjemalloc"),
         Moved("setting", "env.OMP_NUM_THREADS", "not set", "1"),
         Moved("setting", "inductor.epilogue_fusion", "False", "not set"),
         Moved("setting", "torch.num_threads", "2", "1"),

@@ -1,5 +1,7 @@
 """Whether others took cores that a session's threads needed, from recorded counters; no time passes."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,3 +100,30 @@ def test_it_waits_for_a_second_of_quiet_and_not_for_ever(
     found = wait_until_quiet(2, 10.0, reader=lambda: next(counters), sleep=slept.append)
     assert found == (quiet, pytest.approx(waited))
     assert sum(slept) == pytest.approx(waited)
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch, seen: list[Reading]) -> load.Stretch:
+    monkeypatch.setattr(load, "read_tree", lambda: seen.pop(0))
+    monkeypatch.setattr(load, "cores", lambda: 2)
+    with load.watching(2) as watch:
+        pass
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("busy", "step", "contended"), [(0.0, 5.0, False), (1.0, 5.0, True), (0.2, 5.0, False), (1.0, 0.1, False)]
+)
+def test_a_stretch_beside_others(
+    busy: float, step: float, contended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too short a one is not known to be contended: processor time is counted in hundredths of a second."""
+    found = _watched(monkeypatch, readings(busy, step=step))
+    assert (found.seconds, found.contended) == (pytest.approx(step), contended)
+
+
+def test_what_this_process_has_started_is_its_own() -> None:
+    """A compiler is no other process; it is counted while it runs and once it was waited for."""
+    busy = [sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"]
+    before = load.read_tree()
+    subprocess.run(busy, check=True, timeout=60)
+    assert load.read_tree().own - before.own >= 0.4

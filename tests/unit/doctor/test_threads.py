@@ -6,7 +6,8 @@ import psutil
 import pytest
 from examining import CPU, Examine, Only
 
-from perfsuite.doctor import cgroup, threads
+from perfsuite.device import cgroup
+from perfsuite.doctor import threads
 from perfsuite.records import Device, Health
 
 GROUP2 = {"proc/self/cgroup": "0::/a/b"}
@@ -76,7 +77,7 @@ def test_fewer_threads_are_another_device(
 )  # fmt: skip
 def test_quota(files: dict[str, str], quota: float | None, examine: Examine) -> None:
     """The least of all levels, of either version."""
-    assert cgroup.quota_cores(examine(files=files)) == quota
+    assert cgroup.quota_cores(examine(files=files).read) == quota
 
 
 def test_more_threads_than_the_container_may_use(examine: Examine, only: Only) -> None:
@@ -94,5 +95,5 @@ def test_a_container_with_whole_cores(examine: Examine, only: Only) -> None:
 
 def test_stops_are_counted(examine: Examine) -> None:
     files = GROUP2 | {"sys/fs/cgroup/a/b/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_usec 100"}
-    assert cgroup.throttled_periods(examine(files=files)) == 4
-    assert cgroup.throttled_periods(examine(files={"proc/self/cgroup": "0::/"})) == 4 - 4
+    assert cgroup.throttled_periods(examine(files=files).read) == 4
+    assert cgroup.throttled_periods(examine(files={"proc/self/cgroup": "0::/"}).read) == 4 - 4

@@ -26,7 +26,10 @@ RUN = ("perfsuite list", "perfsuite guide", "perfsuite faults --names")
 """Beginnings of those that are run: they are short and change nothing."""
 OTHERS = {"chromium"}
 """Programs that are not this project's."""
-RUNG = ("tests/benchmarks/test_latency.py", "tests/quality", "tests/structure/test_counts.py")
+RUNG = (
+    "tests/benchmarks/test_latency.py", "tests/benchmarks/test_memory.py", "tests/quality",
+    "tests/structure/test_counts.py",
+)  # fmt: skip
 NAMES: dict[str, Any] = {
     "workload": lambda name: workloads.get(name),
     "variant": lambda name: variants.get(name),

@@ -8,7 +8,7 @@ import pytest
 
 from perfsuite.measuring import session
 from perfsuite.measuring.session import Plan, is_steady, rounds_for, warm_up
-from perfsuite.records import Session
+from perfsuite.records import Device, Session
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,16 @@ def test_rounds_fit_the_budget(call_s: float, rounds: int) -> None:
     assert rounds_for(call_s, Plan()) == rounds
 
 
+def test_a_session_tells_of_memory_and_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory before each round and after the last; the build without the first call that proved it."""
+    found = session.measure(stand_in(Calls([1.0] * 20), Watch(), monkeypatch), session.time_calls, Plan())
+    assert found.memory is not None
+    assert found.start is not None
+    assert len(found.memory.held_bytes) == len(found.memory.resident_bytes) == len(found.latency_s) + 1
+    assert found.memory.base_bytes == 2**20
+    assert (found.start.build_s, found.start.contended, found.start.first) == (0.5, ("build",), True)
+
+
 def test_budget_is_the_plans() -> None:
     """A larger budget means more rounds, between the same bounds."""
     rounds = [rounds_for(0.5, Plan(time_budget_s=budget)) for budget in (0.1, 3.0, 6.0, 12.0, 60.0)]
@@ -122,13 +132,19 @@ def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any
     return SimpleNamespace(
         context=SimpleNamespace(
             first_call=lambda pipe: 2.0,
-            device=SimpleNamespace(kind="cpu", count=2),
+            device=Device("cpu", "Example", "cpu-example-2t", 2, 2**33),
+            first_call_s=2.0,
+            first_call_contended=False,
             variant=SimpleNamespace(compiled=False),
             compilation=None,
         ),
         pipe=None,
         generate=calls,
-        build_s=0.5,
+        build_s=2.5,
+        first_call_inside=True,
+        contended=True,
+        base_bytes=2**20,
+        first=True,
     )
 
 

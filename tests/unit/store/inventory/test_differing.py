@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite.records import Session, Status
+from perfsuite.records import Session, Start, Status
 from perfsuite.store import BaselineFile, Baselines, StoreError
 from perfsuite.store.inventory import NothingToCompareError, differences, read_side
 from perfsuite.store.inventory.differing import outcome
@@ -37,6 +37,27 @@ def test_slower_sessions_are_regressed(store: Baselines, write: Write, session: 
     assert (found.key, found.verdict.status) == (KEY, Status.REGRESSED)
     assert found.verdict.ratio == pytest.approx(2.0, rel=0.05)
     assert outcome([found]).status is Status.REGRESSED
+
+
+def test_a_start_that_takes_a_fifth_longer_is_regressed(
+    store: Baselines, write: Write, session: Make
+) -> None:
+    """Though each call is as fast as before: three sessions a side, that scatter by 2 %."""
+
+    def started(name: str, build_s: float) -> list[Session]:
+        return [
+            replace(session(f"{name}{i}", 1.0 + 0.01 * i), start=Start(build_s * (1 + 0.02 * i)))
+            for i in range(3)
+        ]
+
+    before, after = write(*started("a", 40.0)), write(*started("b", 48.0), to=other(store))
+    (found,) = differences(before, after)
+    assert found.verdict is not None
+    assert found.verdict.status is not Status.REGRESSED
+    assert [(c.name, c.verdict.status) for c in found.costs if c.name == "build"] == [
+        ("build", Status.REGRESSED)
+    ]
+    assert regressed([found]) == [found]
 
 
 def test_the_same_code_is_not(store: Baselines, write: Write, session: Make) -> None:

@@ -1,0 +1,153 @@
+"""What a session says of memory and start, by name, with the budget that holds where nothing is stored.
+
+A budget follows from what is built and from rules that are written here: none is a stored figure. They are
+generous: they find what is broken, and a baseline finds what got worse.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from perfsuite.decision.amounts import PEAK, SIZE, START, Kind, judge_amount
+from perfsuite.records import CodeSource, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.records import Compilation, Session, Start, Workload
+
+MIB, GIB = 1 << 20, 1 << 30
+GRAPHS = 2
+"""Of a compiled pipeline: UNet and VAE decoder."""
+
+
+def show_bytes(size: float) -> str:
+    """``597 MiB``."""
+    return f"{size / MIB:.0f} MiB"
+
+
+def show_seconds(seconds: float) -> str:
+    """``5.9 s``."""
+    return f"{seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One figure of a session."""
+
+    name: str
+    unit: str
+    value: float
+    budget: float
+    rule: str
+    """Where the budget is from."""
+    kind: Kind
+    show: Callable[[float], str]
+    first: bool
+    """Whether its pipeline was the first of the process, which is slower and larger than those after it; the
+    two are never compared."""
+    contended: bool = False
+    """Whether others disturbed it."""
+
+
+def peak(session: Session, device_kind: str, workload: Workload | None = None) -> Amount | None:
+    """Peak memory of the timed calls, on a CPU above what was resident before the build; None in older
+    sessions. Without the workload there is no budget."""
+    memory, start = session.memory, session.start
+    if memory is None or start is None:
+        return None
+    base = memory.base_bytes if device_kind == "cpu" else 0
+    budget = math.inf
+    if workload is not None:
+        pictures = workload.batch * workload.height * workload.width * 3 * 4
+        budget = 3 * start.weights_bytes + 600 * pictures + GIB
+    rule = "three times the weights, 600 float32 pictures, and 1 GiB"
+    value = float(max(1, session.peak_memory_bytes - base))
+    return Amount("peak memory", "bytes", value, budget, rule, PEAK[device_kind], show_bytes, start.first)
+
+
+_COMPILE_S = {
+    CodeSource.COLD: 600.0, CodeSource.PARTLY: 600.0, CodeSource.WARM: 60.0,
+    # On a CPU a file holds C++, which is compiled again.
+    CodeSource.ARTIFACT: 300.0,
+}  # fmt: skip
+"""A graph, at most."""
+
+
+def starts(session: Session) -> list[Amount]:
+    """Seconds of each part of a start, and the artifact's size; none in older sessions.
+
+    Compiling has a name for each source of its code, so that each is compared with its like.
+    """
+    start = session.start
+    if start is None:
+        return []
+    found = []
+    if start.import_s:
+        found.append(_seconds("import", start.import_s, 60.0, "a minute", start))
+    load_s = 30.0 + start.weights_bytes / (50 * MIB)
+    rule = "30 s, and 50 MiB of weights a second"
+    if start.build_s:
+        found.append(_seconds("build", start.build_s, load_s, rule, start))
+    call_s, compilation = median(session.latency_s), session.compilation
+    if session.compile_s is None:
+        rule = "10 s, and ten usual calls"
+        found.append(_seconds("first call", session.first_call_s, 10.0 + 10.0 * call_s, rule, start))
+    elif compilation is not None and session.compile_s:
+        each_s = _COMPILE_S[compilation.source]
+        rule = f"{each_s:.0f} s for each of {GRAPHS} graphs"
+        found.append(_seconds(_compile(compilation), session.compile_s, each_s * GRAPHS, rule, start))
+    if compilation is not None and compilation.artifact_bytes:
+        size = float(compilation.artifact_bytes)
+        rule = "a GiB for the code of all variants"
+        found.append(
+            Amount("compiled artifact", "bytes", size, float(GIB), rule, SIZE, show_bytes, start.first)
+        )
+    return found
+
+
+def _compile(compilation: Compilation) -> str:
+    """By the source of its code; what is partly cold is only like what is so to the same part."""
+    name = f"compile, {compilation.source}"
+    if compilation.source is CodeSource.PARTLY:
+        name += f", {compilation.misses} of {compilation.misses + compilation.hits} graphs"
+    return name
+
+
+def _seconds(name: str, value: float, budget: float, rule: str, start: Start) -> Amount:
+    part = "first call" if name.startswith("compile") else name
+    busy = part in start.contended
+    return Amount(name, "s", value, budget, rule, START, show_seconds, start.first, busy)
+
+
+def compare_costs(
+    stored: Sequence[Session], fresh: Sequence[Session], device_kind: str
+) -> tuple[Quantity, ...]:
+    """Each figure that both sides have and that others did not disturb, the new sessions judged together.
+
+    Raises:
+        ValueError: a figure that is not positive and finite.
+    """
+    then, now = _by_name(stored, device_kind), _by_name(fresh, device_kind)
+    return tuple(
+        Quantity(
+            some[0].name,
+            some[0].unit,
+            median(a.value for a in some),
+            judge_amount([a.value for a in then[key]], [a.value for a in some], some[0].kind, some[0].show),
+        )
+        for key, some in now.items()
+        if key in then
+    )
+
+
+def _by_name(sessions: Sequence[Session], device_kind: str) -> dict[tuple[str, bool], list[Amount]]:
+    found: dict[tuple[str, bool], list[Amount]] = {}
+    for session in sessions:
+        for amount in (peak(session, device_kind), *starts(session)):
+            if amount is not None and not amount.contended:
+                found.setdefault((amount.name, amount.first), []).append(amount)
+    return found

@@ -1,0 +1,77 @@
+"""Does memory grow with every call? A slope and its interval, without a baseline.
+
+The slope is the median of those between all pairs of calls (Theil 1950, Sen 1968), and its interval Sen's,
+from Kendall's tau: caches that warm up are a few steps, which hardly move the median of the pairs, and their
+interval reaches down to no growth at all. Only a leak is as steep everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from perfsuite.records import Cause, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONFIDENCE = 0.99
+ALLOWED_BYTES = 10_000
+"""A call, of what allocators have given out: ten megabytes after a thousand pictures."""
+ALLOWED_RESIDENT_BYTES = 250_000
+"""A call, of the resident set, which moves in steps of whatever the allocators take of the system."""
+WARMING = 0.2
+"""Share of the first calls that is not looked at."""
+LEAST = 5
+"""Figures that can show a slope."""
+
+
+class Slope(NamedTuple):
+    """Bytes a call."""
+
+    value: float
+    low: float
+    high: float
+    calls: int
+
+
+def slope(held: Sequence[int]) -> Slope | None:
+    """The slope of memory over calls, without the first ones; None where there are too few."""
+    from scipy.stats import theilslopes
+
+    kept = list(held[max(1, round(WARMING * len(held))) :])
+    if len(kept) < LEAST:
+        return None
+    found = theilslopes(kept, alpha=CONFIDENCE)
+    return Slope(float(found[0]), float(found[2]), float(found[3]), len(kept) - 1)
+
+
+def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> Verdict:
+    """REGRESSED where even the lower limit of the slope is beyond what is allowed, and what grew is still
+    there when the garbage of all calls is collected; OK where the upper limit is within.
+
+    Args:
+        held: bytes before each call and after the last.
+        collected: bytes once garbage is collected; None where that says nothing, as of the resident set.
+        allowed: bytes a call.
+    """
+    found = slope(held)
+    if found is None:
+        detail = "too few calls to see it grow"
+        return Verdict(Status.INCONCLUSIVE, causes=(Cause.FEW_SESSIONS,), detail=detail)
+    said = (
+        f"it grows by {_kilobytes(found.value)} a call ({CONFIDENCE * 100:.0f} % interval "
+        f"{_kilobytes(found.low)} to {_kilobytes(found.high)}, {found.calls} calls); "
+        f"allowed are {_kilobytes(allowed)}"
+    )
+    if found.low <= allowed:
+        status = Status.OK if found.high <= allowed else Status.INCONCLUSIVE
+        return Verdict(status, confidence=CONFIDENCE, detail=said)
+    stays = held[-1] - held[0] if collected is None else collected - held[0]
+    if stays < 0.5 * found.low * (len(held) - 1):
+        said += f"; of it {_kilobytes(stays)} stay once garbage is collected, so nothing keeps it"
+        return Verdict(Status.OK, confidence=CONFIDENCE, detail=said)
+    return Verdict(Status.REGRESSED, confidence=CONFIDENCE, detail=said)
+
+
+def _kilobytes(size: float) -> str:
+    return f"{size / 1000:.1f} kB"

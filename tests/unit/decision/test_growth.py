@@ -1,0 +1,60 @@
+"""Memory that grows with every call, and caches that only warm up."""
+
+import numpy as np
+import pytest
+
+from perfsuite.decision.growth import ALLOWED_BYTES, judge_growth, slope
+from perfsuite.records import Status
+
+MIB = 1 << 20
+
+
+def held(calls: int, leak: float = 0.0, noise: float = 500.0, seed: int = 0) -> list[int]:
+    """What a process of 600 MiB holds after so many calls; noise as large as that of honest pipelines."""
+    rng = np.random.default_rng(seed)
+    return [int(600 * MIB + leak * i + noise * rng.standard_normal()) for i in range(calls + 1)]
+
+
+@pytest.mark.parametrize(("calls", "leak"), [(8, 100_000.0), (25, 100_000.0), (50, 20_000.0), (50, 3e6)])
+def test_a_leak_is_found(calls: int, leak: float) -> None:
+    """A hundred kilobytes a call in a few calls, twenty in a run of a minute."""
+    for seed in range(20):
+        samples = held(calls, leak, seed=seed)
+        found = judge_growth(samples, samples[-1], ALLOWED_BYTES)
+        assert found.status is Status.REGRESSED, found.detail
+
+
+@pytest.mark.parametrize("calls", [8, 25, 50])
+def test_no_growth_is_none(calls: int) -> None:
+    for seed in range(20):
+        samples = held(calls, 300.0, seed=seed)
+        assert judge_growth(samples, samples[-1], ALLOWED_BYTES).status is Status.OK
+
+
+def test_caches_that_warm_up_are_no_leak() -> None:
+    """Steps that become rarer, however high."""
+    samples = held(30)
+    for call, size in ((1, 40 * MIB), (2, 20 * MIB), (5, 8 * MIB), (12, 4 * MIB)):
+        samples = [s + size * (i >= call) for i, s in enumerate(samples)]
+    found = judge_growth(samples, samples[-1], ALLOWED_BYTES)
+    assert found.status is not Status.REGRESSED, found.detail
+
+
+def test_garbage_is_no_leak() -> None:
+    """Between timed calls it is not collected, and what is gone after that nobody kept."""
+    samples = held(20, 100_000.0)
+    found = judge_growth(samples, samples[0] + 10_000, ALLOWED_BYTES)
+    assert found.status is Status.OK
+    assert "stay once garbage is collected" in found.detail
+
+
+def test_too_few_calls_show_nothing() -> None:
+    assert slope([1, 2, 3]) is None
+    assert judge_growth([1, 2, 3], 3, ALLOWED_BYTES).status is Status.INCONCLUSIVE
+
+
+def test_a_disturbed_call_or_two_hide_nothing() -> None:
+    samples = held(25, 100_000.0)
+    samples[7] += 50 * MIB
+    samples[19] -= 30 * MIB
+    assert judge_growth(samples, samples[-1], ALLOWED_BYTES).status is Status.REGRESSED
