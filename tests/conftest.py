@@ -25,7 +25,7 @@ LONGEST = (
     *LADDER, "tests/outsider/", "tests/structure/", "tests/plugin/", "tests/unit/cli/", "tests/unit/workers/",
 )  # fmt: skip
 COMPILED = frozenset(rung.name for rung in variants.LADDER if rung.compiled)
-"""Rungs that compile for a minute or two each; small parts of them are compiled by tests in tests/structure."""
+"""Rungs that compile for a minute or two each; tests in tests/structure compile small parts of them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -91,7 +91,7 @@ def _check_weights(workload: Workload, device: str, weights: str, folder: Path) 
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.store import Baselines
 
-    why = fallen_back(workload, weights, Baselines(folder).load(fingerprint(device).slug), folder)
+    why = fallen_back(workload, weights, Baselines(folder).of(fingerprint(device)), folder)
     if why:
         raise WeightsError(f"{workload.name}: {why.replace('--perf-weights', '--weights')}")
 

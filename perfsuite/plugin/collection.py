@@ -154,16 +154,18 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
-    """``workload/variant`` of what latencies of this device are stored, where any is to be judged."""
+    """``workload/variant`` of what latencies of this device are stored, where any is to be judged; also of
+    the same processor with other instructions, without which a variant may be lost."""
     from perfsuite.store import Baselines, StoreError
 
     if config.getoption("benchmark_disable") or config.getoption("benchmark_skip"):
         return ()
     try:
-        stored = Baselines(config.stash[SETTINGS].baselines).load(device.slug)
+        store = Baselines(config.stash[SETTINGS].baselines)
+        files = [store.of(device), *store.kin(device)]
     except StoreError as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
-    return stored.entries if stored is not None else ()
+    return {key for file in files if file is not None for key in file.entries}
 
 
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ import time
 import zlib
 from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,6 +136,7 @@ class Pipeline:
     def __init__(self, name, workload, script):
         self.name, self.workload, self.script = name, workload, script
         self.vae = Vae()
+        self.scheduler = SimpleNamespace(_perfsuite_least_steps=1)
         self.components = {"unet": Part()}
         if script.get("stays"):
             STAYING.append(self.components["unet"].weight)
@@ -186,6 +188,9 @@ def prepare(workload, variant, device="auto", weights="auto"):
 
     class ReplayContext(Context):
         def latents(self, pipe, prompt=0):
+            return None
+
+        def _noise(self, prompt):
             return None
 
         def first_call(self, pipe):
