@@ -213,7 +213,7 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
 
 
 WITNESSED = 2
-"""Prompts that a precision is imitated for."""
+"""Prompts whose components are imitated; pictures are of all, since rounding takes some much further."""
 
 
 def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Errors], float | None]:
@@ -235,11 +235,11 @@ def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Er
                 )
             return found, None
         with imitating(pipe, precision):
-            pictures, _, free = run_freely(pipe, context, traces[:WITNESSED])
+            pictures, _, free = run_freely(pipe, context, traces)
             found = {"components": measure_components(pipe, context, traces[:WITNESSED]), "free": free}
             if folder is not None:
                 found["modules"] = measure_modules(pipe, context, traces, folder, reference.modules)
-        pairs = zip(pictures, reference.pictures[:WITNESSED], strict=True)
+        pairs = zip(pictures, reference.pictures, strict=True)
         return found, min(-1.0 if broken(drawn) else ssim(drawn, wanted) for drawn, wanted in pairs)
     finally:
         release(pipe, forget=False)

@@ -74,7 +74,7 @@ def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, 
     folder = pytester.path / "own" if loses == "reference" else cache
     done = pytester.runpytest_subprocess(
         "--perf-workload=shapes@64x64+2steps", "--perf-variant=fp32,fp32-sdpa", "--perf-device=cpu",
-        "--perf-time-budget=0.1", f"--perf-reference-cache={folder}", *tests,
+        "--perf-time-budget=0.1", "--perf-load=measure", f"--perf-reference-cache={folder}", *tests,
     )  # fmt: skip
     text = done.stdout.str()
     assert done.ret == pytest.ExitCode.TESTS_FAILED

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 from machine import here
-from selftest import all_but
 
 from perfsuite import quality
 from perfsuite.pipelines import models, prepare, release, workloads
@@ -35,7 +34,8 @@ def weights(request, tmp_path):
     return request.param, str(folder)
 
 
-@pytest.mark.parametrize("weights", all_but(["PNDMScheduler"], WAITS), indirect=True)
+@pytest.mark.selftest
+@pytest.mark.parametrize("weights", WAITS, indirect=True)
 def test_gates_and_looks(weights, tmp_path):
     """Nothing crashes; waits are found where there are some, and every look is OK."""
     name, folder = weights

@@ -52,7 +52,7 @@ def test_a_convolution(recorded, tmp_path, change):
     assert {look.name: look.status in BAD for look in found.looks} == dict.fromkeys(
         ("pictures", "components", "modules", "loop"), True
     )
-    assert min(score.threshold for score in found.scores) > 0.9
+    assert min(score.threshold for score in found.scores) > 0.7
     assert "conv" in found.look("modules").first.place
     assert "the reference of this precision is itself implausible" in found.look("modules").detail
     said = judge_honest(tmp_path, reference)
