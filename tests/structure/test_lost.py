@@ -48,13 +48,14 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("references")
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize(
     ("loses", "unet_calls", "phase"),
     [
-        pytest.param("reference", 0, "float32, prompt 1 of 4", marks=pytest.mark.selftest),
+        ("reference", 0, "float32, prompt 1 of 4"),
         ("fp32", 0, "first call"),
         # Four pictures are drawn first.
-        pytest.param("fp32", 4 * STEPS, "components, modules, loop", marks=pytest.mark.selftest),
+        ("fp32", 4 * STEPS, "components, modules, loop"),
     ],
 )
 def test_the_other_variants_get_all_their_results(pytester, cache, monkeypatch, loses, unet_calls, phase):

@@ -219,6 +219,7 @@ def test_other_weights_are_refused(bench, tmp_path):
             pipelines.release(pipe)
 
 
+@pytest.mark.selftest
 def test_modules_are_exact_on_the_reference_itself(bench):
     """Fed with its own inputs every module of the float32 pipeline gives its own output, bit for bit."""
     found = bench.honest(next(c for c in HONEST if (c.name, c.variant) == ("as built", "fp32")))

@@ -86,6 +86,7 @@ def test_float32_itself(recorded, tmp_path):
     assert "conv" in found.worst.place
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", ["bf16", "fp32"])
 def test_honest_code_is_plausible(recorded, tmp_path, name):
     """Its own kernels are as good as those of the second opinion."""
@@ -105,6 +106,7 @@ def test_a_group_norm_that_sums_naively(recorded):
     assert look.worst.place.startswith("vae.decoder.conv_norm_out at 1024x1024")
 
 
+@pytest.mark.selftest
 def test_what_the_small_size_cannot_show_is_said(recorded):
     """Beside a verdict that is OK."""
     look = assessed(recorded, here("bf16-sdpa")).look("modules")
