@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.99
 ALLOWED_BYTES = 15_000
 """A call, of what allocators have given out: fifteen megabytes after a thousand pictures. Honest calls show
-seven thousand at most: garbage that waits for its collection, and readings that are kept of each round."""
+up to nine thousand: garbage that waits for its collection, and the readings that are kept of each round."""
 ALLOWED_RESIDENT_BYTES = 250_000
 """A call, of the resident set, which moves in steps of whatever the allocators take of the system."""
 WARMING = 0.2
