@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from perfsuite.quality.reference_files import Yardstick
     from perfsuite.quality.relative_errors import Errors, Place
 
-FACTORS = {"components": 3.0, "modules": 2.5, "free": 6.0}
+FACTORS = {"components": 3.0, "modules": 5.5, "free": 6.0}
 """Allowed multiples of the witness's errors; what honest code needs: `perfsuite guide pictures`."""
 IMPLAUSIBLE = "implausible"
 """Name of the look at honest code where it cannot be believed, and so nothing of it may be stored."""
-KIND_FACTOR = 1.5
+KIND_FACTOR = 1.75
 """For all modules of one class together."""
-SSIM_FACTOR = 6.0
+SSIM_FACTOR = 8.0
 """Allowed multiple of the distance from 1 of the witness's pictures."""
 LEAST_DISTANCE = 2e-3
 """Of honest pictures from float32's: so far rounding may take them wherever the witness's are."""

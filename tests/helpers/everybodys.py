@@ -105,7 +105,8 @@ def summing_naively() -> Iterator[None]:
         mean = added(flat) / flat.shape[1]
         variance = added(flat * flat) / flat.shape[1] - mean * mean
         normed = ((flat - mean) * (variance + eps).rsqrt()).view(values.shape)
-        return normed * weight[:, None, None] + bias[:, None, None]
+        over = (-1, *[1] * (values.dim() - 2))
+        return normed * weight.view(over) + bias.view(over)
 
     torch.nn.functional.group_norm = wrong
     try:

@@ -22,6 +22,7 @@ KEPT = (
     "vae-attention-zero", "vae-scaling-off-by-1-percent", "step-lost", "stale-output", "causal-mask-lost",
     "pooled-text-zero",
 )  # fmt: skip
+OF_SEVERAL = "pooled-tiled"
 # The pipeline divides the latents; `vae.decode` alone is right.
 BEFORE_THE_VAE = "vae-scaling-off-by-1-percent"
 
@@ -145,7 +146,16 @@ def test_two_honest_copies_are_equal_to_the_bit():
         assert all(equal(found[key], alone[key]) for key in alone)
 
 
-@pytest.mark.parametrize("name", all_but(KEPT, FAULTS))
+@pytest.mark.selftest
+def test_one_prompt_alone_does_not_show_it():
+    """What is wrong of several prompts in one call is right of one."""
+    variant = variant_for(OF_SEVERAL)
+    latents, picture = latents_and_picture(faulty(OF_SEVERAL, variant), built(variant)[1])
+    assert equal(latents, honest(variant)[0])
+    assert equal(picture, honest(variant)[1])
+
+
+@pytest.mark.parametrize("name", all_but(KEPT, [name for name in FAULTS if name != OF_SEVERAL]))
 def test_a_generation_shows_it(name):
     """Another picture; and other latents, unless the VAE comes after them."""
     variant = variant_for(name)

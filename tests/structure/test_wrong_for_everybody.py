@@ -116,14 +116,16 @@ def test_what_the_small_size_cannot_show_is_said(recorded):
 
 @pytest.mark.selftest
 def test_another_layout_is_no_fault(recorded, monkeypatch):
-    """torch's group norm loses digits in channels_last on a CPU, at 1024x1024 as many as here at 64x64."""
+    """torch's group norm loses digits in channels_last on a CPU where much is summed: in the decoder at
+    1024x1024 as many as here at 64x64."""
     import torch
 
     honest = torch.nn.functional.group_norm
 
     def coarser(values, *args, **kwargs):
         found = honest(values, *args, **kwargs)
-        return found if values.is_contiguous() else found * (1 + 1.2e-4)
+        much = values.shape[-1] >= 32
+        return found * (1 + 1.2e-4) if much and not values.is_contiguous() else found
 
     monkeypatch.setattr(torch.nn.functional, "group_norm", coarser)
     reference = dataclasses.replace(recorded, yardsticks={})
