@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.bench.hand import key_of
-from perfsuite.decision import costs
+from perfsuite.decision import session_amounts
 from perfsuite.decision.amounts import beside_others, by_budget, judge_amount
 from perfsuite.decision.growth import ALLOWED_BYTES, ALLOWED_RESIDENT_BYTES, judge_growth, slope
 from perfsuite.decision.surroundings import alike, named_first
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.hand import Hand
     from perfsuite.bench.ledger import Ledger
-    from perfsuite.decision.costs import Amount
+    from perfsuite.decision.session_amounts import Amount
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Entry, Memory, Session, Workload
     from perfsuite.settings import Settings
@@ -61,9 +61,9 @@ class Worse:
         """Peak memory and growth over calls."""
         kind = self._hand.device.kind
         found = _growth(session.memory) if session.memory is not None else []
-        peak = costs.peak(session, kind, workload)
+        peak = session_amounts.peak(session, kind, workload)
         if peak is not None:
-            case = _Case(workload, variant, session, peak, lambda s: costs.peak(s, kind, workload))
+            case = _Case(workload, variant, session, peak, lambda s: session_amounts.peak(s, kind, workload))
             found.append(self._judged(case))
         return tuple(found)
 
@@ -71,7 +71,7 @@ class Worse:
         """Import, build, first call and compiling; of each part the figure of that name in what is stored."""
         return tuple(
             self._judged(_Case(workload, variant, session, amount, partial(_named, amount.name)))
-            for amount in costs.starts(session)
+            for amount in session_amounts.starts(session)
         )
 
     def _judged(self, case: _Case) -> Quantity:
@@ -145,7 +145,7 @@ def _server(*, cold: bool) -> Iterator[Server]:
 
 
 def _named(name: str, session: Session) -> Amount | None:
-    return next((a for a in costs.starts(session) if a.name == name), None)
+    return next((a for a in session_amounts.starts(session) if a.name == name), None)
 
 
 def _growth(memory: Memory) -> list[Quantity]:

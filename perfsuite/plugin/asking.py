@@ -8,7 +8,7 @@ import pytest
 
 from perfsuite.pipelines import variants, workloads
 from perfsuite.plugin.annotations import say
-from perfsuite.plugin.collection import is_skipped_untimed, pair_of
+from perfsuite.plugin.collection import SESSION_GATES, is_skipped_untimed, pair_of
 from perfsuite.plugin.options import repeated
 from perfsuite.plugin.stash import TALLY
 from perfsuite.plugin.tally import ASKED
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from perfsuite.bench.workbench import Workbench
     from perfsuite.records import Workload
 
-_JUDGING = {"latency_gate", "picture_gate", "look_gate", "count_gate", "structure_gate"}
-_OF_WEIGHTS = {"latency_gate", "picture_gate", "look_gate"}
+_JUDGING = SESSION_GATES | {"picture_gate", "look_gate", "count_gate", "structure_gate"}
+_OF_WEIGHTS = SESSION_GATES | {"picture_gate", "look_gate"}
 """Gates whose verdict says nothing where weights are not those of the baseline."""
 
 
 def is_timed(config: pytest.Config) -> bool:
-    """Whether latencies are judged in this run: neither off, nor left out, nor shared among workers."""
+    """Whether sessions are measured in this run: neither off, nor left out, nor shared among workers."""
     off = config.getoption("benchmark_disable") or config.getoption("benchmark_skip")
     return not off and not hasattr(config, "workerinput")
 
@@ -37,7 +37,7 @@ def gates_of(item: pytest.Item) -> set[str]:
     if pair_of(item) is None or is_skipped_untimed(item):
         return set()
     found = _JUDGING & set(getattr(item, "fixturenames", ()))
-    return found if is_timed(item.config) else found - {"latency_gate"}
+    return found if is_timed(item.config) else found - SESSION_GATES
 
 
 def asked_of(items: Iterable[pytest.Item]) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def skip_or_fail(request: pytest.FixtureRequest, bench: Workbench, why: str) -> 
     ledger, names = bench.ledger, (workload.name, variant.name)
     # A processor that lost instructions is another device, and its former file is the one that knows.
     has_baseline = (ledger.entry(*names) or ledger.elsewhere(*names)) is not None
-    if "latency_gate" in gates and has_baseline:
+    if SESSION_GATES & gates and has_baseline:
         refuse(request, bench, Status.LESS_JUDGED, why)
     if gates and (bench.settings.strict or not bench.ledger.planned):
         refuse(request, bench, Status.NOT_JUDGED, why)

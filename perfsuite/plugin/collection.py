@@ -18,16 +18,12 @@ if TYPE_CHECKING:
     from perfsuite.records import Device, Workload
     from perfsuite.settings import Settings
 
-_UNTIMED = {
-    "picture_gate",
-    "golden_gate",
-    "look_gate",
-    "honest_gate",
-    "count_gate",
-    "memory_gate",
-    "start_gate",
-}
-"""Gates that time nothing, and are part of every gate run all the same."""
+SESSION_GATES = {"latency_gate", "memory_gate", "start_gate"}
+"""Gates that judge a session by its baseline; nothing of it where benchmarks are disabled."""
+_WITHOUT_BENCHMARK = {
+    "picture_gate", "golden_gate", "look_gate", "honest_gate", "count_gate", "memory_gate", "start_gate",
+}  # fmt: skip
+"""Gates without pytest-benchmark's fixture, whose tests ``--benchmark-only`` would skip."""
 
 
 def chosen_of(settings: Settings) -> list[Variant]:
@@ -97,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "latency_gate" in getattr(item, "fixturenames", ()):
             _timed_as_the_suite_does(item)
-        if _UNTIMED & set(getattr(item, "fixturenames", ())):
+        if _WITHOUT_BENCHMARK & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
     if not (config.option.collectonly or config.stash[SETTINGS].variants):
         _leave_out(config, items)
@@ -141,10 +137,10 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         item
         for item, (workload, variant) in pairs.items()
         if found[variant] is not None
-        # A latency that has a baseline does not go missing without a word: see `asking.skip_or_fail`.
+        # What has a baseline does not go missing without a word: see `asking.skip_or_fail`.
         and not (
             unsupported(variant, device)
-            and "latency_gate" in getattr(item, "fixturenames", ())
+            and SESSION_GATES & set(getattr(item, "fixturenames", ()))
             and f"{workload.name}/{variant.name}" in known
         )
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.plugin.annotations import say
+from perfsuite.plugin.asking import is_timed
 from perfsuite.plugin.options import repeated
 from perfsuite.quality.pictures import worst
 from perfsuite.quality.plausibility import IMPLAUSIBLE
@@ -48,8 +49,8 @@ class GatedTest:
     def __init__(self, request: pytest.FixtureRequest, bench: Workbench) -> None:
         self._request, self.bench = request, bench
         self.repeated = repeated(request.config)
-        self.disabled = bool(request.config.getoption("benchmark_disable"))
-        """Whether nothing is to be measured."""
+        self.disabled = not is_timed(request.config)
+        """Whether no session is measured; workers of pytest-xdist would disturb each other's."""
 
     def property(self, name: str, value: object) -> None:
         """What `record_property` does, without its warning that JUnit's xunit2 schema knows no properties."""
@@ -128,6 +129,8 @@ def _amounts(test: GatedTest, prepared: Prepared | Elsewhere, what: str) -> Chec
     found: Sequence[Quantity] = getattr(result, what)
     for quantity in found:
         test.property(quantity.name, quantity.verdict.status.value)
+    if found:
+        test.judged()
     # What is NEW here was held to its budget.
     bad = [q for q in found if q.verdict.status is Status.REGRESSED and bench.settings.update != "reset"]
     message = messages.amounts(result, what, found, test.repeated)

@@ -118,9 +118,9 @@ def compared(before: str, after: str, found: Sequence[Difference], came_to: Outc
             lines += wrapped(f"{difference.key}: {verdict.status}: {verdict.detail}", width, "", "  ")
             if verdict.causes:
                 lines += wrapped(f"causes: {', '.join(verdict.causes)}", width, "  ", "  ")
-        for cost in difference.costs:
-            if cost.verdict.status is Status.REGRESSED:
-                said = f"{difference.key}: {cost.name} {cost.verdict.status}: {cost.verdict.detail}"
+        for amount in difference.amounts:
+            if amount.verdict.status is Status.REGRESSED:
+                said = f"{difference.key}: {amount.name} {amount.verdict.status}: {amount.verdict.detail}"
                 lines += wrapped(said, width, "", "  ")
     moved: dict[str, list[str]] = {}
     for difference in found:
@@ -165,7 +165,7 @@ def compared_as_json(before: str, after: str, found: Sequence[Difference], came_
         {
             "entry": d.key, "sessions_before": d.before, "sessions_after": d.after, "sessions_added": d.added,
             "verdict": None if d.verdict is None else asdict(d.verdict),
-            "costs": [asdict(cost) for cost in d.costs],
+            "amounts": [asdict(amount) for amount in d.amounts],
             "versions": [{"package": p, "before": then, "after": now} for p, then, now in d.versions],
         }
         for d in found

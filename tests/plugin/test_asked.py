@@ -220,3 +220,34 @@ def test_the_summary_is_of_the_run_that_judged_nothing(suite):
     assert done.stdout.startswith("## perfsuite: 1 of 1 result not judged\n")
     assert "LESS_JUDGED" in done.stdout
     assert done.stderr == f"the last ladder: {suite.last().relative_to(suite.path)}\n"
+
+
+@pytest.mark.parametrize("file", ["test_memory.py", "test_start.py"])
+def test_memory_and_start_alone_are_held_to_it_too(suite, file):
+    """What the device cannot run any more: NOT_JUDGED, and LESS_JUDGED where there is a baseline."""
+    suite.add(file, "benchmarks")
+    suite.replay(LOST)
+    run = suite.run(file, variants="bf16")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert suite.results()["bf16"].verdict.status == "NOT_JUDGED"
+    suite.replay()
+    suite.latency("--perf-update=new", variants="bf16")
+    suite.run(file, variants="bf16").assert_outcomes(passed=1)
+    suite.replay(LOST)
+    assert suite.run(file, variants="bf16").ret == pytest.ExitCode.TESTS_FAILED
+    assert suite.results()["bf16"].verdict.status == "LESS_JUDGED"
+
+
+def test_workers_measure_no_memory_beside_each_other(suite):
+    """Nor a start: what one takes of the machine would be laid to the other."""
+    pytest.importorskip("xdist")
+    suite.ini("    ignore::pytest_benchmark.logger.PytestBenchmarkWarning")
+    for file in ("test_memory.py", "test_start.py"):
+        suite.add(file, "benchmarks")
+    process = suite.start(
+        "test_memory.py", "test_start.py", "-p", "xdist", "-n", "2", "--perf-variant=fp32,bf16"
+    )
+    assert process.wait(60) == pytest.ExitCode.OK
+    results = [result for path in suite.runs() for result in suite.results(path).values()]
+    assert {result.variant for result in results} == {"fp32", "bf16"}
+    assert [r for r in results if r.session or r.memory or r.start] == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import decision
 from perfsuite.decision.basis import judge_sessions
-from perfsuite.decision.costs import compare_costs
+from perfsuite.decision.session_amounts import compare_amounts
 from perfsuite.pipelines import models
 from perfsuite.records import Status, Verdict
 from perfsuite.store import StoreError, parse_baselines
@@ -43,7 +43,7 @@ class Difference:
     """Sessions that only the later side has; they are what is judged."""
     versions: tuple[tuple[str, str, str], ...]
     """Package, version before, version after: of the last session of either side, where they differ."""
-    costs: tuple[Quantity, ...] = ()
+    amounts: tuple[Quantity, ...] = ()
     """Memory and start, judged like the latencies."""
 
 
@@ -103,7 +103,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     known = {session.id for session in old.sessions}
     fresh = [session for session in new.sessions if session.id not in known]
     verdict: Verdict | None = None
-    costs: tuple[Quantity, ...] = ()
+    amounts: tuple[Quantity, ...] = ()
     if before.device.slug != after.device.slug:
         detail = f"measured on {before.device.name}, then on {after.device.name}"
         verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
@@ -116,7 +116,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     elif fresh:
         try:
             verdict, _ = judge_sessions(old, fresh, after.device.kind)
-            costs = compare_costs(old.sessions, fresh, after.device.kind)
+            amounts = compare_amounts(old.sessions, fresh, after.device.kind)
         except ValueError as error:
             raise StoreError(f"entry {key!r}: {error}") from error
     then, now = old.sessions[-1].versions, new.sessions[-1].versions
@@ -125,7 +125,7 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     )
-    return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved, costs)
+    return Difference(key, verdict, len(old.sessions), len(new.sessions), len(fresh), moved, amounts)
 
 
 ALL = "all"
@@ -176,4 +176,4 @@ def _compared(found: Difference) -> bool:
 
 
 def _verdicts(of: Difference) -> list[Verdict]:
-    return [*([of.verdict] if of.verdict is not None else []), *(cost.verdict for cost in of.costs)]
+    return [*([of.verdict] if of.verdict is not None else []), *(amount.verdict for amount in of.amounts)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfsuite.decision.amounts import PEAK, START, beside_others, by_budget, judge_amount
-from perfsuite.decision.costs import show_bytes, show_seconds
+from perfsuite.decision.session_amounts import show_bytes, show_seconds
 from perfsuite.records import Cause, Status
 
 MIB = 1 << 20

@@ -54,7 +54,7 @@ def test_a_start_that_takes_a_fifth_longer_is_regressed(
     (found,) = differences(before, after)
     assert found.verdict is not None
     assert found.verdict.status is not Status.REGRESSED
-    assert [(c.name, c.verdict.status) for c in found.costs if c.name == "build"] == [
+    assert [(c.name, c.verdict.status) for c in found.amounts if c.name == "build"] == [
         ("build", Status.REGRESSED)
     ]
     assert outcome([found]).status is Status.REGRESSED

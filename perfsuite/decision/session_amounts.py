@@ -123,7 +123,7 @@ def _seconds(name: str, value: float, budget: float, rule: str, start: Start) ->
     return Amount(name, "s", value, budget, rule, START, show_seconds, start.first, busy)
 
 
-def compare_costs(
+def compare_amounts(
     stored: Sequence[Session], fresh: Sequence[Session], device_kind: str
 ) -> tuple[Quantity, ...]:
     """Each figure that both sides have and that others did not disturb, the new sessions judged together.
