@@ -46,8 +46,6 @@ def _session(folder, *options, slowdown=None):
 @pytest.mark.benchmark(group="figures", timer=now)
 def test_twice_the_work_is_a_regression(benchmark, folder):
     """The UNet runs twice a step: REGRESSED, and the test fails."""
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     verdict = benchmark.pedantic(_session, args=(folder,), kwargs={"slowdown": 1.0})
     assert verdict.status is Status.REGRESSED
 
@@ -56,8 +54,6 @@ def test_twice_the_work_is_a_regression(benchmark, folder):
 @pytest.mark.parametrize("slowdown", [0.1, 0.3])
 def test_less_is_found_or_admitted(benchmark, folder, slowdown):
     """A smaller slowdown is REGRESSED, or INCONCLUSIVE with a detectable effect above it; never OK."""
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     verdict = benchmark.pedantic(_session, args=(folder,), kwargs={"slowdown": slowdown})
     assert verdict.status in (Status.REGRESSED, Status.INCONCLUSIVE)
     if verdict.status is Status.INCONCLUSIVE:
@@ -67,8 +63,6 @@ def test_less_is_found_or_admitted(benchmark, folder, slowdown):
 @pytest.mark.benchmark(group="figures", timer=now)
 def test_no_change_is_no_regression(benchmark, folder):
     """Three runs in a row."""
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     verdicts = [_session(folder) for _ in range(2)]
     verdicts.append(benchmark.pedantic(_session, args=(folder,)))
     assert Status.REGRESSED not in [v.status for v in verdicts]

@@ -33,12 +33,10 @@ EAGER, COMPILED = "bf16-sdpa", "bf16-sdpa-compile-qkv"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def gpu(request):
+def gpu():
     """Skip where nothing can be timed."""
     import torch
 
-    if request.config.option.benchmark_disable:
-        pytest.skip("benchmarks are disabled")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     return torch.cuda.get_device_properties(torch.device(DEVICE))

@@ -19,8 +19,6 @@ def test_the_harness_costs_at_most_two_per_cent(benchmark):
 
     Three steps and not thirty: a cost per call shows ten times as large.
     """
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     prepared = prepare(dataclasses.replace(workloads.SHAPES, steps=3), "bf16-sdpa")
     bare: list[float] = []
 

@@ -57,8 +57,6 @@ def _ladder(root, folder):
 @pytest.mark.parametrize("caches", ["cold", "warm"])
 def test_ladder(benchmark, cache, request, caches):
     """Every rung passes, within the time and memory that a newcomer is promised."""
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     seconds, peak, code, log = benchmark.pedantic(_ladder, args=(request.config.rootpath, cache))
     print(f"{caches}: {seconds:.0f} s, {peak / 2**20:.0f} MiB")
     assert code == 0, log

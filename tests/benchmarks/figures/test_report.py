@@ -36,8 +36,6 @@ def run(tmp_path_factory):
 @pytest.mark.benchmark(group="figures", timer=time.perf_counter)
 def test_a_page_of_200_results(benchmark, run):
     """Made in 10 s, at most 25 MB, and its load event within 2 s in headless Chromium."""
-    if benchmark.disabled:
-        pytest.skip("benchmarks are disabled")
     page = run.parent / "index.html"
 
     def make():
