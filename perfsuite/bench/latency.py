@@ -13,6 +13,7 @@ from perfsuite.bench.recovery import Elsewhere
 from perfsuite.bench.surroundings import Surroundings
 from perfsuite.decision import basis as judging
 from perfsuite.decision import surroundings
+from perfsuite.decision.confirmation import Confirmation
 from perfsuite.measuring.session import time_calls
 from perfsuite.pipelines import models
 from perfsuite.records import Status
@@ -56,7 +57,7 @@ class Latency:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._bounds = load_shape(settings.baselines / SHAPE_FILE)
         self._surroundings = Surroundings(ledger)
-        self._confirmation = judging.Confirmation(settings.confirm)
+        self._confirmation = Confirmation(settings.confirm)
         # A GPU's host has cores to spare.
         self._patience_s = WAIT_OF_RUN_S if hand.device.kind == "cpu" and settings.load == "wait" else 0.0
 

@@ -35,6 +35,11 @@ def comparison(verdict: Verdict, reason: str) -> str:
     return f"{text}; {reason}" if reason else text
 
 
+def signed_change(ratio: float | None) -> str:
+    """``+4.2 %`` of a ratio that is slower."""
+    return "no ratio" if ratio is None else f"{_signed(ratio - 1)} %"
+
+
 def in_modes(side: str, modes: Sequence[Sequence[float]]) -> str:
     """Name the modes of one side: number of sessions and typical time, from the logs of seconds."""
     named = " and ".join(f"{len(mode)} near {math.exp(median(mode)):.4g} s" for mode in modes)

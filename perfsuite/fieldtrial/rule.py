@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
-from perfsuite.decision.basis import Confirmation, judge, with_causes
+from perfsuite.decision.basis import judge, with_causes
+from perfsuite.decision.confirmation import Confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
