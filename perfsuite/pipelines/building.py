@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device import Snapshot, fingerprint, load
 from perfsuite.device import failures as errors
-from perfsuite.device.held import base_bytes, device_bytes, held_bytes, trim
+from perfsuite.device.held import base_bytes, trim
 from perfsuite.device.imports import IMPORTS
 from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.dtypes import dtype_of
@@ -43,8 +44,6 @@ class Prepared:
     """Whether others took cores meanwhile."""
     base_bytes: int = 0
     """Resident before it was built; on CUDA allocated."""
-    held_bytes: int = 0
-    """Held before it was built, see `perfsuite.device.held`."""
     first: bool = False
     """Whether it is the first of its process."""
     first_call_inside: bool = False
@@ -99,7 +98,7 @@ def prepare(
     IMPORTS.bring()
     trim()
     snapshot = Snapshot.take()
-    before = (base_bytes(device.kind), held_bytes() + device_bytes(device.kind))
+    base = base_bytes(device.kind)
     pipe, doing = None, "loading weights"
     try:
         if device.kind == "cpu":
@@ -126,19 +125,18 @@ def prepare(
             _forget(snapshot, compiled=not _OPEN)
         raise
     prepared = Prepared(
-        pipe, context, tuple(evidence), watch.seconds, snapshot, weights, watch.contended, *before,
-        first=not _BUILT,
+        pipe, context, tuple(evidence), watch.seconds, snapshot, weights, watch.contended, base,
+        first=next(_BUILT) == 0,
         # A technique that compiles is proven by the first call.
         first_call_inside=context.first_call_s is not None,
     )  # fmt: skip
     _OPEN[id(pipe)] = prepared
-    _BUILT.append(variant.name)
     return prepared
 
 
 _OPEN: dict[int, Prepared] = {}
-_BUILT: list[str] = []
-"""Names of the variants of this process so far, in order."""
+_BUILT = itertools.count()
+"""Pipelines of this process so far."""
 
 
 def prepared_of(pipe: Any) -> Prepared | None:
