@@ -53,9 +53,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write baselines and summary once, after all tests; also after Ctrl-C, with what was finished."""
-    from perfsuite.report import terminal
-    from perfsuite.store import StoreError
-
     status_line = session.config.stash.get(STATUS_LINE, None)
     if status_line is not None:
         status_line.clear()
@@ -70,21 +67,30 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if not hasattr(session.config, "workerinput"):  # a worker of xdist has a part of the run only
         _summarize(bench, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
-    _write_report(session, bench)
+    if bench.lost and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    # The page tells of a baseline that this run began; a reset takes away what it compares with.
+    steps = [_update_baselines, _write_report]
+    for step in reversed(steps) if bench.settings.update == "reset" else steps:
+        step(session, bench)
+
+
+def _update_baselines(session: pytest.Session, bench: Workbench) -> None:
+    from perfsuite.report import terminal
+    from perfsuite.store import StoreError
+
     try:
         made = bench.update_baselines()
     except StoreError as error:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         bench.closing_lines.append(f"ERROR: baselines not updated: {error}")
         return
-    if bench.lost and exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     bench.closing_lines.extend(terminal.changes(made, str(_near(bench.store.path(bench.device.slug)))))
     bench.closing_lines.extend(terminal.changes(bench.counted_changes, str(_near(bench.counting.store.path))))
 
 
 def _write_report(session: pytest.Session, bench: Workbench) -> None:
-    """Write the page, from files alone; before the baselines change, which it compares with."""
+    """Write the page, from files alone."""
     from perfsuite.report import html
     from perfsuite.store import StoreError
 

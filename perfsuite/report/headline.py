@@ -28,8 +28,8 @@ class Headline:
     """``bad``, ``good``, ``fine``, ``unsure`` or ``plain``."""
 
 
-def headline(results: Sequence[Result]) -> Headline:
-    """The verdict on all results of one or more runs."""
+def headline(results: Sequence[Result], *, recorded: int = 0) -> Headline:
+    """The verdict on all results of one or more runs, so many of which are part of a baseline themselves."""
     if not results:
         return Headline("This run has no results.", "", "plain")
     slower = _of(results, Status.REGRESSED)
@@ -44,7 +44,7 @@ def headline(results: Sequence[Result]) -> Headline:
         parts += [_wrong(wrong, results)] if wrong else []
         parts += [_missed(missed, results).removesuffix(".")] if missed else []
         return Headline(f"{_capital('; '.join(parts))}.", _sure_of(slower), "bad")
-    return _unfailing(results)
+    return _unfailing(results, recorded)
 
 
 def wrong_looks(result: Result) -> list[str]:
@@ -119,7 +119,7 @@ def sessions(count: int) -> str:
     return f"{count} session{'' if count == 1 else 's'}"
 
 
-def _unfailing(results: Sequence[Result]) -> Headline:
+def _unfailing(results: Sequence[Result], recorded: int) -> Headline:
     timed = [r for r in results if r.verdict is not None]
     pictures = _pictures(results)
     if not timed:
@@ -140,7 +140,9 @@ def _unfailing(results: Sequence[Result]) -> Headline:
         return Headline(f"{said}; {pictures}.", _unseen(timed), "fine")
     return Headline(
         f"A first measurement: {_count(timed, timed)} without a baseline; {pictures}.",
-        "Later runs can be compared once a baseline is recorded.",
+        "It is the baseline of later runs."
+        if recorded >= len(timed)
+        else "Later runs can be compared once a baseline is recorded.",
         "plain",
     )
 

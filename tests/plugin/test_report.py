@@ -83,3 +83,11 @@ def test_without_benchmarks_there_is_no_page(suite):
     run = suite.run("test_other.py", "--perf-report=page")
     run.stdout.fnmatch_lines(["*no report: no test of this run measured anything*"])
     assert not (suite.path / "page").exists()
+
+
+def test_a_page_tells_of_the_baseline_that_its_run_began(suite):
+    """And a reset's, of what it replaced."""
+    suite.latency("--perf-report=page", "--perf-update=new")
+    assert "It is the baseline of later runs." in _page(suite)
+    suite.latency("--perf-report=page", "--perf-update=reset")
+    assert "1 session for each of 2 variants" in _page(suite)

@@ -40,6 +40,15 @@ class Source:
         own = result.session.id if result.session else None
         return [s for s in entry.sessions if s.id != own and not _newer(moment(s.date), now)]
 
+    def recorded(self, result: Result) -> bool:
+        """Whether the result's own session is among the stored ones."""
+        entry = self.entry(result)
+        return (
+            entry is not None
+            and result.session is not None
+            and result.session.id in {session.id for session in entry.sessions}
+        )
+
 
 def _newer(date: datetime | None, now: datetime | None) -> bool:
     return date is not None and now is not None and date > now

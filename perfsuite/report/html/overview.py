@@ -163,6 +163,8 @@ def device(of: Device) -> str:
 def baseline(source: Source) -> str:
     """How much there is to compare with, and how old it was when the run was."""
     held = [found for r in source.run.results if (found := source.before(r))]
+    if not held and any(map(source.recorded, source.run.results)):
+        return "none of this device before this run, which recorded one"
     if not held:
         return "none of this device, for these variants"
     newest = max((s.date for found in held for s in found), key=lambda d: str(moment(d)))
@@ -173,15 +175,23 @@ def baseline(source: Source) -> str:
     return f"{n} for each of {len(held)} variants, the newest of {day(newest)}{ago}"
 
 
-def steps(results: Sequence[Result]) -> list[Step]:
-    """What to do next, the most urgent first, with one command for all variants that share a reason."""
+def steps(results: Sequence[Result], recorded: Sequence[Result] = ()) -> list[Step]:
+    """What to do next, the most urgent first, with one command for all variants that share a reason.
+
+    `recorded`: those that are part of a baseline themselves.
+    """
     found = []
     order = (Status.REGRESSED, Status.LESS_JUDGED, Status.INCOMPATIBLE, Status.IMPROVED, Status.NEW)
     wrong = [r for r in results if wrong_looks(r)]
     for status in order:
-        for same in _by_workload([r for r in results if r.verdict and r.verdict.status is status]):
+        of_status = [r for r in results if r.verdict and r.verdict.status is status]
+        begun = [r for r in of_status if status is Status.NEW and r in recorded]
+        for same in _by_workload([r for r in of_status if r not in begun]):
             commands = messages.next_commands(status, same)
             found.append(Step(_TITLES[status], _names(same), tuple(commands)))
+        for same in _by_workload(begun):
+            command = ("gate against this baseline", messages.time_again(same))
+            found.append(Step("Run it again, to compare with what it recorded", _names(same), (command,)))
         if status is Status.REGRESSED:
             found += [
                 Step("See what the pictures and numbers lost, and judge them again", _names(same),

@@ -51,15 +51,16 @@ def render(sources: Sequence[Source], made: datetime) -> str:
     album = Album(sources)
     runs = [_run(source, number, album) for number, source in enumerate(sources)]
     every = [result for source in sources for result in source.run.results]
+    recorded = [result for source in sources for result in source.run.results if source.recorded(result)]
     ids = [row.id for run in runs for row in run.rows]
     found = [v for run in runs for v in run.variants]
     failing = [v.id for v in found if v.failing]
     shared, own = _images(found, album)
     script, style = _text("report.js"), _text("report.css")
     return _environment().get_template("page.html.j2").render(
-        head=headline(every),
+        head=headline(every, recorded=len(recorded)),
         failures=overview.failures(every, ids),
-        steps=overview.steps(every),
+        steps=overview.steps(every, recorded),
         runs=runs,
         columns=overview.COLUMNS,
         statuses=_statuses(runs),

@@ -27,6 +27,7 @@ from sample_runs import (
 
 from perfsuite.records import Cause, PictureStatus, Status
 from perfsuite.report.html import page as page_module
+from perfsuite.store import Baselines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -361,3 +362,21 @@ def test_dates_that_are_none_are_shown_as_they_are(page, tmp_path):
     found = page(write_run(tmp_path / "run.jsonl", [result("bf16")], date="last tuesday"))
     assert "last tuesday" in found.text
     assert DATE not in found.text
+
+
+def test_a_run_that_recorded_its_baseline_is_to_be_repeated(page, tmp_path):
+    """Not to be recorded; what is still without a baseline is."""
+    first = [result(name, verdict=verdict(status=Status.NEW)) for name in ("fp32", "bf16")]
+    run = write_run(tmp_path / "run.jsonl", first)
+    found = page(run).text
+    assert "Record a baseline to compare with" in found
+    assert "Later runs can be compared once a baseline is recorded." in found
+    Baselines(tmp_path / "baselines").update(DEVICE, first[:1], "new")
+    found = page(run).text
+    assert "Run it again, to compare with what it recorded" in found
+    assert "Record a baseline to compare with" in found
+    Baselines(tmp_path / "baselines").update(DEVICE, first, "new")
+    found = page(run).text
+    assert "Record a baseline to compare with" not in found
+    assert "It is the baseline of later runs." in found
+    assert "none of this device before this run, which recorded one" in found
