@@ -19,9 +19,9 @@ def test_a_trial_measures_twice_the_work_in_every_process(tmp_path: Path) -> Non
     plan = Plan(
         workload="shapes@64x64+6steps", variants=("bf16",), checks=1, seed=1, time_budget_s=0.5
     )  # fmt: skip
-    extent = Extent([REGIMES["burst-check"]], (0, 100), 1)
+    extent = Extent([REGIMES["burst-check"]], (100,), 1)
     steps = run_trial(tmp_path, plan, extent, Runner(build(tmp_path / "environment")), progress=print)
-    assert [step.exit_code in (0, 1) for step in steps] == [True] * 3, [step.said for step in steps]
+    assert [step.exit_code in (0, 1) for step in steps] == [True] * 2, [step.said for step in steps]
     slowed = steps[-1]
     assert slowed.more_work == pytest.approx([1.0] * len(slowed.more_work), abs=0.03)
     # A suspect is measured again by fresh processes, and those are slowed as well.
