@@ -170,6 +170,6 @@ def test_code_that_cannot_be_compiled_at_all_is_an_error() -> None:
 
     with (
         torch.no_grad(),
-        pytest.raises(Exception, match="without any tap it fails as well: .*no compiler here"),
+        pytest.raises(Exception, match=r"without any tap it fails as well: .*no compiler here"),
     ):
         torch.compile(Block(), backend=Tapping(broken, 1 << 30, lambda seen: None))(torch.randn(2, 8, 6, 6))
