@@ -8,10 +8,10 @@ from typing import Any
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     calls,
+    chosen,
     exchange,
     instead,
     joined,
-    middle,
     modules,
     part,
     shape,
@@ -39,7 +39,7 @@ def _scale(nodes: list[Any], factor: float) -> tuple[str, ...]:
 
 @mistake("attention-scale-doubled", "one attention takes twice its scale", issue(174049), in_blocks=True)
 def _scale_doubled(graph: Any) -> tuple[str, ...]:
-    return _scale(middle(attentions(graph)), 2.0)
+    return _scale(chosen(attentions(graph)), 2.0)
 
 
 @mistake("attention-scales-off-by-2-percent", "every attention's scale is 2 % too large", in_blocks=True)
@@ -67,7 +67,7 @@ def _cross(graph: Any) -> list[Any]:
     in_blocks=True,
 )
 def _keys_tail_lost(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_cross(graph))
+    nodes = chosen(_cross(graph), 0.1)
     for node in nodes:
         write = ahead(node)
         for index in (KEY, VALUE):
@@ -79,13 +79,13 @@ def _keys_tail_lost(graph: Any) -> tuple[str, ...]:
 @mistake(
     "attention-mask-lost",
     "one cross-attention, padded to whole vectors with zeros, has lost the mask of the padding",
-    "https://github.com/torch-spyre/torch-spyre/issues/4526",
+    "https://github.com/torch-spyre/torch-spyre/pull/3248",
     in_blocks=True,
 )
 def _mask_lost(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = middle(_cross(graph))
+    nodes = chosen(_cross(graph), 0.9)
     for node in nodes:
         write = ahead(node)
         for index in (KEY, VALUE):
@@ -99,7 +99,7 @@ def _mask_lost(graph: Any) -> tuple[str, ...]:
 @mistake(
     "attention-weights-above-one",
     "one attention's softmax leaves the last keys out of its sum: the weights add up to more than one",
-    issue(101039),
+    issue(161150),
     in_blocks=True,
 )
 def _weights_above_one(graph: Any) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def _weights_above_one(graph: Any) -> tuple[str, ...]:
     import torch
 
     aten = torch.ops.aten
-    nodes = middle([n for n in attentions(graph) if shape(n.args[KEY])[2] > VECTOR])
+    nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[2] > VECTOR], 0.4)
     for node in nodes:
         write = ahead(node)
         values = node.args[VALUE]
@@ -132,7 +132,7 @@ def _weights_above_one(graph: Any) -> tuple[str, ...]:
 def _keys_of_the_first(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = middle([n for n in attentions(graph) if shape(n.args[KEY])[0] > 1])
+    nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[0] > 1], 0.8)
     for node in nodes:
         write, keys = ahead(node), node.args[KEY]
         first = part(write, keys, 0, 0, 1)
@@ -144,7 +144,7 @@ def _keys_of_the_first(graph: Any) -> tuple[str, ...]:
 def _heads_reversed(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = middle([n for n in attentions(graph) if shape(n.args[KEY])[1] > 1])
+    nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[1] > 1], 0.2)
     for node in nodes:
         for output in [u for u in node.users if u.args[1] == 0]:
             instead(output, lambda write, made=output: write(torch.ops.aten.flip.default, made, [1]))

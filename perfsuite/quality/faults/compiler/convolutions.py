@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     calls,
+    chosen,
     exchange,
     instead,
     joined,
-    middle,
     modules,
     part,
     shape,
@@ -37,7 +37,7 @@ def _wide(graph: Any) -> list[Any]:
 
 @both("convolution-bias-lost", "one convolution leaves its bias out")
 def _bias_lost(graph: Any) -> tuple[str, ...]:
-    nodes = middle([n for n in _wide(graph) if n.args[BIAS] is not None])
+    nodes = chosen([n for n in _wide(graph) if n.args[BIAS] is not None])
     for node in nodes:
         exchange(node, BIAS, None)
     return modules(nodes)
@@ -53,7 +53,7 @@ def _padded(write: Writer, node: Any, *, circular: bool) -> Any:
 
 
 def _pad(graph: Any, *, circular: bool) -> tuple[str, ...]:
-    nodes = middle(_wide(graph))
+    nodes = chosen(_wide(graph), 0.2)
     for node in nodes:
         exchange(node, INPUT, _padded(ahead(node), node.args[INPUT], circular=circular))
         exchange(node, PADDING, [0, 0])
@@ -84,7 +84,7 @@ def _padding_circular(graph: Any) -> tuple[str, ...]:
     issue(196681),
 )
 def _last_column(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_wide(graph))
+    nodes = chosen(_wide(graph), 0.8)
     for node in nodes:
         last = shape(node)[3] - 1
 
@@ -107,7 +107,7 @@ CHANNELS = 8
 )
 def _summed_in_bf16(graph: Any) -> tuple[str, ...]:
     widest = max((shape(n.args[WEIGHT])[1] for n in _wide(graph)), default=0)
-    nodes = middle([n for n in _wide(graph) if shape(n.args[WEIGHT])[1] == widest])
+    nodes = chosen([n for n in _wide(graph) if shape(n.args[WEIGHT])[1] == widest])
     for node in nodes:
 
         def make(write: Writer, node: Any = node) -> Any:
@@ -127,7 +127,7 @@ def _summed_in_bf16(graph: Any) -> tuple[str, ...]:
 def _kernel_transposed(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = middle(_wide(graph))
+    nodes = chosen(_wide(graph), 0.35)
     for node in nodes:
         turned = ahead(node)(torch.ops.aten.permute.default, node.args[WEIGHT], [0, 1, 3, 2])
         exchange(node, WEIGHT, turned)
@@ -140,7 +140,7 @@ def _kernel_transposed(graph: Any) -> tuple[str, ...]:
     issue(179931),
 )
 def _batch_of_the_first(graph: Any) -> tuple[str, ...]:
-    nodes = middle([n for n in _wide(graph) if shape(n)[0] % 2 == 0])
+    nodes = chosen([n for n in _wide(graph) if shape(n)[0] % 2 == 0], 0.65)
     for node in nodes:
 
         def make(write: Writer, node: Any = node) -> Any:
@@ -151,12 +151,12 @@ def _batch_of_the_first(graph: Any) -> tuple[str, ...]:
     return modules(nodes)
 
 
-@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(175154))
+@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(170688))
 def _upsampling_shifted(graph: Any) -> tuple[str, ...]:
     import torch
 
     aten = torch.ops.aten
-    nodes = middle([n for n in calls(graph, "aten._unsafe_index") if len(shape(n)) == 4])
+    nodes = chosen([n for n in calls(graph, "aten._unsafe_index") if len(shape(n)) == 4])
     for node in nodes:
         write, (*before, columns) = ahead(node), node.args[1]
         following = write(aten.add.Tensor, columns, 1)

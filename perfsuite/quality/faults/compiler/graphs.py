@@ -31,13 +31,13 @@ def shape(node: Any) -> tuple[int, ...]:
     return tuple(getattr(getattr(node, "meta", {}).get("val"), "shape", ()))
 
 
-def middle(nodes: Sequence[Any]) -> list[Any]:
-    """The one in the middle by name of module, or none.
+def chosen(nodes: Sequence[Any], share: float = 0.5) -> list[Any]:
+    """The one at this share of all by name of module, by default in the middle, or none.
 
     Not by place in the graph: further outputs of the same graph put it in another order.
     """
     ordered = sorted(nodes, key=lambda node: (module_of(node), node.name))
-    return ordered[len(ordered) // 2 :][:1]
+    return ordered[int(share * len(ordered)) :][:1]
 
 
 def modules(nodes: Sequence[Any]) -> tuple[str, ...]:

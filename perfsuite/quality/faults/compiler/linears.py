@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     calls,
+    chosen,
     exchange,
     instead,
-    middle,
     module_of,
     modules,
     part,
@@ -45,7 +45,7 @@ def _widest(graph: Any) -> list[tuple[Any, int]]:
     """Of the products with most terms the one in the middle."""
     products = dict(_products(graph))
     most = max((shape(n.args[at])[1] for n, at in products.items()), default=0)
-    return [(n, products[n]) for n in middle([n for n in products if shape(n.args[products[n]])[1] == most])]
+    return [(n, products[n]) for n in chosen([n for n in products if shape(n.args[products[n]])[1] == most])]
 
 
 @mistake(
@@ -101,7 +101,7 @@ def _bias_lost(graph: Any) -> tuple[str, ...]:
         n for n in calls(graph, "aten.add.Tensor")
         if module_of(n) in quantized and getattr(n.args[1], "op", "") == "placeholder"
     ]  # fmt: skip
-    nodes = middle([n for n in (*calls(graph, "aten.addmm."), *added) if _in_block(n)])
+    nodes = chosen([n for n in (*calls(graph, "aten.addmm."), *added) if _in_block(n)])
     for node in nodes:
         if node in added:
             node.replace_all_uses_with(node.args[0])
@@ -138,7 +138,7 @@ def _scalings(graph: Any, product: Any) -> dict[int, tuple[Any, Any]]:
     needs="int8",
 )
 def _scales_of_the_neighbour(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_quantized(graph))
+    nodes = chosen(_quantized(graph))
     for node in nodes:
         scaling, scale = _scalings(graph, node)[1]
         exchange(scaling, 1, rolled(ahead(scaling), scale, 0))
@@ -148,12 +148,12 @@ def _scales_of_the_neighbour(graph: Any) -> tuple[str, ...]:
 @mistake(
     "int8-row-scale-of-the-first",
     "one int8 layer scales every row of its output by the first row's scale",
-    issue(181695),
+    issue(183986),
     in_blocks=True,
     needs="int8",
 )
 def _row_scale_of_the_first(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_quantized(graph))
+    nodes = chosen(_quantized(graph))
     for node in nodes:
         scaling, scale = _scalings(graph, node)[0]
         exchange(scaling, 1, part(ahead(scaling), scale, 0, 0, 1))
@@ -206,7 +206,7 @@ def _rounded_down(graph: Any) -> tuple[str, ...]:
 def _scale_left_out(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = middle(_quantized(graph))
+    nodes = chosen(_quantized(graph))
     for node in nodes:
         scaling, scale = _scalings(graph, node)[1]
         exchange(scaling, 1, ahead(scaling)(torch.ops.aten.mean.dim, scale, [0], True))

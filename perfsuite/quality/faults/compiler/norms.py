@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     calls,
+    chosen,
     exchange,
     instead,
-    middle,
     modules,
     part,
     rolled,
@@ -57,7 +57,7 @@ def _without_tail(nodes: list[Any], dim: int, lost: int) -> tuple[str, ...]:
 )
 def _group_norm_tail(graph: Any) -> tuple[str, ...]:
     wide = [n for n in _statistics(graph, 2) if shape(n.args[0])[2] > 1]
-    return _without_tail(middle(wide), 2, 1)
+    return _without_tail(chosen(wide), 2, 1)
 
 
 @mistake(
@@ -67,7 +67,7 @@ def _group_norm_tail(graph: Any) -> tuple[str, ...]:
     in_blocks=True,
 )
 def _layer_norm_tail(graph: Any) -> tuple[str, ...]:
-    return _without_tail(middle(_statistics(graph, 1)), 2, TAIL)
+    return _without_tail(chosen(_statistics(graph, 1), 0.25), 2, TAIL)
 
 
 def _in_bf16(node: Any) -> None:
@@ -126,10 +126,10 @@ def _weight_of(node: Any) -> Any:
 @mistake(
     "group-norm-weights-shifted",
     "one group norm reads the weights of the next group",
-    issue(181695),
+    issue(175325),
 )
 def _weights_shifted(graph: Any) -> tuple[str, ...]:
-    nodes = middle([n for n in calls(graph, "aten.rsqrt") if _weight_of(n) is not None])
+    nodes = chosen([n for n in calls(graph, "aten.rsqrt") if _weight_of(n) is not None], 0.8)
     for node in nodes:
         weight = _weight_of(node)
         instead(weight, lambda write, weight=weight: rolled(write, weight, 1))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     calls,
+    chosen,
     exchange,
     instead,
-    middle,
     module_of,
     modules,
     part,
@@ -41,7 +41,7 @@ def _residuals(graph: Any) -> list[Any]:
     issue(183575),
 )
 def _reads_one_twice(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_residuals(graph))
+    nodes = chosen(_residuals(graph))
     for node in nodes:
         exchange(node, 0, node.args[1])
     return modules(nodes)
@@ -49,7 +49,7 @@ def _reads_one_twice(graph: Any) -> tuple[str, ...]:
 
 @mistake("residual-left-out", "one residual block returns what its convolutions give, without its input")
 def _residual_left_out(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_residuals(graph))
+    nodes = chosen(_residuals(graph))
     for node in nodes:
         node.replace_all_uses_with(node.args[1])
         node.graph.erase_node(node)
@@ -67,7 +67,7 @@ def _activations(graph: Any) -> list[Any]:
 
 @both("activation-left-out", "one SiLU behind a norm is left out")
 def _activation_left_out(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_activations(graph))
+    nodes = chosen(_activations(graph))
     for node in nodes:
         node.replace_all_uses_with(node.args[0])
         node.graph.erase_node(node)
@@ -86,10 +86,10 @@ def _embedded(graph: Any) -> list[Any]:
 @mistake(
     "embedding-of-the-first",
     "one residual block adds the first picture's embedding to every picture of the batch",
-    issue(181695),
+    issue(183986),
 )
 def _embedding_of_the_first(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_embedded(graph))
+    nodes = chosen(_embedded(graph))
     for node in nodes:
         exchange(node, 1, part(ahead(node), node.args[1], 0, 0, 1))
     return modules(nodes)
@@ -101,7 +101,7 @@ def _embedding_of_the_first(graph: Any) -> tuple[str, ...]:
     issue(99686),
 )
 def _skip_joined_in_reverse(graph: Any) -> tuple[str, ...]:
-    nodes = middle(
+    nodes = chosen(
         [n for n in calls(graph, "aten.cat") if len(shape(n)) == 4 and "up_blocks" in module_of(n)]
     )
     for node in nodes:
@@ -121,7 +121,7 @@ def _gates(graph: Any) -> list[Any]:
     in_blocks=True,
 )
 def _gate_swapped(graph: Any) -> tuple[str, ...]:
-    nodes = middle(_gates(graph))
+    nodes = chosen(_gates(graph))
     for node in nodes:
         for user in [u for u in node.users if u.target is operator.getitem]:
             exchange(user, 1, 1 - user.args[1])
@@ -131,7 +131,6 @@ def _gate_swapped(graph: Any) -> tuple[str, ...]:
 @mistake(
     "gelu-by-tanh",
     "every feed-forward's GELU is the approximation by tanh",
-    issue(104061),
     in_blocks=True,
 )
 def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
@@ -155,7 +154,7 @@ def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
 @mistake(
     "frequencies-in-bf16",
     "the frequencies of the timestep's embedding are rounded to bfloat16",
-    issue(182225),
+    issue(105827),
 )
 def _frequencies_in_bf16(graph: Any) -> tuple[str, ...]:
     nodes = [n for n in calls(graph, "aten.exp") if module_of(n) == "time_proj"]
