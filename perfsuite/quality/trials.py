@@ -85,17 +85,17 @@ class Honest:
     change: Callable[[Prepared], None] = _nothing
     other_seed: bool = False
     other_prompts: bool = False
-    size: tuple[int, int] | None = None
-    """Width and height, None for the workload's."""
+    size: str = ""
+    """What names another size behind the workload's name, as ``@192x128``."""
 
     def workload(self, workload: Workload) -> Workload:
         """What it draws, of what would be drawn."""
+        if self.size:
+            workload = workloads.get(f"{workload.name.partition('@')[0]}{self.size}")
         if self.other_seed:
             workload = replace(workload, seed=workload.seed + OFF_SEED)
         if self.other_prompts:
             workload = replace(workload, prompts=OTHER_PROMPTS[workload.model])
-        if self.size is not None:
-            workload = replace(workload, width=self.size[0], height=self.size[1])
         return workload
 
 

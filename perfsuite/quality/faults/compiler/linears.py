@@ -101,7 +101,7 @@ def _bias_lost(graph: Any) -> tuple[str, ...]:
         n for n in calls(graph, "aten.add.Tensor")
         if module_of(n) in quantized and getattr(n.args[1], "op", "") == "placeholder"
     ]  # fmt: skip
-    nodes = chosen([n for n in (*calls(graph, "aten.addmm."), *added) if _in_block(n)])
+    nodes = chosen([n for n in (*calls(graph, "aten.addmm."), *added) if _in_block(n)], 0.8)
     for node in nodes:
         if node in added:
             node.replace_all_uses_with(node.args[0])
@@ -153,7 +153,7 @@ def _scales_of_the_neighbour(graph: Any) -> tuple[str, ...]:
     needs="int8",
 )
 def _row_scale_of_the_first(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(_quantized(graph))
+    nodes = chosen(_quantized(graph), 0.25)
     for node in nodes:
         scaling, scale = _scalings(graph, node)[0]
         exchange(scaling, 1, part(ahead(scaling), scale, 0, 0, 1))
@@ -206,7 +206,7 @@ def _rounded_down(graph: Any) -> tuple[str, ...]:
 def _scale_left_out(graph: Any) -> tuple[str, ...]:
     import torch
 
-    nodes = chosen(_quantized(graph))
+    nodes = chosen(_quantized(graph), 0.75)
     for node in nodes:
         scaling, scale = _scalings(graph, node)[1]
         exchange(scaling, 1, ahead(scaling)(torch.ops.aten.mean.dim, scale, [0], True))

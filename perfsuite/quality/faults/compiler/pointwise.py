@@ -49,7 +49,7 @@ def _reads_one_twice(graph: Any) -> tuple[str, ...]:
 
 @mistake("residual-left-out", "one residual block returns what its convolutions give, without its input")
 def _residual_left_out(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(_residuals(graph))
+    nodes = chosen(_residuals(graph), 0.2)
     for node in nodes:
         node.replace_all_uses_with(node.args[1])
         node.graph.erase_node(node)
@@ -67,7 +67,7 @@ def _activations(graph: Any) -> list[Any]:
 
 @both("activation-left-out", "one SiLU behind a norm is left out")
 def _activation_left_out(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(_activations(graph))
+    nodes = chosen(_activations(graph), 0.7)
     for node in nodes:
         node.replace_all_uses_with(node.args[0])
         node.graph.erase_node(node)
@@ -89,7 +89,7 @@ def _embedded(graph: Any) -> list[Any]:
     issue(183986),
 )
 def _embedding_of_the_first(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(_embedded(graph))
+    nodes = chosen(_embedded(graph), 0.3)
     for node in nodes:
         exchange(node, 1, part(ahead(node), node.args[1], 0, 0, 1))
     return modules(nodes)
@@ -101,9 +101,8 @@ def _embedding_of_the_first(graph: Any) -> tuple[str, ...]:
     issue(99686),
 )
 def _skip_joined_in_reverse(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(
-        [n for n in calls(graph, "aten.cat") if len(shape(n)) == 4 and "up_blocks" in module_of(n)]
-    )
+    joins = [n for n in calls(graph, "aten.cat") if len(shape(n)) == 4]
+    nodes = chosen([n for n in joins if "up_blocks" in module_of(n)])
     for node in nodes:
         exchange(node, 0, list(reversed(node.args[0])))
     return modules(nodes)
@@ -121,7 +120,7 @@ def _gates(graph: Any) -> list[Any]:
     in_blocks=True,
 )
 def _gate_swapped(graph: Any) -> tuple[str, ...]:
-    nodes = chosen(_gates(graph))
+    nodes = chosen(_gates(graph), 0.2)
     for node in nodes:
         for user in [u for u in node.users if u.target is operator.getitem]:
             exchange(user, 1, 1 - user.args[1])
