@@ -7,10 +7,10 @@ from typing import Any
 
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
+    behind,
     calls,
     chosen,
     exchange,
-    instead,
     joined,
     modules,
     part,
@@ -119,7 +119,8 @@ def _weights_above_one(graph: Any) -> tuple[str, ...]:
         given = (node.args[QUERY], node.args[KEY], counted, *node.args[3:])
         total = write(operator.getitem, write(node.target, *given, **node.kwargs), 0)
         for output in [u for u in node.users if u.args[1] == 0]:
-            instead(output, lambda behind, total=total, made=output: behind(aten.div.Tensor, made, total))
+            after = behind(output)
+            after.instead(after(aten.div.Tensor, output, total))
     return modules(nodes)
 
 
@@ -147,5 +148,6 @@ def _heads_reversed(graph: Any) -> tuple[str, ...]:
     nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[1] > 1], 0.2)
     for node in nodes:
         for output in [u for u in node.users if u.args[1] == 0]:
-            instead(output, lambda write, made=output: write(torch.ops.aten.flip.default, made, [1]))
+            write = behind(output)
+            write.instead(write(torch.ops.aten.flip.default, output, [1]))
     return modules(nodes)

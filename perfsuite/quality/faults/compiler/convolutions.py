@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
+    behind,
     calls,
     chosen,
     exchange,
-    instead,
     joined,
     modules,
     part,
@@ -86,13 +86,9 @@ def _padding_circular(graph: Any) -> tuple[str, ...]:
 def _last_column(graph: Any) -> tuple[str, ...]:
     nodes = chosen(_wide(graph), 0.8)
     for node in nodes:
-        last = shape(node)[3] - 1
-
-        def make(write: Writer, node: Any = node, last: int = last) -> Any:
-            kept = part(write, node, 3, 0, last)
-            return joined(write, (kept, part(write, node, 3, last - 1, last)), 3)
-
-        instead(node, make)
+        write, last = behind(node), shape(node)[3] - 1
+        kept = part(write, node, 3, 0, last)
+        write.instead(joined(write, (kept, part(write, node, 3, last - 1, last)), 3))
     return modules(nodes)
 
 
@@ -109,17 +105,12 @@ def _summed_in_bf16(graph: Any) -> tuple[str, ...]:
     widest = max((shape(n.args[WEIGHT])[1] for n in _wide(graph)), default=0)
     nodes = chosen([n for n in _wide(graph) if shape(n.args[WEIGHT])[1] == widest])
     for node in nodes:
-
-        def make(write: Writer, node: Any = node) -> Any:
-            terms = []
-            for at in range(0, widest, CHANNELS):
-                pieces = [part(write, a, 1, at, at + CHANNELS) for a in node.args[:BIAS]]
-                bias = node.args[BIAS] if at == 0 else None
-                terms.append(write(node.target, *pieces, bias, *node.args[STRIDE:]))
-            return summed_in_bf16(write, terms, node)
-
-        instead(node, make)
-        node.graph.erase_node(node)
+        write, terms = behind(node), []
+        for at in range(0, widest, CHANNELS):
+            pieces = [part(write, a, 1, at, at + CHANNELS) for a in node.args[:BIAS]]
+            bias = node.args[BIAS] if at == 0 else None
+            terms.append(write(node.target, *pieces, bias, *node.args[STRIDE:]))
+        write.instead(summed_in_bf16(write, terms, node))
     return modules(nodes)
 
 
@@ -142,12 +133,9 @@ def _kernel_transposed(graph: Any) -> tuple[str, ...]:
 def _batch_of_the_first(graph: Any) -> tuple[str, ...]:
     nodes = chosen([n for n in _wide(graph) if shape(n)[0] % 2 == 0], 0.65)
     for node in nodes:
-
-        def make(write: Writer, node: Any = node) -> Any:
-            first = part(write, node, 0, 0, shape(node)[0] // 2)
-            return joined(write, (first, first), 0)
-
-        instead(node, make)
+        write = behind(node)
+        first = part(write, node, 0, 0, shape(node)[0] // 2)
+        write.instead(joined(write, (first, first), 0))
     return modules(nodes)
 
 

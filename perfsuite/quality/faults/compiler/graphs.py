@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 SPELLED = re.compile(r"\.?__dict__\['_modules'\]\['([^']+)'\]")
 """How Dynamo spells a step to a child that it reached through ``__dict__``."""
@@ -53,6 +53,7 @@ class Writer:
 
     def __init__(self, node: Any, before: Any) -> None:
         self._node, self._before = node, before
+        self._written: set[Any] = set()
 
     def __call__(self, op: Any, *args: Any, **kwargs: Any) -> Any:
         import torch
@@ -63,20 +64,24 @@ class Writer:
         new.meta = {k: v for k, v in self._node.meta.items() if k in ("nn_module_stack", "stack_trace")}
         given = torch.fx.map_arg((args, kwargs), lambda n: n.meta["val"])
         new.meta["val"] = op(*given[0], **given[1])
+        self._written.add(new)
         return new
 
-
-def instead(node: Any, make: Callable[[Writer], Any]) -> None:
-    """Whoever reads the node reads what `make` writes behind it."""
-    users = list(node.users)
-    made = make(Writer(node, node.next))
-    for user in users:
-        user.replace_input_with(node, made)
+    def instead(self, made: Any) -> None:
+        """Whoever read the node reads this one; a node that nobody reads any more is gone."""
+        self._node.replace_all_uses_with(made, delete_user_cb=lambda user: user not in self._written)
+        if not self._node.users:
+            self._node.graph.erase_node(self._node)
 
 
 def ahead(node: Any) -> Writer:
     """Writes in front of a node, whose arguments can then be exchanged."""
     return Writer(node, node)
+
+
+def behind(node: Any) -> Writer:
+    """Writes behind a node."""
+    return Writer(node, node.next)
 
 
 def exchange(node: Any, index: int, argument: Any) -> None:

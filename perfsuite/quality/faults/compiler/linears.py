@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
+    behind,
     calls,
     chosen,
     exchange,
-    instead,
     module_of,
     modules,
     part,
@@ -18,9 +18,6 @@ from perfsuite.quality.faults.compiler.graphs import (
     summed_in_bf16,
 )
 from perfsuite.quality.faults.compiler.mistake import Mistake, entering, issue
-
-if TYPE_CHECKING:
-    from perfsuite.quality.faults.compiler.graphs import Writer
 
 MISTAKES: dict[str, Mistake] = {}
 mistake = entering(MISTAKES)
@@ -60,18 +57,12 @@ def _summed_in_bf16(graph: Any) -> tuple[str, ...]:
 
     found = _widest(graph)
     for node, at in found:
-
-        def make(write: Writer, node: Any = node, at: int = at) -> Any:
-            left, right = node.args[at : at + 2]
-            terms = [*node.args[:at]]
-            for start in range(0, shape(left)[1], FEATURES):
-                end = start + FEATURES
-                pieces = part(write, left, 1, start, end), part(write, right, 0, start, end)
-                terms.append(write(torch.ops.aten.mm.default, *pieces))
-            return summed_in_bf16(write, terms, node)
-
-        instead(node, make)
-        node.graph.erase_node(node)
+        write, (left, right), terms = behind(node), node.args[at : at + 2], [*node.args[:at]]
+        for start in range(0, shape(left)[1], FEATURES):
+            end = start + FEATURES
+            pieces = part(write, left, 1, start, end), part(write, right, 0, start, end)
+            terms.append(write(torch.ops.aten.mm.default, *pieces))
+        write.instead(summed_in_bf16(write, terms, node))
     return modules([node for node, _ in found])
 
 
@@ -103,11 +94,8 @@ def _bias_lost(graph: Any) -> tuple[str, ...]:
     ]  # fmt: skip
     nodes = chosen([n for n in (*calls(graph, "aten.addmm."), *added) if _in_block(n)], 0.8)
     for node in nodes:
-        if node in added:
-            node.replace_all_uses_with(node.args[0])
-        else:
-            instead(node, lambda write, node=node: write(torch.ops.aten.mm.default, *node.args[1:3]))
-        node.graph.erase_node(node)
+        write = behind(node)
+        write.instead(node.args[0] if node in added else write(torch.ops.aten.mm.default, *node.args[1:3]))
     return modules(nodes)
 
 
@@ -172,12 +160,9 @@ def _scaled_by_tensor(graph: Any) -> tuple[str, ...]:
     nodes = _quantized(graph)
     for node in nodes:
         _, scale = _scalings(graph, node)[0]
-
-        def make(write: Writer, scale: Any = scale) -> Any:
-            largest = write(torch.ops.aten.amax.default, scale, [0], True)
-            return write(torch.ops.aten.expand.default, largest, list(shape(scale)))
-
-        instead(scale, make)
+        write = behind(scale)
+        largest = write(torch.ops.aten.amax.default, scale, [0], True)
+        write.instead(write(torch.ops.aten.expand.default, largest, list(shape(scale))))
     return modules(nodes)
 
 

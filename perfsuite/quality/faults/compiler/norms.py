@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
+    behind,
     calls,
     chosen,
     exchange,
-    instead,
     modules,
     part,
     rolled,
@@ -18,9 +18,6 @@ from perfsuite.quality.faults.compiler.graphs import (
     shape,
 )
 from perfsuite.quality.faults.compiler.mistake import Mistake, entering, entering_both, issue
-
-if TYPE_CHECKING:
-    from perfsuite.quality.faults.compiler.graphs import Writer
 
 MISTAKES: dict[str, Mistake] = {}
 mistake, both = entering(MISTAKES), entering_both(MISTAKES)
@@ -77,18 +74,16 @@ def _in_bf16(node: Any) -> None:
     aten = torch.ops.aten
     axes = list(node.args[1])
 
-    def mean(write: Writer) -> Any:
-        return rounded(write, write(aten.mean.dim, node.args[0], axes, True))
-
-    def variance(write: Writer) -> Any:
-        squares = write(aten.mul.Tensor, node.args[0], node.args[0])
-        square = rounded(write, write(aten.mean.dim, squares, axes, True))
-        average = mean(write)
-        of_mean = write(aten.mul.Tensor, average, average)
-        return write(aten.clamp_min.default, write(aten.sub.Tensor, square, of_mean), 0.0)
-
     for output in [u for u in node.users if u.target is operator.getitem]:
-        instead(output, variance if output.args[1] == 0 else mean)
+        write = behind(output)
+        mean = rounded(write, write(aten.mean.dim, node.args[0], axes, True))
+        if output.args[1] == 0:
+            squares = write(aten.mul.Tensor, node.args[0], node.args[0])
+            square = rounded(write, write(aten.mean.dim, squares, axes, True))
+            variance = write(aten.sub.Tensor, square, write(aten.mul.Tensor, mean, mean))
+            write.instead(write(aten.clamp_min.default, variance, 0.0))
+        else:
+            write.instead(mean)
 
 
 WELFORD = "https://github.com/pytorch/pytorch/pull/145061"
@@ -132,5 +127,6 @@ def _weights_shifted(graph: Any) -> tuple[str, ...]:
     nodes = chosen([n for n in calls(graph, "aten.rsqrt") if _weight_of(n) is not None], 0.8)
     for node in nodes:
         weight = _weight_of(node)
-        instead(weight, lambda write, weight=weight: rolled(write, weight, 1))
+        write = behind(weight)
+        write.instead(rolled(write, weight, 1))
     return modules(nodes)

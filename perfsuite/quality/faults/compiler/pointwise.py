@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
+    behind,
     calls,
     chosen,
     exchange,
-    instead,
     module_of,
     modules,
     part,
@@ -18,9 +18,6 @@ from perfsuite.quality.faults.compiler.graphs import (
     shape,
 )
 from perfsuite.quality.faults.compiler.mistake import Mistake, entering, entering_both, issue
-
-if TYPE_CHECKING:
-    from perfsuite.quality.faults.compiler.graphs import Writer
 
 MISTAKES: dict[str, Mistake] = {}
 mistake, both = entering(MISTAKES), entering_both(MISTAKES)
@@ -51,8 +48,7 @@ def _reads_one_twice(graph: Any) -> tuple[str, ...]:
 def _residual_left_out(graph: Any) -> tuple[str, ...]:
     nodes = chosen(_residuals(graph), 0.2)
     for node in nodes:
-        node.replace_all_uses_with(node.args[1])
-        node.graph.erase_node(node)
+        behind(node).instead(node.args[1])
     return modules(nodes)
 
 
@@ -69,8 +65,7 @@ def _activations(graph: Any) -> list[Any]:
 def _activation_left_out(graph: Any) -> tuple[str, ...]:
     nodes = chosen(_activations(graph), 0.7)
     for node in nodes:
-        node.replace_all_uses_with(node.args[0])
-        node.graph.erase_node(node)
+        behind(node).instead(node.args[0])
     return modules(nodes)
 
 
@@ -138,15 +133,11 @@ def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
     aten = torch.ops.aten
     nodes = calls(graph, "aten.erf")
     for node in nodes:
-
-        def make(write: Writer, node: Any = node) -> Any:
-            x = write(aten.mul.Tensor, node.args[0], 2**0.5)
-            cubed = write(aten.mul.Tensor, write(aten.mul.Tensor, x, x), x)
-            bent = write(aten.add.Tensor, x, write(aten.mul.Tensor, cubed, 0.044715))
-            return write(aten.tanh.default, write(aten.mul.Tensor, bent, (2 / torch.pi) ** 0.5))
-
-        instead(node, make)
-        node.graph.erase_node(node)
+        write = behind(node)
+        x = write(aten.mul.Tensor, node.args[0], 2**0.5)
+        cubed = write(aten.mul.Tensor, write(aten.mul.Tensor, x, x), x)
+        bent = write(aten.add.Tensor, x, write(aten.mul.Tensor, cubed, 0.044715))
+        write.instead(write(aten.tanh.default, write(aten.mul.Tensor, bent, (2 / torch.pi) ** 0.5)))
     return modules(nodes)
 
 
@@ -158,5 +149,6 @@ def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
 def _frequencies_in_bf16(graph: Any) -> tuple[str, ...]:
     nodes = [n for n in calls(graph, "aten.exp") if module_of(n) == "time_proj"]
     for node in nodes:
-        instead(node, lambda write, node=node: rounded(write, node))
+        write = behind(node)
+        write.instead(rounded(write, node))
     return modules(nodes)
