@@ -66,8 +66,8 @@ def is_near(place: str, planted: str, order: Sequence[str] = ()) -> bool:
     for inner, outer in ((place, planted), (planted, place)):
         if any(_same(above, outer) for above in _above(inner)):
             return True
-    beside = _parent(place), _parent(planted)
-    if all(beside) and _same(*beside):
+    parents = _parent(place), _parent(planted)
+    if all(parents) and _same(*parents):
         return True
     at = [i for i, name in enumerate(order) if _same(name, planted)]
     return any(place in order[max(0, i - 1) : i + 2] for i in at)
@@ -79,10 +79,12 @@ def _same(one: str, other: str) -> bool:
 
 
 def _parent(name: str) -> str:
-    """Name of the module that holds it; numbers and what holds nothing else do not count."""
+    """Name of the module that holds it; the lists within attentions and feed-forwards do not count."""
     parts = name.split(".")[:-1]
-    while parts and (parts[-1].isdigit() or parts[-1] in ("net", "to_out")):
+    while parts and parts[-1] in ("net", "to_out"):
         parts.pop()
+    if parts[-2:-1] == ["net"]:
+        parts = parts[:-2]
     return ".".join(parts)
 
 

@@ -37,7 +37,7 @@ def _scale(nodes: list[Any], factor: float) -> tuple[str, ...]:
     return modules(nodes)
 
 
-@mistake("attention-scale-doubled", "one attention takes twice its scale", issue(174049), in_blocks=True)
+@mistake("one-attention-scale-doubled", "one attention takes twice its scale", issue(174049), in_blocks=True)
 def _scale_doubled(graph: Any) -> tuple[str, ...]:
     return _scale(chosen(attentions(graph)), 2.0)
 
@@ -79,7 +79,7 @@ def _keys_tail_lost(graph: Any) -> tuple[str, ...]:
 @mistake(
     "attention-mask-lost",
     "one cross-attention, padded to whole vectors with zeros, has lost the mask of the padding",
-    "https://github.com/torch-spyre/torch-spyre/pull/3248",
+    "https://github.com/torch-spyre/torch-spyre/issues/4526",
     in_blocks=True,
 )
 def _mask_lost(graph: Any) -> tuple[str, ...]:
@@ -98,24 +98,21 @@ def _mask_lost(graph: Any) -> tuple[str, ...]:
 
 @mistake(
     "attention-weights-above-one",
-    "one attention's softmax leaves the last keys out of its sum: the weights add up to more than one",
-    issue(161150),
+    "one attention's softmax leaves the last key out of its sum: the weights add up to more than one",
+    issue(101039),
     in_blocks=True,
 )
 def _weights_above_one(graph: Any) -> tuple[str, ...]:
-    """Values of one, of zero for the last keys, give the sum that is divided by."""
+    """Values of one, of zero for the last key, give the sum that is divided by."""
     import torch
 
     aten = torch.ops.aten
-    nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[2] > VECTOR], 0.4)
+    nodes = chosen([n for n in attentions(graph) if n not in _cross(graph)], 0.4)
     for node in nodes:
-        write = ahead(node)
-        values = node.args[VALUE]
-        count = shape(values)[2]
-        lost = count % VECTOR or VECTOR
-        ones = write(aten.add.Tensor, write(aten.mul.Tensor, values, 0.0), 1.0)
-        zeros = write(aten.mul.Tensor, part(write, values, 2, 0, lost), 0.0)
-        counted = joined(write, (part(write, ones, 2, 0, count - lost), zeros), 2)
+        write, values = ahead(node), node.args[VALUE]
+        zeros = write(aten.mul.Tensor, values, 0.0)
+        ones = part(write, write(aten.add.Tensor, zeros, 1.0), 2, 1, shape(values)[2])
+        counted = joined(write, (ones, part(write, zeros, 2, 0, 1)), 2)
         given = (node.args[QUERY], node.args[KEY], counted, *node.args[3:])
         total = write(operator.getitem, write(node.target, *given, **node.kwargs), 0)
         for output in [u for u in node.users if u.args[1] == 0]:

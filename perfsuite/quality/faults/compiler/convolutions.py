@@ -139,7 +139,7 @@ def _batch_of_the_first(graph: Any) -> tuple[str, ...]:
     return modules(nodes)
 
 
-@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(170688))
+@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(175154))
 def _upsampling_shifted(graph: Any) -> tuple[str, ...]:
     import torch
 
