@@ -162,7 +162,9 @@ def honest_cases(variant: str) -> tuple[Honest, ...]:
 class CompiledBench(Bench):
     """Plants mistakes into what is compiled; what honest compiled code gives is kept by variant."""
 
-    _outputs: dict[tuple[str, str], list[Any]]
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._outputs: dict[tuple[str, str], list[Any]] = {}
 
     def mistake(self, variant: Variant, mistake: Mistake) -> CompiledTrial:
         """Compile a variant with a mistake and judge it.
@@ -200,8 +202,6 @@ class CompiledBench(Bench):
         )
 
     def _honest_outputs(self, variant: Variant, reference: Reference, component: str) -> list[Any]:
-        if not hasattr(self, "_outputs"):
-            self._outputs = {}
         if (variant.name, component) not in self._outputs:
             prepared = prepare(self.workload, variant, self.device, self.weights)
             try:
