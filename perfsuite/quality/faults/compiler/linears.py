@@ -28,7 +28,7 @@ FEATURES = 16
 def _in_block(node: Any) -> bool:
     """Whether it belongs to a transformer block, in the whole UNet or compiled alone."""
     name = f".{module_of(node)}."
-    return any(part in name for part in (".attn1.", ".attn2.", ".ff."))
+    return any(step in name for step in (".attn1.", ".attn2.", ".ff."))
 
 
 def _products(graph: Any) -> list[tuple[Any, int]]:
