@@ -160,8 +160,10 @@ def _scaled_by_tensor(graph: Any) -> tuple[str, ...]:
     nodes = _quantized(graph)
     for node in nodes:
         _, scale = _scalings(graph, node)[0]
+        if str(scale.target).startswith("aten.view"):
+            scale = scale.args[0]  # which the values were divided by, too
         write = behind(scale)
-        largest = write(torch.ops.aten.amax.default, scale, [0], True)
+        largest = write(torch.ops.aten.amax.default, scale, list(range(len(shape(scale)) - 1)), True)
         write.instead(write(torch.ops.aten.expand.default, largest, list(shape(scale))))
     return modules(nodes)
 
