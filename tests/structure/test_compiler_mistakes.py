@@ -54,7 +54,27 @@ def test_it_has_a_place_and_changes_the_output(variant, name):
     assert planted
     assert all("[" not in module and module for module in planted)
     assert distance(made, graph.outputs) > 0
-    assert all("val" in node.meta for node in changed.graph.nodes if node.op == "call_function")
+    called = [node for node in changed.graph.nodes if node.op == "call_function"]
+    assert all("val" in node.meta for node in called)
+    assert not [node.name for node in called if not lowered(node.target)]
+
+
+def lowered(target):
+    """Whether Inductor still knows the operator where the mistake is planted, behind all decompositions."""
+    from torch._inductor.decomposition import decompositions
+    from torch._inductor.lowering import lowerings
+
+    return target in lowerings or target not in decompositions
+
+
+def test_an_operator_that_would_have_been_decomposed_is_not_lowered():
+    """`flip` is written with others before a mistake is planted; slices and their joining stay."""
+    import torch
+
+    aten = torch.ops.aten
+    assert not lowered(aten.flip.default)
+    assert lowered(aten.slice.Tensor)
+    assert lowered(aten.cat.default)
 
 
 @pytest.mark.selftest
