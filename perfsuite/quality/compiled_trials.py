@@ -41,6 +41,8 @@ class CompiledTrial(Trial):
     change: float | None = None
     """Relative L2 distance of the compiled component's output from that of honest compiled code; a mistake
     that changes nothing is none."""
+    rounding: float | None = None
+    """The same distance of honest compiled code's output from that of float32: what rounding does anyway."""
     place: str = ""
     """Where the look into compiled code saw most of it, or first, whichever is nearer."""
     near: bool | None = None
@@ -187,7 +189,8 @@ class CompiledBench(Bench):
         place, near = _seen(found, reference, planted.modules)
         return CompiledTrial(
             variant.name, mistake.name, change != 0, found.quality, component=mistake.component,
-            planted=tuple(planted.modules), change=change, place=place, near=near,
+            planted=tuple(planted.modules), change=change,
+            rounding=_distance(honest, _exact(reference, mistake.component)), place=place, near=near,
             seconds=time.monotonic() - start,
         )  # fmt: skip
 
@@ -217,8 +220,19 @@ def _outputs(prepared: Prepared, reference: Reference, component: str) -> list[A
     pipe, context, trace = prepared.pipe, prepared.context, reference.traces[0]
     if component == "vae":
         return [call_vae(pipe, context, trace).float().cpu()]
-    steps = chosen_steps(trace.steps, 0, len(reference.traces))
-    return [call_unet(pipe, context, trace, step).float().cpu() for step in steps]
+    return [call_unet(pipe, context, trace, step).float().cpu() for step in _steps(reference)]
+
+
+def _exact(reference: Reference, component: str) -> list[Any]:
+    """The same of float32."""
+    trace = reference.traces[0]
+    if component == "vae":
+        return [trace["decoded"].float()]
+    return [trace["noise"][step].float() for step in _steps(reference)]
+
+
+def _steps(reference: Reference) -> list[int]:
+    return chosen_steps(reference.traces[0].steps, 0, len(reference.traces))
 
 
 def _distance(made: Sequence[Any], honest: Sequence[Any]) -> float:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from perfsuite.quality.compiled_trials import CompiledTrial
 
-HEADS = ("mistake", "in", "planted at", "change", "found by", "seen at", "near", "s")
+HEADS = ("mistake", "in", "planted at", "change", "of rounding", "found by", "seen at", "near", "s")
 LONGEST = 60
 
 
@@ -20,6 +20,7 @@ def _rows(trials: Sequence[CompiledTrial]) -> list[tuple[str, ...]]:
             t.component,
             _several(t.planted),
             "none" if not t.change else f"{t.change:.1e}",
+            f"{t.change / t.rounding:.2f}" if t.change and t.rounding else "-",
             ", ".join(t.finders()) or "-",
             _cut(t.place) or "-",
             {True: "yes", False: "no", None: "-"}[t.near],

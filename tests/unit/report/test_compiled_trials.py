@@ -21,7 +21,7 @@ def trial(case: str, failing: str = "", **fields: object) -> CompiledTrial:
 
 TRIALS = [
     trial("scale", "compiled", component="unet", planted=("a.attn1", "a.attn2"), change=0.00123,
-          place="unet a.attn1", near=True, seconds=61.4),
+          rounding=0.0041, place="unet a.attn1", near=True, seconds=61.4),
     trial("bias", "components compiled", component="vae", planted=("conv",), change=0.5,
           place="vae norm", near=False, seconds=50.0),
     trial("tail", component="unet", planted=("b" * 70,), change=0.002, seconds=50.0),
@@ -36,10 +36,10 @@ def test_each_mistake_has_its_row() -> None:
     lines = table(TRIALS).splitlines()
     assert lines[0] == VARIANT
     rows = {line.split("  ")[0]: line.split() for line in lines[2:6]}
-    assert rows["scale"] == "scale unet a.attn1 and 1 more 1.2e-03 compiled unet a.attn1 yes 61".split()
-    assert rows["bias"] == "bias vae conv 5.0e-01 components, compiled vae norm no 50".split()
+    assert rows["scale"] == "scale unet a.attn1 and 1 more 1.2e-03 0.30 compiled unet a.attn1 yes 61".split()
+    assert rows["bias"] == "bias vae conv 5.0e-01 - components, compiled vae norm no 50".split()
     assert rows["tail"][2] == f"…{'b' * 59}"
-    assert rows["tail"][3:] == ["2.0e-03", "-", "-", "-", "50"]
+    assert rows["tail"][3:] == ["2.0e-03", "-", "-", "-", "-", "50"]
     assert rows["rounding"][3] == "none"
 
 
