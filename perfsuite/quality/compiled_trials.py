@@ -29,6 +29,8 @@ LOOK = "compiled"
 """The look that sees into compiled code; all others see what leaves it."""
 VARIANTS = ("bf16-sdpa-compile", "bf16-sdpa-compile-qkv-int8")
 OTHER_SIZE = "@192x128"
+OF_A_KIND = re.compile(r", all \d+ calls of (?P<operation>\S+) in ")
+"""How a place names all values of one kind, which are judged together."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,25 @@ def _seen(found: Inspection, reference: Reference, planted: Sequence[str]) -> tu
     look = next((k for k in found.quality.looks if k.name == LOOK), None)
     if look is None or look.status not in (PictureStatus.DEGRADED, PictureStatus.BROKEN):
         return "", None
-    order = list(dict.fromkeys(_module(d.place) for d in found.deviations(reference).get(LOOK, ())))
-    places = [d.place for d in (look.worst, look.first) if d is not None]
-    for place in places:
-        if any(is_near(_module(place), name, order) for name in planted):
+    places = [d.place for d in found.deviations(reference).get(LOOK, ())]
+    seen = [d.place for d in (look.worst, look.first) if d is not None]
+    for place in seen:
+        if _points_at(place, planted, places):
             return place, True
-    return places[0] if places else "", False
+    return seen[0] if seen else "", False
+
+
+def _points_at(place: str, planted: Sequence[str], places: Sequence[str]) -> bool:
+    """Whether a place is near to one of the modules planted in; all calls of a kind, whether near to each.
+
+    `places`: all that were looked at, in the order of a generation.
+    """
+    kind = OF_A_KIND.search(place)
+    if kind is None:
+        order = list(dict.fromkeys(_module(each) for each in places))
+        return any(is_near(_module(place), name, order) for name in planted)
+    calls = {_module(each) for each in places if f": {kind['operation']}," in each}
+    return len(planted) > 1 and all(any(is_near(call, name) for call in calls) for name in planted)
 
 
 def _again(prepared: Prepared, **flags: object) -> None:

@@ -5,6 +5,7 @@ import pytest
 from perfsuite.quality.compiled_trials import (
     VARIANTS,
     _module,
+    _points_at,
     get_variant,
     honest_cases,
     is_near,
@@ -50,6 +51,18 @@ def test_nearness(place, planted, near):
 def test_the_module_of_a_place(place, module):
     """Without component, operation, step and prompt."""
     assert _module(place) == module
+
+
+def test_all_calls_of_a_kind_point_at_what_was_planted_in_all_of_them():
+    """One of them alone would be pointed at by its own place."""
+    places = [f"unet.blocks.{i}.ff.net.0: mul, step 5, prompt 0" for i in (0, 1)]
+    places += ["unet.blocks.0.norm: layer_norm, step 5, prompt 0", "unet, all 2 calls of mul in GEGLU"]
+    both = ["blocks.0.ff.net.0", "blocks.1.ff.net.0"]
+    assert _points_at(places[-1], both, places)
+    assert not _points_at(places[-1], both[:1], places)
+    assert not _points_at(places[-1], [*both, "conv_in"], places)
+    assert not _points_at("unet, all 2 calls of layer_norm in LayerNorm", both, places)
+    assert _points_at(places[0], both[:1], places)
 
 
 def test_a_variant_that_is_not_compiled_is_refused():
