@@ -49,10 +49,13 @@ def variants(context: typer.Context, incomplete: str) -> Names:
     )
 
 
-def faults(incomplete: str) -> Names:
-    """Planted faults by name."""
+def faults(context: typer.Context, incomplete: str) -> Names:
+    """Planted faults by name, or a compiler's mistakes where the command line asks for them so far."""
     from perfsuite.quality.faults import FAULTS
+    from perfsuite.quality.faults.compiler import MISTAKES
 
+    if context.params.get("compiled"):
+        return _beginning(incomplete, [(m.name, m.summary) for m in MISTAKES.values()])
     return _beginning(incomplete, [(f.name, f.summary) for f in FAULTS.values()])
 
 

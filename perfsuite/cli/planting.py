@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perfsuite.cli import completing
 from perfsuite.cli.app import app, fail, to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.pipelines.technique import Variant
+    from perfsuite.quality.trials import Bench, Trial
 
 
 @app.command()
@@ -23,8 +29,11 @@ def faults(
     fault: Annotated[
         list[str] | None, typer.Option(help="default: all; see --names", autocompletion=completing.faults)
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compiled", help="mistakes of a compiler, in compiled variants")
+    ] = False,
     honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
-    peers: Annotated[bool, typer.Option(help="also the gates of other projects")] = True,
+    peers: Annotated[bool, typer.Option(help="also the gates of other projects, in eager variants")] = True,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or cuda:N", autocompletion=completing.places)
     ] = "auto",
@@ -32,46 +41,128 @@ def faults(
     names: Annotated[bool, typer.Option("--names", help="list the faults and stop")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="write every trial to this file")] = None,
 ) -> None:
-    """Plant numerical faults and show which gate finds them.
+    """Plant numerical faults, or a compiler's mistakes, and show which gate finds them.
 
     Exit code 0: each was found; 1: one was missed, or there was a false alarm; 2: they cannot be planted.
     """
-    from perfsuite.pipelines.variants import UnknownNameError
-    from perfsuite.quality.faults import FAULTS
-    from perfsuite.report import trials as show
-
     if names:
-        typer.echo("\n".join(f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()))
+        typer.echo("\n".join(_named(compiled=compiled)))
         return
     from perfsuite.device import NoDeviceError
-    from perfsuite.pipelines import unsupported, variants, workloads
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.quality import QualityError
-    from perfsuite.quality.trials import EAGER, Bench, run
     from perfsuite.store import StoreError
-    from perfsuite.store.files import write_atomic
 
     try:
-        for name in fault or ():
-            if name not in FAULTS:
-                raise UnknownNameError("fault", name, list(FAULTS))
-        chosen = [variants.get(name) for name in variant or EAGER]
-        bench = Bench(workloads.get(workload), device, weights, progress=to_stderr)
-        for each in chosen if variant else ():
-            reason = unsupported(each, bench.device)
-            if reason is not None:
-                raise ValueError(f"{each.name}: {reason}")
-        found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
-        planted = {trial.case for trial in found}
-        missed = [each for each in fault or () if each not in planted]
-        if missed or not found:
-            said = ", ".join(missed) or "nothing"
-            raise ValueError(f"{said} could be planted in none of {', '.join(v.name for v in chosen)}")
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(out, show.as_json(found, bench.device).encode())
+        if compiled:
+            found, said = _compiled(workload, device, weights, variant, fault, out, honest=honest)
+        else:
+            found, said = _eager(workload, device, weights, variant, fault, out, honest=honest, peers=peers)
     except (ValueError, NoDeviceError, WeightsError, QualityError, StoreError) as error:
         raise fail(error) from error
-    typer.echo(show.table(found))
+    typer.echo(said)
     if any(t.fault is not t.caught() for t in found):
         raise typer.Exit(1)
+
+
+def _named(*, compiled: bool) -> list[str]:
+    """Names with their component and what is wrong; of mistakes also the report."""
+    if compiled:
+        from perfsuite.quality.faults.compiler import MISTAKES
+
+        return [f"{m.name:<38} {m.component:<5} {m.summary} ({m.source})" for m in MISTAKES.values()]
+    from perfsuite.quality.faults import FAULTS
+
+    return [f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()]
+
+
+def _eager(
+    workload: str,
+    device: str,
+    weights: str,
+    variant: Sequence[str] | None,
+    fault: Sequence[str] | None,
+    out: Path | None,
+    *,
+    honest: bool,
+    peers: bool,
+) -> tuple[Sequence[Trial], str]:
+    """Faults in eager pipelines, and honest cases."""
+    from perfsuite.pipelines import variants, workloads
+    from perfsuite.pipelines.variants import UnknownNameError
+    from perfsuite.quality.faults import FAULTS
+    from perfsuite.quality.trials import EAGER, Bench, run
+    from perfsuite.report import trials as show
+
+    for name in fault or ():
+        if name not in FAULTS:
+            raise UnknownNameError("fault", name, list(FAULTS))
+    chosen = [variants.get(name) for name in variant or EAGER]
+    bench = Bench(workloads.get(workload), device, weights, progress=to_stderr)
+    _check_supported(bench, chosen if variant else ())
+    found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
+    _check_planted(found, fault, [v.name for v in chosen])
+    _write(found, bench, out)
+    return found, show.table(found)
+
+
+def _compiled(
+    workload: str,
+    device: str,
+    weights: str,
+    variant: Sequence[str] | None,
+    fault: Sequence[str] | None,
+    out: Path | None,
+    *,
+    honest: bool,
+) -> tuple[Sequence[Trial], str]:
+    """Mistakes in compiled code, and honest builds; the file holds what was tried so far, all the time."""
+    from perfsuite.pipelines import workloads
+    from perfsuite.pipelines.variants import UnknownNameError
+    from perfsuite.quality.compiled_trials import VARIANTS, CompiledBench, CompiledTrial, get_variant, run
+    from perfsuite.quality.faults.compiler import MISTAKES
+    from perfsuite.report import compiled_trials as show
+
+    for name in fault or ():
+        if name not in MISTAKES:
+            raise UnknownNameError("compiler's mistake", name, list(MISTAKES))
+    chosen = [get_variant(name) for name in variant or VARIANTS]
+    reasons = {name: [MISTAKES[name].applies(v) for v in chosen] for name in fault or ()}
+    for name, each in reasons.items():
+        if all(each):
+            said = "; ".join(f"{v.name}: {reason}" for v, reason in zip(chosen, each, strict=True))
+            raise ValueError(f"{name} can be planted in none of these: {said}")
+    bench = CompiledBench(workloads.get(workload), device, weights, progress=to_stderr)
+    _check_supported(bench, chosen if variant else ())
+    found: list[CompiledTrial] = []
+    for trial in run(bench, chosen, fault or list(MISTAKES), honest=honest):
+        found.append(trial)
+        _write(found, bench, out)
+    _check_planted(found, fault, [v.name for v in chosen])
+    return found, show.table(found)
+
+
+def _check_supported(bench: Bench, named: Sequence[Variant]) -> None:
+    from perfsuite.pipelines import unsupported
+
+    for each in named:
+        reason = unsupported(each, bench.device)
+        if reason is not None:
+            raise ValueError(f"{each.name}: {reason}")
+
+
+def _check_planted(found: Sequence[Trial], fault: Sequence[str] | None, variants: Sequence[str]) -> None:
+    planted = {trial.case for trial in found}
+    missed = [each for each in fault or () if each not in planted]
+    if missed or not found:
+        said = ", ".join(missed) or "nothing"
+        raise ValueError(f"{said} could be planted in none of {', '.join(variants)}")
+
+
+def _write(found: Sequence[Trial], bench: Bench, out: Path | None) -> None:
+    from perfsuite.report import trials as show
+    from perfsuite.store.files import write_atomic
+
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, show.as_json(found, bench.device).encode())

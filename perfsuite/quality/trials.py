@@ -85,6 +85,18 @@ class Honest:
     change: Callable[[Prepared], None] = _nothing
     other_seed: bool = False
     other_prompts: bool = False
+    size: str = ""
+    """What names another size behind the workload's name, as ``@192x128``."""
+
+    def workload(self, workload: Workload) -> Workload:
+        """What it draws, of what would be drawn."""
+        if self.size:
+            workload = workloads.get(f"{workload.name.partition('@')[0]}{self.size}")
+        if self.other_seed:
+            workload = replace(workload, seed=workload.seed + OFF_SEED)
+        if self.other_prompts:
+            workload = replace(workload, prompts=OTHER_PROMPTS[workload.model])
+        return workload
 
 
 def _honest_cases() -> Iterator[Honest]:
@@ -134,18 +146,17 @@ class Bench:
         self.workload = workloads.get(workload)
         self.device = fingerprint(device) if isinstance(device, str) else device
         self.weights, self.cache_folder, self.progress = weights, cache_folder, progress
-        self._references: dict[tuple[int, tuple[str, ...]], Reference] = {}
+        self._references: dict[Workload, Reference] = {}
         self._latents: dict[str, list[Any]] = {}
 
     def reference(self, workload: Workload) -> Reference:
         """The float32 run of a workload."""
-        key = (workload.seed, workload.prompts)
-        if key not in self._references:
-            self.progress(f"float32 reference, seed {workload.seed}")
-            self._references[key] = record_reference(
+        if workload not in self._references:
+            self.progress(f"float32 reference, seed {workload.seed}, {workload.width}x{workload.height}")
+            self._references[workload] = record_reference(
                 workload, self.device, self.weights, cache=self.cache_folder
             )
-        return self._references[key]
+        return self._references[workload]
 
     def fault(self, variant: str | Variant, name: str, *, with_peers: bool = True) -> Trial | None:
         """Plant a fault and judge; None where it cannot be planted in this variant."""
@@ -167,11 +178,7 @@ class Bench:
         variant = variants.get(case.variant)
         if unsupported(variant, self.device) is not None:
             return None
-        workload = self.workload
-        if case.other_seed:
-            workload = replace(workload, seed=workload.seed + OFF_SEED)
-        if case.other_prompts:
-            workload = replace(workload, prompts=OTHER_PROMPTS[workload.model])
+        workload = case.workload(self.workload)
         with_peers = with_peers and workload == self.workload
         reference = self.reference(workload)
         self._beforehand(reference, variant, with_peers=with_peers)

@@ -45,7 +45,7 @@ def test_callbacks() -> None:
     assert names(completing.workloads(CONTEXT, "")) == list(WORKLOADS)
     assert names(completing.workloads(CONTEXT, "sd")) == ["sdxl-base"]
     assert names(completing.variants(CONTEXT, "")) == list(VARIANTS)
-    assert names(completing.faults("")) == list(FAULTS)
+    assert names(completing.faults(CONTEXT, "")) == list(FAULTS)
     assert names(completing.places("c")) == ["cpu", "cuda"]
     assert all(said for _, said in completing.variants(CONTEXT, ""))
 
@@ -100,6 +100,7 @@ def bash(tmp_path: Path) -> Callable[..., list[str]]:
         (["ab", "--device", "c"], ["cpu", "cuda"]),
         (["calibrate", "--variant", "tf"], ["tf32"]),
         (["faults", "--fault", "rounding-k"], ["rounding-kept"]),
+        (["faults", "--compiled", "--fault", "gelu"], ["gelu-by-tanh"]),
         (["list", "f"], ["faults"]),
         (["baselines", "show", ""], ["cpu-example-2t"]),
         (["baselines", "prune", "--baselines", "elsewhere", ""], ["gpu-elsewhere"]),

@@ -19,10 +19,13 @@ from perfsuite.cli.completing import SECTIONS
 from perfsuite.guide import TOPICS
 from perfsuite.pipelines import variants, workloads
 from perfsuite.quality.faults import FAULTS
+from perfsuite.quality.faults.compiler import MISTAKES
 from perfsuite.report import exports
 
 COMMANDS = all_commands()
-RUN = ("perfsuite list", "perfsuite guide", "perfsuite faults --names")
+RUN = (
+    "perfsuite list", "perfsuite guide", "perfsuite faults --names", "perfsuite faults --compiled --names",
+)  # fmt: skip
 """Beginnings of those that are run: they are short and change nothing."""
 OTHERS = {"chromium"}
 """Programs that are not this project's."""
@@ -33,7 +36,7 @@ RUNG = (
 NAMES: dict[str, Any] = {
     "workload": lambda name: workloads.get(name),
     "variant": lambda name: variants.get(name),
-    "fault": lambda name: FAULTS[name],
+    "fault": lambda name: (FAULTS | MISTAKES)[name],
     "topic": TOPICS.index,
     "section": SECTIONS.index,
     "kind": exports.KINDS.__getitem__,
