@@ -66,13 +66,17 @@ def _is_tensor(node: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point()
 
 
-def module_of(node: Any) -> tuple[str, str]:
-    """Qualified name and class of the innermost module around a node; two empty strings outside of any."""
-    stack = node.meta.get("nn_module_stack") or {}
-    if not stack:
-        return "", ""
-    where, kind = list(stack.values())[-1]
-    return plain_name(where), getattr(kind, "__name__", str(kind).rpartition(".")[2].strip("'>"))
+def module_of(node: Any) -> str:
+    """Qualified name, as of `named_modules`, of the innermost module around a node; may be empty."""
+    stack = node.meta.get("nn_module_stack")
+    return plain_name(list(stack.values())[-1][0]) if stack else ""
+
+
+def _class_of(node: Any) -> str:
+    """Name of that module's class."""
+    stack = node.meta.get("nn_module_stack")
+    kind = list(stack.values())[-1][1] if stack else ""
+    return str(getattr(kind, "__name__", str(kind).rpartition(".")[2].strip("'>")))
 
 
 def plain_name(where: str) -> str:
@@ -149,9 +153,8 @@ def taps_of(graph: Any, limit: int, without: Iterable[str] = ()) -> list[Tap]:
     for node in graph.nodes:
         if node in chosen:
             value = _value(node)
-            module, kind = module_of(node)
-            operation = operation_of(node)
-            together = f"{operation} in {kind or 'the model'}"
+            module, operation = module_of(node), operation_of(node)
+            together = f"{operation} in {_class_of(node) or 'the model'}"
             dtype = str(value.dtype).removeprefix("torch.")
             size = int(value.numel()) * value.element_size()
             found.append(Tap(node.name, module, operation, together, dtype, size))
