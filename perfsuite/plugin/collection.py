@@ -114,18 +114,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _leave_out_eager(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect tests of compiled code where nothing is compiled, or nobody wants it.
 
-    If no other test would be left they stay, and are skipped with the reason.
+    If no other test would be left they are skipped with the reason: somebody chose these alone.
     """
-    wanted = config.stash[SETTINGS].look_compiled
-    gone = [
-        item
-        for item in items
-        if item.get_closest_marker("compiled")
-        and (not wanted or ((pair := pair_of(item)) is not None and not pair[1].compiled))
-    ]
+    gone = {item: reason for item in items if (reason := _nothing_compiled(item, config)) is not None}
     if 0 < len(gone) < len(items):
-        config.hook.pytest_deselected(items=gone)
+        config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
+        return
+    for item, reason in gone.items():
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _nothing_compiled(item: pytest.Item, config: pytest.Config) -> str | None:
+    """Why a test of compiled code has nothing to look into; None where it has, and for other tests."""
+    if item.get_closest_marker("compiled") is None:
+        return None
+    if not config.stash[SETTINGS].look_compiled:
+        return "left out by --perf-look-compiled=no"
+    pair = pair_of(item)
+    return f"nothing of {pair[1].name} is compiled" if pair is not None and not pair[1].compiled else None
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

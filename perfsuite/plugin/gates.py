@@ -11,7 +11,6 @@ import pytest
 from perfsuite.plugin.annotations import say
 from perfsuite.plugin.asking import is_timed
 from perfsuite.plugin.options import repeated
-from perfsuite.quality.compiled.look import NAME as COMPILED
 from perfsuite.quality.pictures import worst
 from perfsuite.quality.plausibility import IMPLAUSIBLE
 from perfsuite.records import PictureStatus, Status
@@ -164,8 +163,6 @@ def pictures(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
 def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
     """See `perfsuite.plugin.fixtures.look_gate`."""
     bench, names = test.bench, _names(prepared)
-    if name == COMPILED:
-        _check_compiled(prepared, wanted=bench.settings.look_compiled)
     with test.rejecting(prepared):
         inspection = bench.inspect(prepared)
     found = inspection.quality.look(name)
@@ -181,14 +178,6 @@ def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
         bench.reject(*names)
         test.say("error", f"{' '.join(names)} {name} {found.status}", message)
     return Check(passed, message)
-
-
-def _check_compiled(prepared: Prepared | Elsewhere, *, wanted: bool) -> None:
-    """Skip where there is nothing to look into."""
-    if not wanted:
-        pytest.skip("left out by --perf-look-compiled=no")
-    if not prepared.context.variant.compiled:
-        pytest.skip(f"nothing of {prepared.context.variant.name} is compiled")
 
 
 def counts(test: GatedTest, prepared: Prepared) -> Check:
