@@ -119,9 +119,14 @@ def _written(node: Any) -> bool:
 
 
 def _worth(graph: Any) -> Iterator[Any]:
-    """Nodes whose values the compiled code writes to memory anyway: what libraries take and give."""
+    """Nodes whose values the compiled code writes to memory anyway: what libraries take and give, and sums
+    that are read again later, as residuals and skip connections are."""
     for node in graph.nodes:
-        if node.op not in ("call_function", "call_method") or operation_of(node) not in COMPUTING:
+        if node.op not in ("call_function", "call_method"):
+            continue
+        if operation_of(node) == "add" and len(node.users) > 1 and _is_tensor(node):
+            yield node
+        if operation_of(node) not in COMPUTING:
             continue
         for given in (*node.args, *node.kwargs.values()):
             source = _source(given) if hasattr(given, "op") else None
