@@ -64,6 +64,8 @@ OPTIONS = (
     Option("load", "MODE", "where other processes take the cores that are measured: wait for a quiet moment "
            "and measure disturbed rounds again; measure as it comes; or fail", "wait",
            choices=("wait", "measure", "fail")),
+    Option("look-compiled", "MODE", "look into compiled code, for which each variant is compiled once "
+           "more: yes or no", "yes", choices=("yes", "no")),
     Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
            "perfsuite explain: yes or no", "no", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each; auto: a file of its "
@@ -99,6 +101,8 @@ class Settings:
     relative: bool
     load: str
     """What to do beside other processes: ``wait``, ``measure`` or ``fail``."""
+    look_compiled: bool
+    """Whether `test_compiled` is run."""
     profile: bool
     results: Path | None
     """None: a file of its own in `runs`."""
@@ -210,6 +214,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         confirm=_count(known["confirm"], values["confirm"]),
         relative=_choice(known["relative"], values["relative"]) == "yes",
         load=_choice(known["load"], values["load"]),
+        look_compiled=_choice(known["look-compiled"], values["look-compiled"]) == "yes",
         profile=_choice(known["profile"], values["profile"]) == "yes",
         results=None if values["results"] == "auto" else root / values["results"],
         runs=root / RUNS,

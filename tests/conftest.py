@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LADDER = (
     "tests/benchmarks/test_latency.py", "tests/benchmarks/test_memory.py", "tests/benchmarks/test_start.py",
-    "tests/quality/test_components.py", "tests/quality/test_ssim.py",
+    "tests/quality/test_compiled.py", "tests/quality/test_components.py", "tests/quality/test_ssim.py",
     "tests/structure/test_counts.py", "tests/structure/test_rungs.py",
 )  # fmt: skip
 LONGEST = (

@@ -40,6 +40,7 @@ class Pictures:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._references = references
         self._inspections: dict[tuple[str, str], Inspection] = {}
+        self.looks_into_compiled = False
         self._keeper: Keeper | None = None
         self._drawn: tuple[str, str, Drawn] | None = None
         """Workload and variant of what was drawn last."""
@@ -140,8 +141,9 @@ class Pictures:
         names = (context.workload.name, context.variant.name)
         drawn = self._drawn[2] if self._drawn is not None and self._drawn[:2] == names else None
         found = inspect(
-            prepared.pipe, reference, context.variant, thresholds, context.device, context.workload, drawn
-        )
+            prepared.pipe, reference, context.variant, thresholds, context.device, context.workload, drawn,
+            compiled=self.looks_into_compiled,
+        )  # fmt: skip
         return replace(found, artifacts=found.write(self._settings.artifacts, reference))
 
     def golden(self, workload: Workload) -> Quality:

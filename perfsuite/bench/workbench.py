@@ -62,6 +62,7 @@ class Workbench:
         progress: Callable[[str, str], None],
         asked: tuple[str, ...] = (),
         timed: bool = False,
+        compiled: bool = False,
     ) -> None:
         """Say what is to come.
 
@@ -71,10 +72,12 @@ class Workbench:
             deep: whether more than pictures will be judged.
             progress: told workload and variant, and the phase that begins.
             asked: ``workload/variant`` of all that is to be judged, also of what this device cannot run.
+            compiled: whether compiled code will be looked into.
             timed: whether latencies are judged, so that this run becomes the last ladder.
         """
         self._ledger.planned, self._ledger.asked, self._ledger.timed = planned, asked, timed
         self._references.chosen, self._references.deep = chosen, deep
+        self._pictures.looks_into_compiled = compiled
         self._hand.progress = progress
 
     def look(self) -> str:

@@ -95,6 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _timed_as_the_suite_does(item)
         if _WITHOUT_BENCHMARK & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
+    _leave_out_eager(config, items)
     if not (config.option.collectonly or config.stash[SETTINGS].variants):
         _leave_out(config, items)
     order: dict[tuple[str, str], int] = {}
@@ -108,6 +109,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return -1 if pair is None else order[pair[0].name, pair[1].name]
 
     items.sort(key=rank)
+
+
+def _leave_out_eager(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect tests of compiled code where nothing is compiled, or nobody wants it.
+
+    If no other test would be left they are skipped with the reason: somebody chose these alone.
+    """
+    gone = {item: reason for item in items if (reason := _nothing_compiled(item, config)) is not None}
+    if 0 < len(gone) < len(items):
+        config.hook.pytest_deselected(items=list(gone))
+        items[:] = [item for item in items if item not in gone]
+        return
+    for item, reason in gone.items():
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _nothing_compiled(item: pytest.Item, config: pytest.Config) -> str | None:
+    """Why a test of compiled code has nothing to look into; None where it has, and for other tests."""
+    if item.get_closest_marker("compiled") is None:
+        return None
+    if not config.stash[SETTINGS].look_compiled:
+        return "left out by --perf-look-compiled=no"
+    pair = pair_of(item)
+    return f"nothing of {pair[1].name} is compiled" if pair is not None and not pair[1].compiled else None
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -52,6 +52,7 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         progress=progress_of(items, bench, line),
         asked=asking.asked_of(items),
         timed=asking.times_any(items),
+        compiled=any(item.get_closest_marker("compiled") for item in items),
     )
     config.stash[BENCH] = bench
     if asking.times_any(items):
@@ -180,7 +181,8 @@ def look_gate(
 ) -> Callable[[Prepared | Elsewhere, str], Check]:
     """One look at the pipeline's numbers against float32: from pipeline and look's name to `Check`.
 
-    Looks: ``components``, ``modules``, ``loop``. All are taken at the first call for a pipeline.
+    Looks: ``components``, ``modules``, ``loop``, and ``compiled`` of a test with the mark of that name. All
+    are taken at the first call for a pipeline.
     """
     from perfsuite.plugin import gates
 

@@ -64,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "structure(gate): deterministic gates of what a pipeline does, and the defects planted to test them; "
         "a gate that is named is not collected for variants of which it has nothing to say",
     )
+    config.addinivalue_line(
+        "markers", "compiled: looks into compiled code, so it is not collected for variants without any"
+    )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")

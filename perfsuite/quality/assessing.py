@@ -10,6 +10,8 @@ from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.technique import Context
 from perfsuite.quality import budgets
 from perfsuite.quality.belonging import check_belongs
+from perfsuite.quality.compiled import look as compiled_look
+from perfsuite.quality.compiled.looking import look_into
 from perfsuite.quality.large import measure_large
 from perfsuite.quality.looks import (
     changed_modules,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines.technique import Variant
     from perfsuite.quality.artifacts import Drift
+    from perfsuite.quality.compiled.looking import CompiledErrors
     from perfsuite.quality.loop import Drawn
     from perfsuite.quality.reference import Reference
     from perfsuite.quality.relative_errors import Errors
@@ -53,11 +56,18 @@ class Inspection:
     artifacts: tuple[Path, ...] = ()
     changed: frozenset[tuple[str, str]] = frozenset()
     """Component and name of the modules that hold weights in another form."""
+    inside: CompiledErrors | None = None
+    """What compiled code gave on the way; None where it was not looked into."""
 
     def deviations(self, reference: Reference) -> dict[str, list[Deviation]]:
         """By look, every error beside its budget, in the order of a generation."""
         yardstick = yardstick_for(reference, self.variant)
         kinds = {record.place: record.kind for record in reference.modules}
+        inside = (
+            {}
+            if self.inside is None
+            else {compiled_look.NAME: compiled_look.deviations(self.inside, self.variant, self.changed)}
+        )
         return {
             "components": budgets.deviations(
                 {"components": self.errors["components"]}, yardstick, self.variant
@@ -66,6 +76,7 @@ class Inspection:
                 {"modules": self.errors.get("modules", {})}, yardstick, self.variant, self.changed, kinds
             )[0],
             "loop": budgets.deviations({"loop": self.errors["loop"]}, yardstick, self.variant)[0],
+            **inside,
         }
 
     def drift(self, reference: Reference, prompt: int) -> Drift | None:
@@ -110,11 +121,13 @@ def inspect(
     drawn: Drawn | None = None,
     *,
     large: bool = True,
+    compiled: bool = True,
 ) -> Inspection:
     """All looks at one pipeline; see `perfsuite.quality.assess`.
 
     `workload`: what the pipeline was built for, where the caller knows. `drawn`: what `run_freely` gave
     for this pipeline, if it has been run. `large`: whether single modules are also tried at a large size.
+    `compiled`: whether compiled code is looked into, for which it is compiled once more.
     """
     check_belongs(pipe, reference, workload or workload_of(pipe))
     context = Context(reference.workload, variant, device)
@@ -129,11 +142,16 @@ def inspect(
     if large and "modules" in errors:
         errors["modules"] |= measure_large(pipe, context)
     changed = changed_modules(pipe)
-    looks = (picture_look(scores), *judge_errors(errors, free, reference, variant, changed))
-    quality = Quality(gravest([look.status for look in looks]), scores, looks)
+    looks = [picture_look(scores), *judge_errors(errors, free, reference, variant, changed)]
+    inside = None
+    if compiled and variant.compiled:
+        inside = look_into(pipe, context, reference.traces)
+        looks.append(compiled_look.judge(inside, variant, changed))
+    quality = Quality(gravest([look.status for look in looks]), scores, tuple(looks))
     return Inspection(
-        variant, quality, tuple(pictures), {**errors, "free": free}, tuple(latents), changed=changed
-    )
+        variant, quality, tuple(pictures), {**errors, "free": free}, tuple(latents), changed=changed,
+        inside=inside,
+    )  # fmt: skip
 
 
 def assess(
@@ -148,7 +166,8 @@ def assess(
     `variant` tells the precision and what budgets its optimizations have. `thresholds` maps prompts to
     the least SSIM allowed; without, they are relative to honest eager pipelines of the same precision,
     like all other budgets. Four looks: ``pictures``, ``components``, ``modules``, ``loop`` (a reference
-    recorded with ``deep=False`` allows the first only; without thresholds it is NEW).
+    recorded with ``deep=False`` allows the first only; without thresholds it is NEW); a fifth, ``compiled``,
+    where the variant compiles.
 
     Raises `WrongReferenceError` for a pipeline of another architecture or workload, `WrongPictureError`
     for pictures of another size.

@@ -122,9 +122,20 @@ def judge(
     `kinds` names the class of modules: all calls of one class are judged together, too.
     """
     judged, without = deviations(found, yardsticks, variant, changed, kinds)
+    if not judged and without:
+        reason = f"honest code of this precision gives NaN at all {without} places"
+        return Look(name, PictureStatus.NOT_JUDGED, detail=reason)
+    look = look_of(name, judged)
+    if without:
+        more = f"; {without} places left out, where honest code of this precision gives NaN"
+        look = replace(look, detail=look.detail + more)
+    return look
+
+
+def look_of(name: str, judged: Sequence[Deviation]) -> Look:
+    """A look of these errors beside their budgets, which are in the order of a generation."""
     if not judged:
-        reason = f"honest code of this precision gives NaN at all {without} places" if without else ""
-        return Look(name, PictureStatus.NOT_JUDGED, detail=reason or "nothing was measured")
+        return Look(name, PictureStatus.NOT_JUDGED, detail="nothing was measured")
     beyond = [deviation for deviation in judged if deviation.ratio > 1.0]
     first = beyond[0] if beyond else None
     worst = max(judged, key=lambda deviation: deviation.ratio)
@@ -133,8 +144,6 @@ def judge(
         broken = any(deviation.error is None for deviation in beyond)
         status = PictureStatus.BROKEN if broken else PictureStatus.DEGRADED
     sentence = _sentence(first, worst, len(beyond), len(judged))
-    if without:
-        sentence += f"; {without} places left out, where honest code of this precision gives NaN"
     return Look(name, status, len(judged), first, worst, len(beyond), sentence)
 
 

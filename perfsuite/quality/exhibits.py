@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perfsuite.quality.artifacts import picture_png, remove, span_of
+from perfsuite.quality.compiled.look import NAME as COMPILED
 from perfsuite.quality.metrics import broken, check_pair, flip_map, ssim_map
 from perfsuite.records import DriftCurve, Exhibits, Numbers, PictureFiles
 from perfsuite.store.exhibits import encode_numbers, folder_of, write_exhibits
@@ -121,7 +122,8 @@ def _numbers(inspection: Inspection, reference: Reference) -> Numbers:
         if drift is not None:
             curves.append(_curve(prompt, drift))
     errors = {look: tuple(found) for look, found in inspection.deviations(reference).items()}
-    errors["modules"] = _nearest(errors["modules"])
+    for look in ("modules", COMPILED):
+        errors[look] = _nearest(errors.get(look, ()))
     return Numbers(tuple(curves), {look: found for look, found in errors.items() if found})
 
 

@@ -64,7 +64,7 @@ class Look:
     """One way to look at a variant's numbers, and what it found."""
 
     name: str
-    """``pictures``, ``components``, ``modules`` or ``loop``."""
+    """``pictures``, ``components``, ``modules``, ``loop`` or ``compiled``."""
     status: PictureStatus
     count: Annotated[int, Ge(0)] = 0
     """Errors that were judged."""

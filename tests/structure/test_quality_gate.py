@@ -68,7 +68,7 @@ def test_fault_is_found(bench, name):
     assert any(place.startswith(FAULTS[name].component) for place in places(found)), places(found)
 
 
-def test_compiled_code_that_is_being_judged_stays(monkeypatch):
+def test_code_that_is_compiled_stays_while_it_is_judged(monkeypatch):
     """The yardstick may be measured only then; its pipelines come and go without a reset of Dynamo."""
     import torch
 

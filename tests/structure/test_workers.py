@@ -24,6 +24,7 @@ def ready(server, variant="fp32", **options):
     return worker
 
 
+@pytest.mark.selftest
 def test_forked_workers_are_processes_of_their_own_and_draw_the_same(server, tmp_path):
     """Bit for bit the picture of this process, with all steps of the workload."""
     from safetensors.numpy import load_file

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from perfsuite.quality.compiled.graph import module_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SPELLED = re.compile(r"\.?__dict__\['_modules'\]\['([^']+)'\]")
-"""How Dynamo spells a step to a child that it reached through ``__dict__``."""
-
-
-def module_of(node: Any) -> str:
-    """Dotted name of the innermost module that the node computes for, as of `named_modules`; may be empty."""
-    stack = node.meta.get("nn_module_stack")
-    if not stack:
-        return ""
-    path = SPELLED.sub(r".\1", list(stack.values())[-1][0]).replace("L['self']", "")
-    return re.sub(r"\[['\"]?(\w+)['\"]?\]", r".\1", path).replace("_modules.", "").lstrip(".")
 
 
 def calls(graph: Any, name: str) -> list[Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from perfsuite.quality.compiled.graph import module_of
 from perfsuite.quality.faults.compiler.graphs import (
     ahead,
     behind,
     calls,
     chosen,
     exchange,
-    module_of,
     modules,
     part,
     rounded,

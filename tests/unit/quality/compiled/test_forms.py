@@ -1,0 +1,97 @@
+"""What of a pipeline is compiled, and how it is compiled once more."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from perfsuite.quality.compiled.forms import UnknownFormError, forms_of, instead
+
+
+class Decoder(torch.nn.Module):
+    """A VAE's face."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = torch.nn.Linear(2, 2)
+
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        return self.block(x)
+
+
+def pipeline() -> Any:
+    unet = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    return SimpleNamespace(unet=unet, vae=Decoder(), text_encoder=torch.nn.Linear(2, 2), text_encoder_2=None)
+
+
+def whole(pipe: Any, **how: Any) -> None:
+    pipe.unet = torch.compile(pipe.unet, **how)
+    pipe.vae.decode = torch.compile(pipe.vae.decode, **how)
+
+
+def in_place(pipe: Any, **how: Any) -> None:
+    for block in pipe.unet:
+        block.compile(**how)
+
+
+def test_an_eager_pipeline_has_none() -> None:
+    """Nothing to look into."""
+    assert forms_of(pipeline()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [(whole, ["unet", "vae"]), (in_place, ["unet.0", "unet.1"])],
+    ids=["whole", "in place"],
+)
+def test_every_form_is_found_and_compiled_again_by_what_it_was_compiled_with(
+    change: Any, names: list[str]
+) -> None:
+    """Mode and dynamic shapes are the own backend's."""
+    pipe, given = pipeline(), []
+    change(pipe, mode="max-autotune-no-cudagraphs", dynamic=False)
+    forms = forms_of(pipe)
+    assert [form.name for form in forms] == names
+
+    def backend_of(own: Any) -> Any:
+        given.append((own.config["max_autotune"], own.dynamic))
+        return lambda module, inputs: module.forward
+
+    for form in forms:
+        other = form.again(backend_of)
+        with instead(form, other):
+            assert forms_of(pipe)[forms.index(form)].compiled is other
+        assert forms_of(pipe) == forms
+    assert given == [(True, False)] * 2
+
+
+def test_what_a_backend_of_ones_own_made_is_compiled_by_it_again() -> None:
+    """Whatever was passed to `torch.compile`."""
+
+    compiled: list[Any] = []
+
+    def own(module: Any, inputs: Any) -> Any:
+        compiled.append(module)
+        return module.forward
+
+    pipe = pipeline()
+    whole(pipe, backend=own)
+    for form in forms_of(pipe):
+        form.again(lambda found: found)(torch.ones(1, 2))
+    torch._dynamo.reset()
+    assert len(compiled) == 2
+
+
+def test_a_form_whose_making_is_hidden_is_an_error_that_names_it() -> None:
+    """The look is then not judged, with this reason."""
+    pipe = pipeline()
+
+    def decode(x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    decode._torchdynamo_orig_callable = pipe.vae.decode  # type: ignore[attr-defined]
+    pipe.vae.decode = decode
+    (form,) = forms_of(pipe)
+    with pytest.raises(UnknownFormError, match="vae: this torch does not tell how it was compiled"):
+        form.again(lambda own: own)
