@@ -79,7 +79,7 @@ def _keys_tail_lost(graph: Any) -> tuple[str, ...]:
 @mistake(
     "attention-mask-lost",
     "one cross-attention, padded to whole vectors with zeros, has lost the mask of the padding",
-    "https://github.com/torch-spyre/torch-spyre/issues/4526",
+    "https://github.com/torch-spyre/torch-spyre/issues/4517",
     in_blocks=True,
 )
 def _mask_lost(graph: Any) -> tuple[str, ...]:
