@@ -79,7 +79,7 @@ def _keys_tail_lost(graph: Any) -> tuple[str, ...]:
 @mistake(
     "attention-mask-lost",
     "one cross-attention, padded to whole vectors with zeros, has lost the mask of the padding",
-    "https://github.com/torch-spyre/torch-spyre/issues/4526",
+    "https://github.com/torch-spyre/torch-spyre/issues/4517",
     in_blocks=True,
 )
 def _mask_lost(graph: Any) -> tuple[str, ...]:
@@ -140,10 +140,12 @@ def _keys_of_the_first(graph: Any) -> tuple[str, ...]:
 
 @mistake("attention-heads-reversed", "one attention's heads leave it in reverse order", in_blocks=True)
 def _heads_reversed(graph: Any) -> tuple[str, ...]:
+    import torch
+
     nodes = chosen([n for n in attentions(graph) if shape(n.args[KEY])[1] > 1], 0.2)
     for node in nodes:
         for output in [u for u in node.users if u.args[1] == 0]:
             write = behind(output)
-            heads = [part(write, output, 1, at, at + 1) for at in range(shape(output)[1])]
-            write.instead(joined(write, heads[::-1], 1))
+            # What `aten.flip` is decomposed into: it is not lowered itself.
+            write.instead(write(torch.ops.prims.rev.default, output, [1]))
     return modules(nodes)

@@ -139,7 +139,7 @@ def _batch_of_the_first(graph: Any) -> tuple[str, ...]:
     return modules(nodes)
 
 
-@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(175154))
+@both("upsampling-shifted", "one upsampling reads each pixel's neighbour", issue(198201))
 def _upsampling_shifted(graph: Any) -> tuple[str, ...]:
     import torch
 

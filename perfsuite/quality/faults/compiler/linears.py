@@ -136,7 +136,7 @@ def _scales_of_the_neighbour(graph: Any) -> tuple[str, ...]:
 @mistake(
     "int8-row-scale-of-the-first",
     "one int8 layer scales every row of its output by the first row's scale",
-    issue(181695),
+    issue(183986),
     in_blocks=True,
     needs="int8",
 )

@@ -121,7 +121,7 @@ def _weight_of(node: Any) -> Any:
 @mistake(
     "group-norm-weights-shifted",
     "one group norm reads the weights of the next group",
-    issue(181695),
+    issue(175325),
 )
 def _weights_shifted(graph: Any) -> tuple[str, ...]:
     nodes = chosen([n for n in calls(graph, "aten.rsqrt") if _weight_of(n) is not None], 0.8)

@@ -81,7 +81,7 @@ def _embedded(graph: Any) -> list[Any]:
 @mistake(
     "embedding-of-the-first",
     "one residual block adds the first picture's embedding to every picture of the batch",
-    issue(181695),
+    issue(183986),
 )
 def _embedding_of_the_first(graph: Any) -> tuple[str, ...]:
     nodes = chosen(_embedded(graph), 0.3)
@@ -125,7 +125,6 @@ def _gate_swapped(graph: Any) -> tuple[str, ...]:
 @mistake(
     "gelu-by-tanh",
     "every feed-forward's GELU is the approximation by tanh",
-    issue(104061),
     in_blocks=True,
 )
 def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
@@ -145,7 +144,7 @@ def _gelu_by_tanh(graph: Any) -> tuple[str, ...]:
 @mistake(
     "frequencies-in-bf16",
     "the frequencies of the timestep's embedding are rounded to bfloat16",
-    issue(182225),
+    issue(105827),
 )
 def _frequencies_in_bf16(graph: Any) -> tuple[str, ...]:
     nodes = [n for n in calls(graph, "aten.exp") if module_of(n) == "time_proj"]
