@@ -179,6 +179,8 @@ def honest_cases(variant: str) -> tuple[Honest, ...]:
 class CompiledBench(Bench):
     """Plants mistakes into what is compiled; what honest compiled code gives is kept by variant."""
 
+    looks_into_compiled = True
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._outputs: dict[tuple[str, str], list[Any]] = {}

@@ -135,6 +135,9 @@ OTHER_PROMPTS = {
 class Bench:
     """Runs trials of one workload on one device; references and honest latents are made once."""
 
+    looks_into_compiled = False
+    """No fault is planted into compiled code here."""
+
     def __init__(
         self,
         workload: str | Workload,
@@ -201,7 +204,10 @@ class Bench:
         self, prepared: Prepared, reference: Reference, name: str, *, fault: bool, with_peers: bool
     ) -> Trial:
         variant = prepared.context.variant
-        found = inspect(prepared.pipe, reference, variant, None, self.device, reference.workload, large=False)
+        found = inspect(
+            prepared.pipe, reference, variant, None, self.device, reference.workload,
+            large=False, compiled=self.looks_into_compiled,
+        )  # fmt: skip
         peers: dict[str, bool] = {}
         if with_peers:
             precision = variant.optimizations[0].name

@@ -65,5 +65,5 @@ def test_honest_code_passes_and_nothing_of_the_pipeline_changes(bench):
     look = found.quality.look(NAME)
     assert found.quality.status is PictureStatus.OK, look.detail
     assert look.count > 200
-    assert re.search(r"34 taps in 2 graphs; \d+ calls of kernels with taps, \d+ without", look.detail)
+    assert re.search(r"\d+ taps in 2 graphs; \d+ calls of kernels with taps, \d+ without", look.detail)
     assert np.array_equal(before, after)
