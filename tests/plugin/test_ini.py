@@ -34,6 +34,7 @@ CASES = {
     "confirm": ("2", "2", "0", "0"),
     "relative": ("yes", "True", "no", "False"),
     "load": ("measure", "measure", "fail", "fail"),
+    "look-compiled": ("yes", "True", "no", "False"),
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "keep-runs": ("3", "3", "5", "5"),
@@ -48,6 +49,7 @@ FIELDS = {
     "time-budget": "time_budget_s",
     "compile-cache": "compile_cache",
     "keep-runs": "keep_runs",
+    "look-compiled": "look_compiled",
     "reference-cache": "reference_cache",
 }
 
