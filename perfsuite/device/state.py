@@ -97,6 +97,12 @@ class Tf32:
             _legacy_tf32(lambda: torch.backends.cudnn.allow_tf32),
         )
 
+    def strict(self) -> Tf32:
+        """The same without TF32."""
+        return Tf32(
+            self.matmul if self.matmul == _MIXED else "highest", self.cudnn if self.cudnn == _MIXED else False
+        )
+
     def put(self) -> None:
         """Set them so; what torch had refused to tell is left alone."""
         import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device.failures import out_of_memory, sticky
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.quality.compiled import kernels
-from perfsuite.quality.compiled.graph import taps_of
+from perfsuite.quality.compiled.graph import is_written, taps_of
 from perfsuite.quality.compiled.lockstep import walk
 
 if TYPE_CHECKING:
@@ -73,10 +73,13 @@ class Tapping:
         graph = _described(module, taps, refused, record.found.sources or ())
         self.graphs.append(graph)
 
+        written = [is_written(node) for node in module.graph.nodes if node.op == "placeholder"]
+
         def run(*given: Any) -> Any:
+            before = [v.clone() if w else v for v, w in zip(given, written, strict=True)]
             found = compiled(*given)
             # At once: the memory of a CUDA graph is overwritten by its next replay.
-            errors = walk(module, given, taps, found[own:])
+            errors = walk(module, before, taps, found[own:])
             for tap, kernel, (error, same) in zip(taps, graph.kernels, errors, strict=True):
                 self.heard(Seen(tap, error, same, kernel, graph.file))
             return found[:own]

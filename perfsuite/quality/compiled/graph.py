@@ -22,9 +22,8 @@ VIEWING = (
     "expand", "getitem", "contiguous", "split", "unbind", "movedim", "to", "detach",
 )  # fmt: skip
 """Functions that only look at what is there; a tap is put at what they look at."""
-CHANGING = ("copy", "iadd", "imul", "isub", "itruediv", "setitem", "fill", "zero", "clamp")
-"""Functions that, spelled with an underscore or as an assignment, write into their first argument."""
-
+CHANGING = (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.setitem)
+"""Functions that write into their first argument and are not spelled with an underscore at their end."""
 _SPELLING = ("L", "__dict__", "_modules", "_orig_mod")
 """Parts of Dynamo's names of modules that are no names of modules."""
 
@@ -98,12 +97,10 @@ def _source(node: Any) -> Any:
 
 def _writes(node: Any) -> bool:
     name = operation_of(node)
-    if node.op == "call_method":
-        return name.endswith("_") and not name.endswith("__")
-    return name in CHANGING and getattr(node.target, "__module__", "") == operator.__name__
+    return (name.endswith("_") and not name.endswith("__")) or node.target in CHANGING
 
 
-def _written(node: Any) -> bool:
+def is_written(node: Any) -> bool:
     """Whether something later writes into this value: what a tap gave would not be what was computed."""
     seen, left = set(), [node]
     while left:
@@ -153,7 +150,7 @@ def taps_of(graph: Any, limit: int, without: Iterable[str] = ()) -> list[Tap]:
 
     `without`: nodes that must not be tapped.
     """
-    chosen = {node for node in _worth(graph) if node.name not in set(without) and not _written(node)}
+    chosen = {node for node in _worth(graph) if node.name not in set(without) and not is_written(node)}
     found = []
     for node in graph.nodes:
         if node in chosen:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device.state import Tf32
+from perfsuite.quality.compiled.graph import is_written
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from perfsuite.quality.compiled.graph import Tap
 
-ROUNDING = ("half", "bfloat16", "float", "double", "type", "type_as")
+ROUNDING = ("half", "bfloat16", "float", "double")
 """Methods that change the type alone: exactly, nothing is rounded."""
 
 
@@ -53,7 +56,7 @@ def _run_exactly(node: Any, values: Mapping[Any, Any], module: Any, exact: Any) 
     from torch.fx.node import map_aggregate
 
     if node.op == "call_method" and node.target in ROUNDING:
-        return values[node.args[0]]
+        return values[node.args[0]].to(exact)
     found = _run(node, values, module, lambda value: _exactly(value, exact))
     return map_aggregate(found, lambda value: _exactly(value, exact))
 
@@ -80,14 +83,12 @@ def _last_uses(graph: Any) -> dict[Any, list[Any]]:
 
 @contextlib.contextmanager
 def _without_tf32() -> Iterator[None]:
-    import torch
-
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    before = Tf32.take()
+    before.strict().put()
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        before.put()
 
 
 def _error(value: Any, exact: Any) -> float:
@@ -128,7 +129,9 @@ def walk(
                 break
             if node.op in ("placeholder", "get_attr"):
                 value = next(left) if node.op == "placeholder" else _attribute(module, node.target)
-                plain[node], precise[node] = value, value  # made exact where it is used: weights are large
+                # Made exact where it is used, for weights are large; now if something writes into it.
+                exactly = _exactly(value, exact).clone() if is_written(node) else value
+                plain[node], precise[node] = value, exactly
             else:
                 plain[node] = _run(node, plain, module, lambda value: value)
                 with _without_tf32():

@@ -109,6 +109,33 @@ def test_a_mistake_stands_out_where_it_is_and_nowhere_else(mistake: Mistake, wro
             assert one.error <= 1.01 * one.same
 
 
+class Counting(Block):
+    """Writes into what it is given, before and after a convolution."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x.add_(1.0)
+        hidden = self.conv(x)
+        x.mul_(2.0)
+        hidden += x
+        return self.out(hidden.permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_code_that_writes_into_its_inputs_is_looked_at_once_and_writes_once(dtype: torch.dtype) -> None:
+    """What it got is kept for the look, and the caller's tensor is changed by the compiled code alone."""
+    torch.manual_seed(0)
+    model, seen = Counting().to(dtype), []
+    picture = torch.randn(2, 8, 6, 6).to(dtype)
+    wanted, given = picture.clone(), picture.clone()
+    with torch.no_grad():
+        expected = model(wanted)
+        found = torch.compile(model, backend=Tapping(compiler(nothing), 1 << 30, seen.append))(given)
+    assert torch.equal(found, expected)
+    assert torch.equal(given, wanted)
+    assert [one.tap.operation for one in seen] == ["iadd", "linear"]
+    assert all(one.error == one.same < 5e-3 for one in seen)
+
+
 def test_little_memory_taps_less() -> None:
     """As many as fit; with room for none the code runs without."""
     assert len(look(nothing, limit=2 * 2 * 8 * 6 * 6)) == 1
