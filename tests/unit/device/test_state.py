@@ -250,10 +250,14 @@ def test_warnings_instead_of_errors_survive(before: Snapshot) -> None:
     assert torch.are_deterministic_algorithms_enabled()
 
 
-def test_tf32_that_the_user_had_set_survives(before: Snapshot) -> None:
+@pytest.mark.parametrize("earlier", [False, True], ids=["", "after a legacy setting"])
+def test_tf32_that_the_user_had_set_survives(before: Snapshot, *, earlier: bool) -> None:
     """Also where it was set so that torch refuses to read the legacy setting."""
     import torch
 
+    if earlier:  # by which each backend has a setting of its own, and inherits none
+        torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = "none"
     torch.backends.fp32_precision = "tf32"
     mine = Snapshot.take()
     torch.set_float32_matmul_precision("highest")
