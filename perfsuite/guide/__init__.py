@@ -24,6 +24,7 @@ TOPICS = (
     "extending",
     "measured",
     "measured-faults",
+    "measured-compiler",
     "measured-rule",
 )
 """In the order in which somebody new reads them; each is a file of this folder."""
