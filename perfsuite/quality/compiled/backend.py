@@ -11,7 +11,7 @@ from perfsuite.device.failures import out_of_memory, sticky
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.quality.compiled import kernels
 from perfsuite.quality.compiled.graph import is_written, taps_of
-from perfsuite.quality.compiled.lockstep import walk
+from perfsuite.quality.compiled.lockstep import NotComparableError, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,8 @@ class Tapping:
     """Bytes of all taps of one graph."""
     heard: Callable[[Seen], None]
     graphs: list[Graph] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    """Reasons why a graph, or the rest of one, was not looked into."""
 
     def __call__(self, module: Any, inputs: Sequence[Any]) -> Callable[..., Any]:
         """Compile, as Dynamo asks for it."""
@@ -80,8 +82,11 @@ class Tapping:
             found = compiled(*given)
             # At once: the memory of a CUDA graph is overwritten by its next replay.
             errors = walk(module, before, taps, found[own:])
-            for tap, kernel, (error, same) in zip(taps, graph.kernels, errors, strict=True):
-                self.heard(Seen(tap, error, same, kernel, graph.file))
+            try:
+                for tap, kernel, (error, same) in zip(taps, graph.kernels, errors, strict=True):
+                    self.heard(Seen(tap, error, same, kernel, graph.file))
+            except NotComparableError as reason:
+                self.without.append(str(reason))
             return found[:own]
 
         return torch.compiler.disable(run)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device.failures import out_of_memory, sticky
 from perfsuite.device.state import Tf32
-from perfsuite.quality.compiled.graph import is_written
+from perfsuite.quality.compiled.graph import is_written, module_of, operation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,6 +92,25 @@ def _without_tf32() -> Iterator[None]:
         before.put()
 
 
+class NotComparableError(RuntimeError):
+    """An operation that cannot be run outside of the compiled code; the message names it."""
+
+
+@contextlib.contextmanager
+def _named(node: Any) -> Iterator[None]:
+    """Say which operation failed, unless it was for want of memory or the device was lost."""
+    try:
+        yield
+    except Exception as error:
+        if out_of_memory(error) is not None or sticky(error) is not None:
+            raise
+        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        where = module_of(node) or "the model"
+        raise NotComparableError(
+            f"not looked into beyond {operation_of(node)} in {where}, which cannot be run alone ({said})"
+        ) from error
+
+
 def _error(value: Any, exact: Any) -> float:
     """Relative L2 error, where the tensors are; infinite for NaN, Inf and another shape."""
     import torch
@@ -133,9 +153,10 @@ def walk(
                 exactly = _exactly(value, exact).clone() if is_written(node) else value
                 plain[node], precise[node] = value, exactly
             else:
-                plain[node] = _run(node, plain, module, lambda value: value)
-                with _without_tf32():
-                    precise[node] = _run_exactly(node, precise, module, exact)
+                with _named(node):
+                    plain[node] = _run(node, plain, module, lambda value: value)
+                    with _without_tf32():
+                        precise[node] = _run_exactly(node, precise, module, exact)
             if node.name in at:
                 value = at[node.name]
                 yield _error(value, precise[node]), _error(plain[node], precise[node])

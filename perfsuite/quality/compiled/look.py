@@ -83,7 +83,7 @@ def _said(found: CompiledErrors) -> list[str]:
     if missing:
         said.append(f"{missing} more left out, for want of memory or because the compiler refused them")
     said += dict.fromkeys(reason for g in graphs for reason in g.refused)
-    said += found.without
+    said += dict.fromkeys(found.without)
     calls = _calls([source for g in graphs for source in g.sources])
     if calls and found.untapped:
         said.append(f"{calls} calls of kernels with taps, {_calls(found.untapped)} without")

@@ -35,7 +35,7 @@ class CompiledErrors:
     seen: dict[Place, Seen] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
-    """Compiled forms that could not be looked into, each with the reason."""
+    """Reasons why a compiled form, a graph or the rest of one was not looked into."""
     untapped: tuple[str, ...] = ()
     """Generated code of the pipeline's own first call."""
 
@@ -147,7 +147,7 @@ def _replace(
         for known in tappings:
             if known.inner == inner:
                 return known
-        tappings.append(Tapping(inner, limit, partial(_hear, found, at), found.graphs))
+        tappings.append(Tapping(inner, limit, partial(_hear, found, at), found.graphs, found.without))
         return tappings[-1]
 
     try:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from perfsuite.quality.compiled import lockstep
 from perfsuite.quality.compiled.backend import Seen, Tapping
+from perfsuite.quality.compiled.graph import operation_of
 
 
 class Block(torch.nn.Module):
@@ -187,6 +189,35 @@ def test_taps_that_break_the_compiler_are_left_out_and_named() -> None:
     assert graph.refused == ("taps from conv to conv left out: ValueError: no convolution is given out",)
     assert [one.tap.operation for one in seen] == ["add", "linear"]
     assert (graph.wanted, len(graph.taps)) == (3, 2)
+
+
+def test_an_operation_that_cannot_be_run_alone_ends_the_look_there_and_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What came before is judged, and the outputs stay; a lack of memory is no such case."""
+    run = lockstep._run_exactly
+    error: Exception = TypeError("no kernel for these types\nand more")
+
+    def refusing(node: Any, *others: Any) -> Any:
+        if operation_of(node) == "linear":
+            raise error
+        return run(node, *others)
+
+    monkeypatch.setattr(lockstep, "_run_exactly", refusing)
+    torch.manual_seed(0)
+    seen: list[Seen] = []
+    model, tapping = Block(), Tapping(compiler(nothing), 1 << 30, seen.append)
+    picture = torch.randn(2, 8, 6, 6)
+    with torch.no_grad():
+        found = torch.compile(model, backend=tapping)(picture)
+        assert torch.equal(found, model(picture))
+    assert [one.tap.operation for one in seen] == ["conv2d", "add"]
+    (reason,) = tapping.without
+    assert reason.startswith("not looked into beyond linear in out, which cannot be run alone")
+    assert reason.endswith("(TypeError: no kernel for these types)")
+    error = torch.OutOfMemoryError("CUDA out of memory")
+    with torch.no_grad(), pytest.raises(torch.OutOfMemoryError):
+        torch.compile(model, backend=Tapping(compiler(nothing), 1 << 30, seen.append))(picture)
 
 
 def test_code_that_cannot_be_compiled_at_all_is_an_error() -> None:
