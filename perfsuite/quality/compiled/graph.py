@@ -17,6 +17,8 @@ COMPUTING = (
     "addmm", "mm", "softmax",
 )  # fmt: skip
 """Functions that a compiler hands to a library or to a template: it writes down what they take and give."""
+JOINING = ("add", "truediv")
+"""Functions by which residuals end: the sum, and what scales it."""
 VIEWING = (
     "reshape", "view", "permute", "transpose", "chunk", "flatten", "unflatten", "unsqueeze", "squeeze",
     "expand", "getitem", "contiguous", "split", "unbind", "movedim", "to", "detach",
@@ -121,7 +123,7 @@ def _worth(graph: Any) -> Iterator[Any]:
     for node in graph.nodes:
         if node.op not in ("call_function", "call_method"):
             continue
-        if operation_of(node) == "add" and len(node.users) > 1 and _is_tensor(node):
+        if operation_of(node) in JOINING and len(node.users) > 1 and _is_tensor(node):
             yield node
         if operation_of(node) not in COMPUTING:
             continue
