@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,10 +55,8 @@ def faults(
     from perfsuite.store import StoreError
 
     try:
-        if compiled:
-            found, said = _compiled(workload, device, weights, variant, fault, out, honest=honest)
-        else:
-            found, said = _eager(workload, device, weights, variant, fault, out, honest=honest, peers=peers)
+        asked = _Asked(workload, device, weights, variant or (), fault or (), out, honest)
+        found, said = _compiled(asked) if compiled else _eager(asked, peers=peers)
     except (ValueError, NoDeviceError, WeightsError, QualityError, StoreError) as error:
         raise fail(error) from error
     typer.echo(said)
@@ -76,69 +75,68 @@ def _named(*, compiled: bool) -> list[str]:
     return [f"{f.name:<32} {f.component:<15} {f.summary}" for f in FAULTS.values()]
 
 
-def _eager(
-    workload: str,
-    device: str,
-    weights: str,
-    variant: Sequence[str] | None,
-    fault: Sequence[str] | None,
-    out: Path | None,
-    *,
-    honest: bool,
-    peers: bool,
-) -> tuple[Sequence[Trial], str]:
+@dataclass(frozen=True)
+class _Asked:
+    """What of the options both kinds of trials share."""
+
+    workload: str
+    device: str
+    weights: str
+    variants: Sequence[str]
+    """Empty for those of the kind."""
+    faults: Sequence[str]
+    """Empty for all."""
+    out: Path | None
+    honest: bool
+
+    def check(self, kind: str, known: Sequence[str]) -> None:
+        """Raise `UnknownNameError` for a fault that is not known."""
+        from perfsuite.pipelines.variants import UnknownNameError
+
+        for name in self.faults:
+            if name not in known:
+                raise UnknownNameError(kind, name, list(known))
+
+
+def _eager(asked: _Asked, *, peers: bool) -> tuple[Sequence[Trial], str]:
     """Faults in eager pipelines, and honest cases."""
     from perfsuite.pipelines import variants, workloads
-    from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.quality.faults import FAULTS
     from perfsuite.quality.trials import EAGER, Bench, run
     from perfsuite.report import trials as show
 
-    for name in fault or ():
-        if name not in FAULTS:
-            raise UnknownNameError("fault", name, list(FAULTS))
-    chosen = [variants.get(name) for name in variant or EAGER]
-    bench = Bench(workloads.get(workload), device, weights, progress=to_stderr)
-    _check_supported(bench, chosen if variant else ())
-    found = list(run(bench, chosen, fault or list(FAULTS), honest=honest, with_peers=peers))
-    _check_planted(found, fault, [v.name for v in chosen])
-    _write(found, bench, out)
+    asked.check("fault", list(FAULTS))
+    chosen = [variants.get(name) for name in asked.variants or EAGER]
+    bench = Bench(workloads.get(asked.workload), asked.device, asked.weights, progress=to_stderr)
+    _check_supported(bench, chosen if asked.variants else ())
+    faults = list(asked.faults) or list(FAULTS)
+    found = list(run(bench, chosen, faults, honest=asked.honest, with_peers=peers))
+    _check_planted(found, asked.faults, [v.name for v in chosen])
+    _write(found, bench, asked.out)
     return found, show.table(found)
 
 
-def _compiled(
-    workload: str,
-    device: str,
-    weights: str,
-    variant: Sequence[str] | None,
-    fault: Sequence[str] | None,
-    out: Path | None,
-    *,
-    honest: bool,
-) -> tuple[Sequence[Trial], str]:
+def _compiled(asked: _Asked) -> tuple[Sequence[Trial], str]:
     """Mistakes in compiled code, and honest builds; the file holds what was tried so far, all the time."""
     from perfsuite.pipelines import workloads
-    from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.quality.compiled_trials import VARIANTS, CompiledBench, CompiledTrial, get_variant, run
     from perfsuite.quality.faults.compiler import MISTAKES
     from perfsuite.report import compiled_trials as show
 
-    for name in fault or ():
-        if name not in MISTAKES:
-            raise UnknownNameError("compiler's mistake", name, list(MISTAKES))
-    chosen = [get_variant(name) for name in variant or VARIANTS]
-    reasons = {name: [MISTAKES[name].applies(v) for v in chosen] for name in fault or ()}
+    asked.check("compiler's mistake", list(MISTAKES))
+    chosen = [get_variant(name) for name in asked.variants or VARIANTS]
+    reasons = {name: [MISTAKES[name].applies(v) for v in chosen] for name in asked.faults}
     for name, each in reasons.items():
         if all(each):
             said = "; ".join(f"{v.name}: {reason}" for v, reason in zip(chosen, each, strict=True))
             raise ValueError(f"{name} can be planted in none of these: {said}")
-    bench = CompiledBench(workloads.get(workload), device, weights, progress=to_stderr)
-    _check_supported(bench, chosen if variant else ())
+    bench = CompiledBench(workloads.get(asked.workload), asked.device, asked.weights, progress=to_stderr)
+    _check_supported(bench, chosen if asked.variants else ())
     found: list[CompiledTrial] = []
-    for trial in run(bench, chosen, fault or list(MISTAKES), honest=honest):
+    for trial in run(bench, chosen, list(asked.faults) or list(MISTAKES), honest=asked.honest):
         found.append(trial)
-        _write(found, bench, out)
-    _check_planted(found, fault, [v.name for v in chosen])
+        _write(found, bench, asked.out)
+    _check_planted(found, asked.faults, [v.name for v in chosen])
     return found, show.table(found)
 
 
@@ -151,9 +149,9 @@ def _check_supported(bench: Bench, named: Sequence[Variant]) -> None:
             raise ValueError(f"{each.name}: {reason}")
 
 
-def _check_planted(found: Sequence[Trial], fault: Sequence[str] | None, variants: Sequence[str]) -> None:
+def _check_planted(found: Sequence[Trial], faults: Sequence[str], variants: Sequence[str]) -> None:
     planted = {trial.case for trial in found}
-    missed = [each for each in fault or () if each not in planted]
+    missed = [each for each in faults if each not in planted]
     if missed or not found:
         said = ", ".join(missed) or "nothing"
         raise ValueError(f"{said} could be planted in none of {', '.join(variants)}")

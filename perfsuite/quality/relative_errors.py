@@ -77,14 +77,21 @@ def relative_l2(value: Any, reference: Any) -> float:
         return float("inf")
     worst = 0.0
     for one, other in zip(values, references, strict=True):
-        if one.shape != other.shape:
-            return float("inf")
-        target = other.detach().to(device="cpu", dtype=torch.float32)
-        difference = one.detach().to(device="cpu", dtype=torch.float32) - target
-        size = float(torch.linalg.vector_norm(target, dtype=torch.float64))
-        error = float(torch.linalg.vector_norm(difference, dtype=torch.float64))
-        if error != error or error == float("inf"):
-            return float("inf")
-        # An output of zeros (a masked branch) has no scale of its own.
-        worst = max(worst, error / max(size, 1e-6 * max(target.numel(), 1) ** 0.5))
+        value, target = (t.detach().to(device="cpu", dtype=torch.float32) for t in (one, other))
+        worst = max(worst, error_of(value, target))
     return worst
+
+
+def error_of(value: Any, exact: Any) -> float:
+    """`relative_l2` of two tensors, computed where they are and in the type of `exact`."""
+    import torch
+
+    if value.shape != exact.shape:
+        return float("inf")
+    difference = value.to(exact.dtype) - exact
+    size = float(torch.linalg.vector_norm(exact, dtype=torch.float64))
+    error = float(torch.linalg.vector_norm(difference, dtype=torch.float64))
+    if not error < float("inf"):
+        return float("inf")
+    # A value of zeros (a masked branch) has no scale of its own.
+    return error / max(size, 1e-6 * max(exact.numel(), 1) ** 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from perfsuite.report import columns
 from perfsuite.report import format as show
 
 if TYPE_CHECKING:
@@ -44,11 +45,7 @@ def table(found: Comparison, pictures: Quality | None) -> str:
         rows.append(
             ("pictures", "", "", "", f"{pictures.status}, SSIM of head to base {show.similarity(ssim)}")
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines += [
-        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2, 3)), row[4]]).rstrip()
-        for row in rows
-    ]
+    lines += columns.table(rows, right=(1, 2, 3))
     lines.append(f"{verdict.status}: {verdict.detail}")
     if pictures is not None:
         lines += [f"pictures {s.status}: {s.prompt!r}: {s.detail}" for s in pictures.scores if s.detail]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfsuite.report import columns
 from perfsuite.report import format as show
 
 if TYPE_CHECKING:
@@ -17,14 +18,7 @@ HEADER = ("variant", "sessions", "median", "between", "within", "finds", "relati
 def table(found: Sequence[Spread], device: str) -> str:
     """One line a variant, and what the columns mean."""
     rows = [HEADER, *(_row(each) for each in found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = [f"fresh sessions on {device}"]
-    for row in rows:
-        cells = [
-            c.ljust(w) if i in (0, 7) else c.rjust(w)
-            for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
+    lines = [f"fresh sessions on {device}", *columns.table(rows, right=range(1, 7))]
     lines.append(
         "between, within: standard deviation of the log latency between and within sessions; finds: slowdown "
         "that one new session shows with 80 % power, in seconds and relative to the reference variant"

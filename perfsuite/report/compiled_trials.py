@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfsuite.report import columns
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -37,11 +39,6 @@ def _several(names: Sequence[str]) -> str:
 def _cut(text: str) -> str:
     """The end of a long name, in which names differ."""
     return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _totals(variant: str, trials: Sequence[CompiledTrial]) -> list[str]:
@@ -78,7 +75,7 @@ def table(trials: Sequence[CompiledTrial]) -> str:
     for variant in variants:
         planted = [t for t in trials if t.variant == variant and t.planted]
         if planted:
-            lines += [variant, *_aligned([HEADS, *_rows(planted)]), ""]
+            lines += [variant, *columns.table([HEADS, *_rows(planted)]), ""]
     for variant in variants:
         lines += _totals(variant, [t for t in trials if t.variant == variant])
     return "\n".join([*lines, *_remarks(trials)])

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from perfsuite.device import versions
+from perfsuite.report import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +51,7 @@ def _row(name: str, trials: Sequence[Trial], peers: Sequence[str]) -> list[str]:
 def table(trials: Sequence[Trial]) -> str:
     """Counts of the pipelines that each gate fails, then every fault missed and every false alarm."""
     rows = _rows(trials)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(f"{cell:<{w}}" if i == 0 else f"{cell:>{w}}" for i, (cell, w) in
-                  enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]  # fmt: skip
+    lines = columns.table(rows, right=range(1, len(rows[0])))
     for trial in trials:
         if trial.fault and not trial.caught():
             nearest = "; ".join(f"{look.name}: {look.detail}" for look in trial.quality.looks if look.detail)

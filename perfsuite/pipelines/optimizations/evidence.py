@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.schedules import calls
+from perfsuite.pipelines.watching.forms import IN_PLACE, forms_of, instead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,39 +44,19 @@ def models(pipe: Any) -> dict[str, Any]:
 def is_compiled(model: Any) -> bool:
     """True for a compiled module, and for one that holds modules which were compiled in place."""
     modules = model.modules() if hasattr(model, "modules") else ()
-    return hasattr(model, "_orig_mod") or any(
-        module.__dict__.get("_compiled_call_impl") is not None for module in modules
-    )
+    return hasattr(model, "_orig_mod") or any(vars(module).get(IN_PLACE) is not None for module in modules)
 
 
 @contextlib.contextmanager
 def eager(pipe: Any) -> Iterator[None]:
-    """Put the uncompiled UNet and `vae.decode` in place for a moment.
+    """Put what is not compiled in place for a moment.
 
     Hooks and function modes do not see inside compiled code, and would make it compile again.
     """
-    unet, decode = pipe.unet, pipe.vae.__dict__.get("decode")
-    pipe.unet = getattr(unet, "_orig_mod", unet)
-    if decode is not None:
-        del pipe.vae.decode
-    # Compiled in place (`module.compile()`, `compile_repeated_blocks`): the module itself holds it.
-    in_place = {
-        module: module.__dict__["_compiled_call_impl"]
-        for model in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
-        if hasattr(model, "modules")
-        for module in model.modules()
-        if module.__dict__.get("_compiled_call_impl") is not None
-    }
-    for module in in_place:
-        module._compiled_call_impl = None
-    try:
+    with contextlib.ExitStack() as stack:
+        for form in forms_of(pipe):
+            stack.enter_context(instead(form, form.eager))
         yield
-    finally:
-        for module, call in in_place.items():
-            module._compiled_call_impl = call
-        pipe.unet = unet
-        if decode is not None:
-            pipe.vae.decode = decode
 
 
 def attention_modules(pipe: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -95,20 +94,21 @@ class Tapping:
         self, module: Any, inputs: Sequence[Any], taps: list[Tap]
     ) -> tuple[Callable[..., Any], list[Tap], tuple[str, ...]]:
         """The compiled graph with as many of the taps as the compiler takes, and what it said of others."""
-        try:
-            return self.inner(_with_outputs(module, taps), inputs), taps, ()
-        except Exception as error:
-            if not taps or out_of_memory(error) is not None or sticky(error) is not None:
-                raise
-            said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        half = len(taps) // 2
-        for some in (taps[:half], taps[half:], []):
-            with contextlib.suppress(Exception):
-                compiled = self.inner(_with_outputs(module, some), inputs)
-                others = [tap for tap in taps if tap not in some]
-                names = f"{others[0].module or others[0].name} to {others[-1].module or others[-1].name}"
-                return compiled, some, (f"taps from {names} left out: {said}",)
-        raise RuntimeError(f"compiled without any tap it fails as well: {said}")
+        half, said = len(taps) // 2, ""
+        for some in (taps, taps[:half], taps[half:]) if taps else ():
+            try:
+                return self.inner(_with_outputs(module, some), inputs), some, _refused(taps, some, said)
+            except Exception as error:
+                if out_of_memory(error) is not None or sticky(error) is not None:
+                    raise
+                said = said or f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        return self.inner(_with_outputs(module, []), inputs), [], _refused(taps, [], said)
+
+
+def _refused(taps: Sequence[Tap], some: Sequence[Tap], said: str) -> tuple[str, ...]:
+    """What became of the others, in words; none where all were taken."""
+    others = [tap.module or tap.name for tap in taps if tap not in some]
+    return (f"taps from {others[0]} to {others[-1]} left out: {said}",) if others else ()
 
 
 def _described(module: Any, taps: list[Tap], refused: tuple[str, ...], sources: tuple[str, ...]) -> Graph:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device.failures import out_of_memory, sticky
 from perfsuite.device.state import Tf32
 from perfsuite.quality.compiled.graph import is_written, module_of, operation_of
+from perfsuite.quality.relative_errors import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,20 +112,6 @@ def _named(node: Any) -> Iterator[None]:
         ) from error
 
 
-def _error(value: Any, exact: Any) -> float:
-    """Relative L2 error, where the tensors are; infinite for NaN, Inf and another shape."""
-    import torch
-
-    if value.shape != exact.shape:
-        return float("inf")
-    error = float(torch.linalg.vector_norm(value.to(exact.dtype) - exact))
-    size = float(torch.linalg.vector_norm(exact))
-    if not error < float("inf"):
-        return float("inf")
-    # A value of zeros has no scale of its own.
-    return error / max(size, 1e-6 * max(exact.numel(), 1) ** 0.5)
-
-
 def walk(
     module: Any, inputs: Sequence[Any], taps: Sequence[Tap], given: Sequence[Any]
 ) -> Iterator[tuple[float, float]]:
@@ -159,7 +146,7 @@ def walk(
                         precise[node] = _run_exactly(node, precise, module, exact)
             if node.name in at:
                 value = at[node.name]
-                yield _error(value, precise[node]), _error(plain[node], precise[node])
+                yield error_of(value, precise[node]), error_of(plain[node], precise[node])
                 plain[node], precise[node] = value, _exactly(value, exact)
             for used in done.get(node, ()):
                 plain.pop(used, None)

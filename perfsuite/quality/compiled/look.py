@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "compiled"
 FACTOR = 1.25
-"""Allowed multiple of eager code's error at a tap; what honest code needs: `perfsuite guide pictures`."""
+"""Allowed multiple of eager code's error at a tap; honest code: `perfsuite guide measured-compiler`."""
 QUANTIZED_FACTOR = 1.75
 """Where activations are quantized anew: values that differ in their last bits fall on other steps."""
 FUSED_FLOOR = 2.0

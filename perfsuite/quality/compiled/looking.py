@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from perfsuite import pipelines
 from perfsuite.device.failures import out_of_memory
 from perfsuite.device.memory import free_bytes
+from perfsuite.pipelines.watching.forms import UnknownFormError, forms_of, instead
 from perfsuite.quality.compiled.backend import Tapping
-from perfsuite.quality.compiled.forms import UnknownFormError, forms_of, instead
 from perfsuite.quality.generation import ENCODERS, call_encoder, call_unet, call_vae
 from perfsuite.quality.relative_errors import Place
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from perfsuite.pipelines.technique import Context
+    from perfsuite.pipelines.watching.forms import Form
     from perfsuite.quality.compiled.backend import Graph, Seen
-    from perfsuite.quality.compiled.forms import Form
     from perfsuite.quality.generation import Trace
 
 SHARE = 4

@@ -101,6 +101,7 @@ def test_the_same_thing_again_is_no_clash(registry):
     registry.optimization(TRICK)
     registry.optimization(TRICK)
     catalogue.check()
+    assert list(catalogue.registered()) == ["optimization trick"]
 
 
 def optimization(**changed):

@@ -4,9 +4,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from two_sides import Sides
+
+from perfsuite.workers import ab, lockstep
 
 STUB = """
 import importlib.util, os, signal, sys, time, types
@@ -86,3 +90,13 @@ def ended(pid: int, limit_s: float = 5.0) -> bool:
 @pytest.fixture(name="ended")
 def _ended() -> Callable[..., bool]:
     return ended
+
+
+@pytest.fixture
+def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sides:
+    """Both sides of an A/B, on a clock of their own."""
+    sides = Sides(tmp_path)
+    clock = SimpleNamespace(monotonic=sides.machine.monotonic, sleep=sides.machine.sleep)
+    monkeypatch.setattr(ab, "time", clock)
+    monkeypatch.setattr(lockstep, "time", clock)
+    return sides

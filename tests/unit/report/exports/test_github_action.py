@@ -81,4 +81,4 @@ def test_two_devices_are_two_series_and_one_twice_is_refused(full_run: Run) -> N
 def test_it_is_plain_json(full_run: Run) -> None:
     """Any reader of JSON takes it: no NaN, no infinity."""
     text = export("github-action-benchmark", [full_run])
-    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert json.loads(text, parse_constant=lambda name: pytest.fail(name))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from perfsuite.quality.compiled.forms import UnknownFormError, forms_of, instead
+from perfsuite.pipelines.optimizations.evidence import eager
+from perfsuite.pipelines.watching.forms import UnknownFormError, forms_of, instead
 
 
 class Decoder(torch.nn.Module):
@@ -81,6 +82,36 @@ def test_what_a_backend_of_ones_own_made_is_compiled_by_it_again() -> None:
         form.again(lambda found: found)(torch.ones(1, 2))
     torch._dynamo.reset()
     assert len(compiled) == 2
+
+
+def test_static_shapes_stay_static() -> None:
+    """A second size is compiled for itself, and makes no code for all sizes."""
+    pipe, compiled = pipeline(), []
+
+    def counting(module: Any, inputs: Any) -> Any:
+        compiled.append(module)
+        return module.forward
+
+    whole(pipe, dynamic=False)
+    other = forms_of(pipe)[0].again(lambda own: counting)
+    for rows in (2, 3, 4):
+        other(torch.ones(rows, 2))
+    torch._dynamo.reset()
+    assert len(compiled) == 3
+
+
+def test_eager_code_stands_in_for_every_form() -> None:
+    """Nothing compiled is left meanwhile, and all of it is there again afterwards."""
+    pipe = pipeline()
+    whole(pipe)
+    pipe.text_encoder.compile()
+    forms = forms_of(pipe)
+    with eager(pipe):
+        assert forms_of(pipe) == []
+        assert not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable")
+        assert pipe.vae.decode(torch.ones(1, 2)).shape == (1, 2)
+    assert [form.name for form in forms] == ["text_encoder", "unet", "vae"]
+    assert forms_of(pipe) == forms
 
 
 def test_a_form_whose_making_is_hidden_is_an_error_that_names_it() -> None:

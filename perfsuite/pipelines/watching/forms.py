@@ -1,4 +1,4 @@
-"""What of a pipeline is compiled, by which backend, and how another compiled form takes its place."""
+"""What of a pipeline is compiled, by which backend, and how another form takes its place."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.quality.generation import COMPONENTS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+MODELS = ("text_encoder", "text_encoder_2", "unet", "vae")
+"""Of a pipeline, in the order in which a generation passes them."""
+IN_PLACE = "_compiled_call_impl"
+"""Where a module that was compiled in place (`compile_repeated_blocks`, `module.compile`) holds its code."""
 
 
 class UnknownFormError(ValueError):
@@ -34,6 +38,14 @@ class Form:
         """As ``unet.up_blocks.0``."""
         return f"{self.component}.{self.module}" if self.module else self.component
 
+    @property
+    def eager(self) -> Any:
+        """What it was made of, to stand in its place; None in a module, which then runs its own code."""
+        if self.attribute == IN_PLACE:
+            return None
+        whole = hasattr(self.compiled, "_orig_mod")
+        return self.compiled._orig_mod if whole else self.compiled._torchdynamo_orig_callable
+
     def again(self, backend_of: Callable[[Any], Any]) -> Any:
         """The eager form compiled by another backend, which is made of this form's own.
 
@@ -42,15 +54,10 @@ class Form:
         import torch
 
         own = _backend(self.compiled)
-        eager = self.holder._call_impl if self.attribute == "_compiled_call_impl" else _eager(self.compiled)
-        if own is None or eager is None:
+        if own is None:
             raise UnknownFormError(f"{self.name}: this torch does not tell how it was compiled")
-        dynamic = getattr(own, "dynamic", None)
-        return torch.compile(eager, backend=backend_of(own), dynamic=dynamic)
-
-
-def _eager(compiled: Any) -> Any:
-    return getattr(compiled, "_orig_mod", None) or getattr(compiled, "_torchdynamo_orig_callable", None)
+        eager = self.holder._call_impl if self.attribute == IN_PLACE else self.eager
+        return torch.compile(eager, backend=backend_of(own), dynamic=getattr(own, "dynamic", None))
 
 
 def _backend(compiled: Any) -> Any:
@@ -69,39 +76,28 @@ def _backend(compiled: Any) -> Any:
 def forms_of(pipe: Any) -> list[Form]:
     """Everything in the pipeline's models that `torch.compile` made."""
     found = []
-    for component in COMPONENTS:
-        model = getattr(pipe, component, None)
-        if model is None:
-            continue
+    for component in MODELS:
+        model: Any = getattr(pipe, component, None)
         if hasattr(model, "_orig_mod"):
             found.append(Form(component, "", pipe, component, model))
             model = model._orig_mod
-        decode = model.__dict__.get("decode")
+        decode = getattr(model, "__dict__", {}).get("decode")
         if hasattr(decode, "_torchdynamo_orig_callable"):
             found.append(Form(component, "", model, "decode", decode))
-        found += [
-            Form(component, name, module, "_compiled_call_impl", module.__dict__["_compiled_call_impl"])
-            for name, module in model.named_modules()
-            if module.__dict__.get("_compiled_call_impl") is not None
-        ]
+        for name, module in model.named_modules() if hasattr(model, "named_modules") else ():
+            compiled = vars(module).get(IN_PLACE)
+            if compiled is not None:
+                found.append(Form(component, name, module, IN_PLACE, compiled))
     return found
 
 
 @contextlib.contextmanager
 def instead(form: Form, other: Any) -> Iterator[None]:
     """For a moment `other` is called where the compiled form was."""
-    if form.attribute == "_compiled_call_impl":
-        setattr(form.holder, form.attribute, other)
-        try:
-            yield
-        finally:
-            setattr(form.holder, form.attribute, form.compiled)
-        return
     # By the dictionary: a pipeline's `__setattr__` would write the class into its config.
-    holder = form.holder.__dict__ if form.attribute in form.holder.__dict__ else None
-    assert holder is not None, f"{form.name} is not where it was found"
-    holder[form.attribute] = other
+    held = vars(form.holder)
+    held[form.attribute] = other
     try:
         yield
     finally:
-        holder[form.attribute] = form.compiled
+        held[form.attribute] = form.compiled
