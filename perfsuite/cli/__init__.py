@@ -14,7 +14,7 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import trying, explaining, reporting, exporting, guiding
+from perfsuite.cli import trying, explaining, reporting, exporting, tracking, guiding
 
 __all__ = [
     "app",
@@ -30,5 +30,6 @@ __all__ = [
     "main",
     "planting",
     "reporting",
+    "tracking",
     "trying",
 ]
