@@ -26,7 +26,7 @@ CLOSED = (State.RECOVERED, State.FIXED, State.IGNORED, State.ACCEPTED)
 HELD = (State.ACCEPTED, State.DRIFTED)
 """States whose new level is the one that later nights are compared with."""
 FIXED_NIGHTS = 5
-"""Nights with a figure after which the level of a change that is called fixed must be back."""
+"""Nights that the device measured on, after which the level of a change that is called fixed must be back."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sight:
     vanished: bool = False
     """Whether, with more nights, there is no step at all."""
     nights: tuple[str, ...] = ()
-    """Those with a figure."""
+    """On which the device measured."""
 
 
 def born(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,12 @@ def health(changes: Iterable[Change], night: str) -> tuple[int, int]:
         if change.series.kind is SeriesKind.NOISY and first < change.nomination.first_bad <= night
     ]  # fmt: skip
     return sum(recent), len(recent) - sum(recent)
+
+
+def is_one_sided(worse: int, better: int) -> bool:
+    """Whether so few changes for the better are less likely than once in a thousand."""
+    every = worse + better
+    return sum(math.comb(every, n) for n in range(better + 1)) / 2**every < 0.001
 
 
 def tracked(

@@ -106,7 +106,8 @@ class Team:
         for _ in range(2):
             before = self.changes
             history = [(series, points(values)) for series, values in self.values.items()]
-            evidence = Evidence(history, self.events, self.changes, {"h100": self.versions})
+            runs = [run(i, **self.versions) for i in range(1, on + 1)]
+            evidence = Evidence(history, self.events, self.changes, runs)
             self.changes = evaluate(evidence, night(on), Stairs())
         assert self.changes == before
         return self.changes
