@@ -98,7 +98,8 @@ def _evidence(change: Change) -> list[str]:
         shown = f" <{link}>" if _LINK.fullmatch(link) else f" {code(link)}" if link else ""
         lines.append(f"- {name}: found: {code(found)}{shown}")
     lines += [
-        f"- {name}: {code(f'{t.date[:10]} A/B to {t.purpose}: {t.verdict}, {t.detail}')}" for t in change.trials
+        f"- {name}: {code(f'{t.date[:10]} A/B to {t.purpose}: {t.verdict}, {t.detail}')}"
+        for t in change.trials
     ]
     lines += [
         f"- {name}: {code(f'{d.date[:10]} {d.state} by {d.who}: {d.reason}')}" for d in change.decisions

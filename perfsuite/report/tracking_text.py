@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,9 @@ def listed(overview: Overview, *, everything: bool, colour: bool, width: int) ->
         parts.append(_table(("id", "state", "between", "change", "what"), rows, styles, colour, width))
     if overview.absences:
         rows = [[a.device, a.what, a.last, str(a.nights)] for a in overview.absences]
-        parts.append(_table(("device", "missing", "last", "nights"), rows, ["yellow"] * len(rows), colour, width))
+        parts.append(
+            _table(("device", "missing", "last", "nights"), rows, ["yellow"] * len(rows), colour, width)
+        )
     left = len(overview.groups) - len(shown)
     if left:
         parts.append(f"{left} closed or for the better: perfsuite track list --all")
@@ -53,6 +57,36 @@ def listed(overview: Overview, *, everything: bool, colour: bool, width: int) ->
 def _group_row(group: ChangeGroup) -> list[str]:
     between = words.nights(group.last_good, group.first_bad)
     return [group.id, str(state_of(group)), between, words.largest(group), group.headline]
+
+
+def as_json(overview: Overview) -> str:
+    """Groups and absences, for a script."""
+    document = {
+        "schema_version": 1,
+        "night": overview.night,
+        "verdict": words.verdict(overview),
+        "groups": [_plain(group) for group in overview.groups],
+        "absences": [asdict(absence) for absence in overview.absences],
+        "worse": overview.worse,
+        "better": overview.better,
+    }
+    return json.dumps(document, indent=2)
+
+
+def _plain(group: ChangeGroup) -> dict[str, object]:
+    return {
+        "id": group.id,
+        "headline": group.headline,
+        "state": state_of(group),
+        "worse": is_worse(group),
+        "last_good": group.last_good,
+        "first_bad": group.first_bad,
+        "changes": [
+            {"id": c.id, "series": c.series.name, "state": c.state, "worse": c.worse, "change": words.change(c),
+             "culprit": dict(c.culprit)}
+            for c in group.changes
+        ],
+    }  # fmt: skip
 
 
 def _table(
@@ -108,7 +142,10 @@ def _change(of: Change, width: int) -> list[str]:
         for trial in of.trials
     ]
     pairs += [
-        ("decision", f"{d.date[:10]} {d.state} by {d.who}: {d.reason}" + (f" (until {d.until})" if d.until else ""))
+        (
+            "decision",
+            f"{d.date[:10]} {d.state} by {d.who}: {d.reason}" + (f" (until {d.until})" if d.until else ""),
+        )
         for d in of.decisions
     ]
     said = [(name, show.plain(text)) for name, text in pairs if text and text != show.DASH]
@@ -121,7 +158,9 @@ def series(of: Tracked, width: int) -> str:
     unit = of.series.unit
     lines = columns.wrapped(show.plain(of.series.name), width, "", "  ")
     rows = [["night", "value", ""]]
-    rows += [[p.night, words.value(p.value, unit), show.plain(p.excluded)] for p in of.points[-LATEST_POINTS:]]
+    rows += [
+        [p.night, words.value(p.value, unit), show.plain(p.excluded)] for p in of.points[-LATEST_POINTS:]
+    ]
     lines += columns.table(rows, right=[1], indent="  ")
     lines += [
         f"  level {level.first} to {level.last}: {words.value(level.value, unit)}" for level in of.levels

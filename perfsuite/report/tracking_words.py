@@ -81,7 +81,9 @@ def culprit(of: Change) -> str:
     if not found:
         return ""
     sides = [
-        " ".join(filter(None, (found.get(side, "?"), f"({git})" if (git := found.get(f"{side}_git")) else "")))
+        " ".join(
+            filter(None, (found.get(side, "?"), f"({git})" if (git := found.get(f"{side}_git")) else ""))
+        )
         for side in ("good", "bad")
     ]
     return f"{found.get('package', '?')} {sides[0]} -> {sides[1]}"

@@ -51,7 +51,9 @@ def _overlapping(changes: Sequence[Change]) -> list[list[Change]]:
 
 def _group(members: Sequence[Change], series: Sequence[Series]) -> ChangeGroup:
     earliest = min(members, key=lambda c: (c.nominated, c.nomination.first_bad, c.id))
-    ordered = sorted(members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id))
+    ordered = sorted(
+        members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id)
+    )
     return ChangeGroup(earliest.id, headline(ordered, series), tuple(ordered))
 
 

@@ -1,7 +1,7 @@
 """The states of a change, and what moves it from one to the next.
 
 Nominated by history; confirmed, shown to be the machine's, or left unconfirmed by an A/B; found by bisection;
-acknowledged, accepted, ignored or called fixed by a person; recovered by itself, and open again on its return.
+acknowledged, accepted, ignored or called fixed by a person; recovered by itself; open again on its return.
 """
 
 from __future__ import annotations
@@ -156,4 +156,3 @@ def returned(change: Change, night: str, nomination: Nomination, epochs: Sequenc
 def moved(change: Change, state: State, night: str) -> Change:
     """The change in a state, since tonight if it was in another."""
     return change if change.state is state else replace(change, state=state, since=night)
-

@@ -37,7 +37,9 @@ def points(values: Sequence[float | None], first: int = 1) -> list[Point]:
     return [Point(night(i), f"run{i}", v, 0.01) for i, v in enumerate(values, first) if v is not None]
 
 
-def step(last_good: int, first_bad: int, before: float, after: float, shape: Shape = Shape.STEP) -> Nomination:
+def step(
+    last_good: int, first_bad: int, before: float, after: float, shape: Shape = Shape.STEP
+) -> Nomination:
     """What a rule says of a step."""
     ratio = after / before if before else float("inf")
     interval = None if shape is Shape.EXACT else (0.98 * ratio, 1.02 * ratio)
