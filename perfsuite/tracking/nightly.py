@@ -11,10 +11,9 @@ from perfsuite.tracking.overview import overview, tracked
 from perfsuite.tracking.rule import Standard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from perfsuite.records import Change, Overview, Point, Series, Tracked
+    from perfsuite.records import Change, Overview, Series, Tracked
     from perfsuite.store.history import History
     from perfsuite.tracking.rule import Rule
 
@@ -81,20 +80,6 @@ def decide(
     return done
 
 
-def last_nights(history: History, night: str) -> dict[Series, str]:
-    """The last night of each series, until a night."""
-    return _last(history.all_points(), night)
-
-
-def _last(points: Iterable[tuple[Series, Sequence[Point]]], night: str) -> dict[Series, str]:
-    found = {}
-    for series, each in points:
-        nights = [point.night for point in each if point.night <= night]
-        if nights:
-            found[series] = max(nights)
-    return found
-
-
 def one_tracked(history: History, series: Series) -> Tracked:
     """One series with all that is known of it."""
     changes = [change for change in history.changes() if change.series == series]
@@ -106,4 +91,4 @@ def full_overview(history: History, night: str) -> Overview:
     """Everything that a history says on a night, with all points and levels, to be drawn."""
     runs, changes, points = history.runs(), history.changes(), list(history.all_points())
     drawn = tracked(points, history.events(), changes, Standard(runs))
-    return overview(night, runs, _last(points, night), changes, tracked=drawn)
+    return overview(night, runs, history.last_nights(night), changes, tracked=drawn)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import select
 
 from perfsuite.store.errors import StoreError
-from perfsuite.store.history import adding, changes, events, origins, reading, renaming, rows, tables
+from perfsuite.store.history import adding, changes, events, latest, origins, reading, renaming, rows, tables
 from perfsuite.store.history.connecting import PATIENCE_S, Database
 from perfsuite.store.history.schema import prepare
 
@@ -136,6 +136,11 @@ class History:
             found = reading.read_series(connection, *_of(device))
             every = list(reading.read_points(connection, found))
         yield from every
+
+    def last_nights(self, night: str) -> dict[Series, str]:
+        """The last night on which each series was there, until a night; quicker than its points."""
+        with self._database.reading() as connection:
+            return latest.last_nights(connection, night)
 
     # -- what is known besides -----------------------------------------------------------------------
 
