@@ -56,7 +56,9 @@ def nominate(
 
 
 def _check_order(changes: list[Change], night: str) -> None:
-    latest = max((change.since for change in changes), default="")
+    # Of what a person decided, the night is that of the latest run, whether it was evaluated or not.
+    nights = [change.nominated if change.state in life.DECISIONS else change.since for change in changes]
+    latest = max(nights, default="")
     if night < latest:
         raise ValueError(
             f"--night {night}: changes were evaluated until {latest} already; name that night or a later one"
@@ -64,7 +66,7 @@ def _check_order(changes: list[Change], night: str) -> None:
 
 
 def decide(
-    history: History, change: str, state: str, who: str, now: str, reason: str, until: str | None, night: str
+    history: History, change: str, state: str, who: str, now: str, reason: str, until: str | None
 ) -> Change:
     """Say something of a change, and save it; the change after it.
 
@@ -74,7 +76,8 @@ def decide(
     """
     changes = {each.id: each for each in history.changes()}
     said = decision(changes, change, state, who, now, reason, until)
-    done = life.decided(changes[said.change], said, night)
+    latest = max((run.night for run in history.runs()), default=now[:10])
+    done = life.decided(changes[said.change], said, latest)
     history.add_decision(said)
     history.save_changes([done])
     return done

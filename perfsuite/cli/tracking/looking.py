@@ -142,9 +142,8 @@ def decide(
         with opened(db) as history:
             found = _group(history, change) if group else None
             ids = [c.id for c in found.changes if c.worse] if found is not None else [change]
-            on = _night(history.runs(), None)
             for id in ids or [change]:
-                done = nightly.decide(history, id, state, who or _user(), _now(), reason, until, on)
+                done = nightly.decide(history, id, state, who or _user(), _now(), reason, until)
                 typer.echo(f"{done.id}  {done.state}  {done.series.name}")
     except (StoreError, ValueError) as error:
         raise fail(error) from error

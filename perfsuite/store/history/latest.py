@@ -34,7 +34,7 @@ def last_nights(connection: Connection, night: str) -> dict[Series, str]:
         .where(run.night <= night)
         .group_by(*families)
     )
-    of_series: dict[int, str] = dict(connection.execute(measured).tuples().all())
+    of_series: dict[int, str] = {row[0]: row[1] for row in connection.execute(measured)}
     of_family: dict[tuple[Any, ...], str] = {tuple(of): last for *of, last in connection.execute(counts)}
     found = {}
     for key, row in read_series(connection).items():
