@@ -15,7 +15,7 @@ from nights import measured, night_run
 from sample_runs import DATE, DEVICE
 
 from perfsuite.store import StoreError
-from perfsuite.store.history import SCHEMA_VERSION, History, check_address, shown
+from perfsuite.store.history import SCHEMA_VERSION, History, check_address, connecting, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,21 @@ def test_anothers_database(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreError, match="tables of something else and no history"):
         History.open(path, create=True)
+
+
+def test_a_writer_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another is waited for, not for ever; readers do not wait at all."""
+    path = tmp_path / "history.db"
+    monkeypatch.setattr(connecting, "BUSY_S", 0.1)
+    history = History.open(path, create=True)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked; another process has held it for 0.1 s"):
+        history.add(night_run(0))
+    assert history.runs() == []
+    other.close()
+    assert history.add(night_run(0)).new
+    assert [file.name for file in tmp_path.iterdir()] == ["history.db"]
 
 
 def test_a_newer_schema(place: str) -> None:
