@@ -24,6 +24,8 @@ class Tick:
 
     x: float
     text: str
+    between: bool = False
+    """It may go where there is little room."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,11 @@ class Axis:
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * 0.999)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [Tick(self.at(i * step), self.label(i * step)) for i in range(first, last + 1)]
+        many = last - first > 2
+        return [
+            Tick(self.at(i * step), self.label(i * step), between=many and i % 2 != 0)
+            for i in range(first, last + 1)
+        ]
 
 
 def padded(values: Sequence[float], label: Callable[[float], str] = show.seconds) -> Axis:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import perfsuite
 from perfsuite.report.headline import headline
-from perfsuite.report.html import overview, published, words
+from perfsuite.report.html import overview, published, shell, words
 from perfsuite.report.html.dates import day, stamp
 from perfsuite.report.html.ladder import Ladder, ladder
 from perfsuite.report.html.pictures import Album
@@ -23,12 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from jinja2 import Environment
-
     from perfsuite.report.html.gather import Source
 
-TEMPLATES = Path(__file__).parent / "templates"
-_UNIT = re.compile(r"(\d) (%|ms|s|MiB|GiB|sessions?|variants?)(?!\w)")
 MOST_OPEN = 3
 """Failing variants that are open from the start."""
 
@@ -56,8 +47,11 @@ def render(sources: Sequence[Source], made: datetime) -> str:
     found = [v for run in runs for v in run.variants]
     failing = [v.id for v in found if v.failing]
     shared, own = _images(found, album)
-    script, style = _text("report.js"), _text("report.css")
-    return _environment().get_template("page.html.j2").render(
+    style, script = (
+        (shell.TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
+    )
+    return shell.environment().get_template("page.html.j2").render(
+        **shell.frame(style, script),
         head=headline(every, recorded=len(recorded)),
         failures=overview.failures(every, ids),
         steps=overview.steps(every, recorded),
@@ -68,26 +62,12 @@ def render(sources: Sequence[Source], made: datetime) -> str:
         alone=found[0].id if len(found) == 1 else None,
         shared=shared,
         own=own,
-        glossary=words.glossary(),
+        words=words.glossary(),
+        intro=words.INTRO,
         published=published.SOURCE,
         made=stamp(made),
         version=perfsuite.__version__,
-        script=script,
-        style=style,
-        policy=policy(script, style),
     )  # fmt: skip
-
-
-def policy(script: str, style: str) -> str:
-    """The Content-Security-Policy: nothing but this script, this style, and pictures inside the page."""
-    return (
-        f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _run(source: Source, number: int, album: Album) -> RunView:
@@ -127,27 +107,3 @@ def _statuses(runs: Sequence[RunView]) -> list[tuple[words.Badge, int]]:
                 counts[word] = counts.get(word, 0) + 1
     order = list(overview.SEVERITY)
     return [(tones[word], counts[word]) for word in sorted(counts, key=order.index)]
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["together"] = _together
-    return environment
-
-
-def _together(text: str) -> str:
-    """A figure stays with its unit at the end of a line."""
-    return _UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
-
-
-def _text(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")

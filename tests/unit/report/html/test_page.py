@@ -26,7 +26,7 @@ from sample_runs import (
 )
 
 from perfsuite.records import Cause, PictureStatus, Status
-from perfsuite.report.html import page as page_module
+from perfsuite.report.html import shell
 from perfsuite.store import Baselines
 
 if TYPE_CHECKING:
@@ -350,11 +350,11 @@ def test_the_template_escapes_by_itself(page, tmp_path, monkeypatch):
 
     plain = jinja2.Environment
     monkeypatch.setattr(jinja2, "Environment", lambda **o: plain(**{**o, "autoescape": False}))
-    page_module._environment.cache_clear()
+    shell.environment.cache_clear()
     try:
         found = page(hostile_run(tmp_path / "run.jsonl", HOSTILE[0]))
     finally:
-        page_module._environment.cache_clear()
+        shell.environment.cache_clear()
     assert HOSTILE[0] in found.source
 
 
