@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from perfsuite.records import Change, ChangeGroup, Overview
 
 _TITLE = re.compile(r"[^\w .,:;%+()=/-]", re.ASCII)
-_LINK = re.compile(r"https://[\w.~/%+=?&#:-]+", re.ASCII)
 _LEFT_OUT = "Left out for want of room; perfsuite track show has all of it.\n"
 
 
@@ -95,7 +94,7 @@ def _evidence(change: Change) -> list[str]:
     found = words.culprit(change)
     if found:
         link = change.culprit.get("link", "")
-        shown = f" <{link}>" if _LINK.fullmatch(link) else f" {code(link)}" if link else ""
+        shown = f" <{link}>" if words.web_address(link) else f" {code(link)}" if link else ""
         lines.append(f"- {name}: found: {code(found)}{shown}")
     lines += [
         f"- {name}: {code(f'{t.date[:10]} A/B to {t.purpose}: {t.verdict}, {t.detail}')}"

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfsuite.records import OPEN, UNDECIDED, State
 from perfsuite.report import columns
@@ -61,7 +61,12 @@ def _group_row(group: ChangeGroup) -> list[str]:
 
 def as_json(overview: Overview) -> str:
     """Groups and absences, for a script."""
-    document = {
+    return json.dumps(document(overview), indent=2)
+
+
+def document(overview: Overview) -> dict[str, Any]:
+    """What `as_json` writes."""
+    return {
         "schema_version": 1,
         "night": overview.night,
         "verdict": words.verdict(overview),
@@ -70,7 +75,6 @@ def as_json(overview: Overview) -> str:
         "worse": overview.worse,
         "better": overview.better,
     }
-    return json.dumps(document, indent=2)
 
 
 def _plain(group: ChangeGroup) -> dict[str, object]:

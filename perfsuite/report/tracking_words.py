@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from perfsuite.tracking.grouping import is_open, is_undecided, state_of
 
 if TYPE_CHECKING:
     from perfsuite.records import Absence, Change, ChangeGroup, Overview
+
+_ADDRESS = re.compile(r"https://[\w.~/%+=?&#:-]+", re.ASCII)
 
 
 def verdict(overview: Overview) -> str:
@@ -98,6 +101,11 @@ def culprit(of: Change) -> str:
         for side in ("good", "bad")
     ]
     return f"{found.get('package', '?')} {sides[0]} -> {sides[1]}"
+
+
+def web_address(text: str) -> str:
+    """`text` if it is a plain https address, which alone is made a link of; else empty."""
+    return text if _ADDRESS.fullmatch(text) else ""
 
 
 def absence(of: Absence) -> str:

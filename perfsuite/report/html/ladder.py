@@ -108,7 +108,7 @@ def ladder(results: Sequence[Result], ids: Sequence[str], workload: str) -> Ladd
         workload,
         tuple(_rung(result, id_, results, axis, changes) for result, id_ in timed),
         tuple(axis.ticks()),
-        tuple(_three(changes)) if any(r.verdict and r.verdict.interval for r, _ in timed) else (),
+        tuple(three(changes)) if any(r.verdict and r.verdict.interval for r, _ in timed) else (),
         changes.at(0.0),
         (changes.at(-tolerance), changes.at(tolerance)) if tolerance else None,
         any(published.latency_s(workload, r.variant) for r, _ in timed),
@@ -126,12 +126,16 @@ def _marks(result: Result) -> list[float]:
 
 
 def _changes(verdicts: Sequence[Verdict]) -> Axis:
-    bounds = [abs(bound - 1.0) for v in verdicts if v.interval for bound in v.interval]
-    span = min(MOST_SPAN, max(LEAST_SPAN, 1.08 * max(bounds, default=0.0)))
+    return change_axis([bound for v in verdicts if v.interval for bound in v.interval])
+
+
+def change_axis(ratios: Sequence[float]) -> Axis:
+    """An axis of changes, 0 in the middle, that holds these ratios as far as that is useful."""
+    span = min(MOST_SPAN, max(LEAST_SPAN, 1.08 * max((abs(ratio - 1.0) for ratio in ratios), default=0.0)))
     return Axis(-span, span, lambda value: f"{value * 100:+.3g} %" if abs(value) > 1e-9 else "0 %")
 
 
-def _three(axis: Axis) -> list[Tick]:
+def three(axis: Axis) -> list[Tick]:
     """0 and a round change on both sides."""
     return next((found for n in range(2, 6) if len(found := axis.ticks(n)) >= 3), axis.ticks())
 

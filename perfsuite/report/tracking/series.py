@@ -1,0 +1,152 @@
+"""The page of one series: its chart, its changes and events, and all of its points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from perfsuite.report import tracking_words
+from perfsuite.report.html.overview import Fact
+from perfsuite.report.tracking import words
+from perfsuite.report.tracking.chart import Z, Chart, chart, letter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from perfsuite.records import Change, HistoryEvent, Point, Tracked
+    from perfsuite.report.html.words import Badge
+    from perfsuite.report.tracking.nights import Surroundings, Version
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """A change among those of its series."""
+
+    sign: str
+    badge: Badge
+    page: str
+    text: str
+    nights: str
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """A point in the table."""
+
+    index: int
+    """In the order of nights."""
+    night: str
+    value: str
+    interval: str
+    samples: int
+    versions: tuple[Version, ...]
+    notes: tuple[str, ...]
+    excluded: str
+
+
+@dataclass(frozen=True)
+class SeriesView:
+    """All of the page."""
+
+    name: str
+    metric: str
+    variant: str
+    badge: Badge | None
+    said: str
+    facts: tuple[Fact, ...]
+    chart: Chart
+    changes: tuple[ChangeRow, ...]
+    events: tuple[HistoryEvent, ...]
+    rows: tuple[PointRow, ...]
+    """The latest first."""
+    excluded: int
+
+
+def view(of: Tracked, pages: Mapping[str, str], surroundings: Surroundings, night: str) -> SeriesView:
+    """The page of a series on a night; `pages` are those of changes, by id."""
+    series = of.series
+    gravest = words.gravest(of.changes)
+    rows = tuple(_rows(of, surroundings))
+    return SeriesView(
+        f"{series.variant}: {series.metric}",
+        series.metric,
+        series.variant,
+        words.badge(gravest.state) if gravest is not None else None,
+        _said(of),
+        tuple(_facts(of, surroundings)),
+        chart(of, [(change, pages[change.id]) for change in of.changes], night),
+        tuple(_change(letter(i), change, pages[change.id]) for i, change in enumerate(of.changes)),
+        of.epochs,
+        rows[::-1],
+        sum(bool(row.excluded) for row in rows),
+    )
+
+
+def latest(points: Iterable[Point]) -> Point | None:
+    """The last point that has weight."""
+    fit = [p for p in points if not p.excluded and math.isfinite(p.value)]
+    return fit[-1] if fit else None
+
+
+def amount(value: float, unit: str) -> str:
+    """A value of a point, which may be none."""
+    return tracking_words.value(value, unit) if math.isfinite(value) else "not finite"
+
+
+def _said(of: Tracked) -> str:
+    last = latest(of.points)
+    if last is None:
+        return "No point of this series has weight."
+    said = f"{amount(last.value, of.series.unit)} on {last.night}"
+    if of.levels:
+        level = of.levels[-1]
+        said += f"; the level is {amount(level.value, of.series.unit)} since {level.first}"
+    return f"{said}."
+
+
+def _facts(of: Tracked, surroundings: Surroundings) -> Iterable[Fact]:
+    series = of.series
+    yield Fact("Device", series.device)
+    yield Fact("Workload", f"{series.workload}, {series.protocol}")
+    better = "higher" if series.higher_is_better else "lower"
+    yield Fact("Metric", f"{series.metric} in {series.unit}, {series.kind}; {better} is better")
+    yield Fact("Points", f"n={len(of.points)}, {sum(bool(p.excluded) for p in of.points)} without weight")
+    same = surroundings.constant(series.device)
+    if same:
+        yield Fact("The same in all nights", same)
+
+
+def _change(sign: str, of: Change, page: str) -> ChangeRow:
+    seen = of.nomination
+    parts = [tracking_words.change(of), tracking_words.shape(of)]
+    if seen.interval is not None:
+        parts.append(f"95 % interval {tracking_words.interval(of)}")
+    return ChangeRow(
+        sign, words.badge(of.state, worse=of.worse), page, ", ".join(parts),
+        tracking_words.nights(seen.last_good, seen.first_bad),
+    )  # fmt: skip
+
+
+def _rows(of: Tracked, surroundings: Surroundings) -> Iterable[PointRow]:
+    notes: dict[str, list[str]] = {}
+    for i, change in enumerate(of.changes):
+        notes.setdefault(change.nomination.first_bad, []).append(
+            f"{letter(i)}: {tracking_words.change(change)}, {change.state}"
+        )
+    for i, event in enumerate(of.epochs, 1):
+        notes.setdefault(event.night, []).append(f"{i}: {event.kind}, {event.text}")
+    before = chain((None,), (point.run for point in of.points))
+    for index, (point, earlier) in enumerate(zip(of.points, before, strict=False)):
+        yield PointRow(
+            index,
+            point.night,
+            amount(point.value, of.series.unit),
+            f"±{100.0 * Z * point.error:.2g} %" if point.error else "",
+            point.samples,
+            surroundings.of(point.run, earlier),
+            tuple(notes.get(point.night, ())),
+            point.excluded,
+        )
+
