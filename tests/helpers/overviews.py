@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -31,20 +33,33 @@ from perfsuite.tracking.overview import overview
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VARIANTS = ("fp32", "bf16", "bf16-sdpa", "bf16-sdpa-compile", "bf16-sdpa-compile-qkv", "bf16-sdpa-compile-int8")
+VARIANTS = (
+    "fp32",
+    "bf16",
+    "bf16-sdpa",
+    "bf16-sdpa-compile",
+    "bf16-sdpa-compile-qkv",
+    "bf16-sdpa-compile-int8",
+)
 DEVICES = ("h100-80gb", "a100-40gb", "cpu-epyc-8t")
 HOSTILE = "<script>alert(1)</script>'\"><img src=x onerror=alert(2)>"
 """Variant of one more series."""
 LINK = "https://github.com/pytorch/pytorch/compare/0123456789ab...ba9876543210"
 _METRICS = {
     "relative latency": ("ratio", 0.4, 0.006), "latency": ("s", 2.5, 0.012),
-    "compile, cold": ("s", 48.0, 0.05), "peak memory": ("bytes", 9.4e9, 0.002), "SSIM": ("ratio", 0.981, 0.0008),
+    "compile, cold": ("s", 48.0, 0.05), "peak memory": ("bytes", 9.4e9, 0.002),
+    "SSIM": ("ratio", 0.981, 0.0008),
 }  # fmt: skip
 
 
 def night(number: int) -> str:
     """The night of a number; the first is 0."""
     return (date(2026, 9, 20) + timedelta(days=number)).isoformat()
+
+
+def torch(number: int) -> str:
+    """The version of a night."""
+    return f"2.14.0.dev{night(number).replace('-', '')}"
 
 
 @dataclass
@@ -80,7 +95,9 @@ class Made:
 
     def count(self, device: str, variant: str, metric: str) -> Series:
         """A series of counts."""
-        return Series(device, "sdxl-base", "sdxl 1024x1024, 30 steps", variant, metric, "count", SeriesKind.EXACT)
+        return Series(
+            device, "sdxl-base", "sdxl 1024x1024, 30 steps", variant, metric, "count", SeriesKind.EXACT
+        )
 
     def of(self, device: str, variant: str, metric: str) -> Series:
         """The series of that name."""
@@ -124,20 +141,27 @@ class Made:
                     continue
                 environment = Environment(
                     f"e{n}",
-                    {"torch": f"2.14.0.dev{night(n).replace('-', '')}", "diffusers": "0.42.0" if n < 40 else "0.43.0",
+                    {"torch": torch(n), "diffusers": "0.42.0" if n < 40 else "0.43.0",
                      "torchao": "0.18.0", "triton": "3.7.0"},
-                    {"torch": f"{n * 7919 + 10**9:040x}"},
+                    {"torch": hashlib.sha1(night(n).encode()).hexdigest()},
                     {"driver": "550.90" if n < 20 else "560.35", "python": "3.12.4"},
                 )  # fmt: skip
                 outcome = Outcome.PARTIAL if n % 17 == 9 else Outcome.COMPLETE
-                yield NightRun(f"{device}-{n}", night(n), f"{night(n)}T02:10:00+00:00", device, environment, outcome)
+                yield NightRun(
+                    f"{device}-{n}", night(n), f"{night(n)}T02:10:00+00:00", device, environment, outcome
+                )
 
     def _tracked(self, series: Series, there: set[tuple[str, str]]) -> Tracked:
         noisy = series.kind is SeriesKind.NOISY
+        values = dict(self.values[series])
+        if not noisy:  # the last night on which it was counted is a point
+            values.setdefault(
+                max(n for n in range(self.nights) if (series.device, night(n)) in there), values[0]
+            )
         points = tuple(
             Point(night(n), f"{series.device}-{n}", value, 0.004 if noisy else None, 12 if noisy else 1,
                   self.excluded.get((series, n), ""))
-            for n, value in self.values[series].items() if (series.device, night(n)) in there
+            for n, value in sorted(values.items()) if (series.device, night(n)) in there
         )  # fmt: skip
         own = tuple(change for change in self.changes if change.series == series)
         events = tuple(event for event in self.events if event.device == series.device)
@@ -145,7 +169,7 @@ class Made:
 
     def _levels(self, points: tuple[Point, ...], own: tuple[Change, ...]) -> Iterable[Level]:
         starts = ["", *sorted(change.nomination.first_bad for change in own), "9"]
-        for first, after in zip(starts, starts[1:], strict=False):
+        for first, after in pairwise(starts):
             fit = [p for p in points if first <= p.night < after and not p.excluded]
             if fit:
                 middle = math.exp(sum(math.log(p.value) for p in fit) / len(fit))
@@ -156,13 +180,13 @@ class Made:
 def trial(change: str, verdict: str, ratio: float | None, on: int, purpose: str = "confirm") -> Trial:
     """An A/B of two nights."""
     interval = None if ratio is None else (ratio - 0.008, ratio + 0.008)
-    return Trial(change, purpose, {"torch": f"2.14.0.dev2026{on:04}", "triton": "3.7.0"},
-                 {"torch": f"2.14.0.dev2026{on + 1:04}", "triton": "3.7.0"}, verdict, ratio, interval, 94.0,
+    base, head = ({"torch": torch(n), "triton": "3.7.0"} for n in (on - 2, on - 1))
+    return Trial(change, purpose, base, head, verdict, ratio, interval, 94.0,
                  f"{night(on)}T05:00:00+00:00", "12 rounds in turns")  # fmt: skip
 
 
 def believable() -> Overview:
-    """A step that was found, a drift, a recovered change, an exact one, absences, events, points without weight."""
+    """A found step, a drift, what recovered, a count, nights missing, an event, points without weight."""
     made = Made()
     compiled = [v for v in VARIANTS if "compile" in v]
     for variant in compiled:
@@ -195,7 +219,9 @@ def believable() -> Overview:
     left = made.of("a100-40gb", "bf16-sdpa-compile", "compile, cold")
     made.scale(left, 1.2, 36)
     change = made.change(left, 36, 1.2, State.IGNORED)
-    said = Decision(change.id, State.IGNORED, "mara", f"{night(38)}T09:00:00", "triton 3.8 brings it back", "triton>=3.8")
+    said = Decision(
+        change.id, State.IGNORED, "mara", f"{night(38)}T09:00:00", "triton 3.8 brings it back", "triton>=3.8"
+    )
     made.changes[-1] = replace(change, decisions=(said,))
     made.events.append(HistoryEvent("h100-80gb", night(20), "driver", "550.90 -> 560.35"))
     throttled = made.of("h100-80gb", "bf16", "latency")

@@ -14,7 +14,7 @@ from perfsuite.report.html.charts import Axis, Tick
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from perfsuite.records import Change, HistoryEvent, Point, Tracked
+    from perfsuite.records import Change, HistoryEvent, Overview, Point, Tracked
 
 HEIGHT = 260.0
 LANE = 22
@@ -22,7 +22,7 @@ LANE = 22
 NEAR = 8.0
 """Per cent of the width within which two flags would overlap on a phone."""
 Z = 1.96
-_STEPS = (1, 2, 4, 7, 14, 28, 56, 91, 182, 364)
+_STEPS = (1, 2, 4, 7, 14, 21, 28, 42, 56, 91, 182, 364)
 """Days between the ticks of nights."""
 SPARK_NIGHTS = 90
 SPARK_WIDTH, SPARK_HEIGHT = 200.0, 30.0
@@ -161,7 +161,7 @@ class Days:
         days = (self._last - self._first).days
         step = next((s for s in _STEPS if days // s < 4), 364 * (1 + days // (4 * 364)))
         nights = [(self._first + timedelta(days=n)).isoformat() for n in range(0, days + 1, step)]
-        return [Tick(self.x(night), night, between=len(nights) > 3 and i % 2 != 0)
+        return [Tick(self.x(night), night, between=i % 2 != 0)
                 for i, night in enumerate(nights)]  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _flags(
     found = []
     for flag in sorted(flags, key=lambda flag: flag.x):
         lane = next((i for i, x in enumerate(used) if flag.x - x >= NEAR), len(used))
-        used[lane:lane + 1] = [flag.x]
+        used[lane : lane + 1] = [flag.x]
         found.append(replace(flag, y=lane * LANE))
     return tuple(found), len(used) * LANE
 
@@ -253,16 +253,23 @@ class Spark:
     """Where its gravest change begins, in per cent of the width."""
 
 
-def spark(of: Tracked, night: str, mark: Change | None) -> Spark:
-    """The sparkline of a series, of the nights that all others show."""
-    first = (date.fromisoformat(night) - timedelta(days=SPARK_NIGHTS - 1)).isoformat()
+def spark_begin(of: Overview) -> str:
+    """The first night of all sparklines, so that they compare."""
+    first = (date.fromisoformat(of.night) - timedelta(days=SPARK_NIGHTS - 1)).isoformat()
+    return max(first, min((run.night for run in of.runs), default=first))
+
+
+def spark(of: Tracked, first: str, night: str, mark: Change | None) -> Spark:
+    """The sparkline of a series from one night to another."""
     points = [p for p in of.points if first <= p.night and not p.excluded and math.isfinite(p.value)]
     if not points:
         return Spark("", "", None)
     days = Days(first, night)
     y = _spark_scale([p.value for p in points])
     unit = SPARK_WIDTH / 100.0
-    line = "".join(f"{'L' if i else 'M'}{unit * days.x(p.night):.1f} {y(p.value)}" for i, p in enumerate(points))
+    line = "".join(
+        f"{'L' if i else 'M'}{unit * days.x(p.night):.1f} {y(p.value)}" for i, p in enumerate(points)
+    )
     if len(points) == 1:
         line += "h2"
     levels = "".join(

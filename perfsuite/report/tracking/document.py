@@ -24,8 +24,8 @@ def index(of: Overview, pages: Mapping[Series, str], groups: Mapping[str, str]) 
         group["page"] = groups[group["id"]]
     document["runs"] = [_run(run) for run in of.runs]
     document["series"] = [
-        {**asdict(one.series), "name": one.series.name, "page": pages.get(one.series), "points": len(one.points),
-         "states": sorted({change.state for change in one.changes})}
+        {**asdict(one.series), "name": one.series.name, "page": pages.get(one.series),
+         "points": len(one.points), "states": sorted({change.state for change in one.changes})}
         for one in of.tracked
     ]  # fmt: skip
     return _bytes(document)

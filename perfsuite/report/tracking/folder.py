@@ -35,8 +35,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         foreign = sorted(name for name in {*files, *_others(folder, ours)} - ours if (folder / name).exists())
         if foreign:
             raise StoreError(
-                f"{folder}: it holds {foreign[0]!r}, which no {_WRITTEN_BY} has written; name an empty folder, or "
-                "one that does not exist yet, with --out"
+                f"{folder}: it holds {foreign[0]!r}, which no {_WRITTEN_BY} has written; name an empty "
+                "folder, or one that does not exist yet, with --out"
             )
         # Noted before they are there: what a killed process leaves is known to be ours.
         _note(folder, {*ours, *files})
@@ -60,10 +60,12 @@ def _ours(folder: Path) -> set[str]:
         found = document["files"] if document["written_by"] == _WRITTEN_BY else None
     except (ValueError, TypeError, KeyError):
         found = None
-    if not isinstance(found, list) or not all(isinstance(name, str) and names.is_ours(name) for name in found):
+    if not isinstance(found, list) or not all(
+        isinstance(name, str) and names.is_ours(name) for name in found
+    ):
         raise StoreError(
-            f"{place}: this is not the list of files that {_WRITTEN_BY} keeps; name another folder with --out, or "
-            "delete this one if nothing else is in it"
+            f"{place}: this is not the list of files that {_WRITTEN_BY} keeps; name another folder with "
+            "--out, or delete this one if nothing else is in it"
         )
     return set(found)
 

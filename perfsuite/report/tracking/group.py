@@ -55,7 +55,7 @@ class Bar:
     low: float
     high: float
     text: str
-    details: tuple[str, ...]
+    details: str
     history: bool
     """It is what history alone says."""
 
@@ -94,8 +94,16 @@ class GroupView:
 
 
 def view(of: ChangeGroup, tracked: Mapping[str, Tracked], pages: Mapping[str, str], database: str,
-         night: str) -> GroupView:  # fmt: skip
-    """The page of a group; `tracked` and `pages` are of its changes' series, by the change's id."""
+         nights: tuple[str, str]) -> GroupView:  # fmt: skip
+    """The page of a group.
+
+    Args:
+        of: that is shown.
+        tracked: the series of its changes, by the change's id.
+        pages: of these series, likewise.
+        database: as it may be shown.
+        nights: the first and the last of the sparklines.
+    """
     state = words.of_group(of)
     axis = change_axis(list(_bounds(of)))
     return GroupView(
@@ -107,7 +115,7 @@ def view(of: ChangeGroup, tracked: Mapping[str, Tracked], pages: Mapping[str, st
         tuple(_facts(of)),
         tuple(tracking_words.next_steps(of, database)),
         tuple(_culprits(of)),
-        tuple(_evidence(c, tracked.get(c.id), pages.get(c.id, ""), night) for c in of.changes),
+        tuple(_evidence(c, tracked.get(c.id), pages.get(c.id, ""), nights) for c in of.changes),
         tuple(bar for change in of.changes for bar in _bars(change, axis)),
         tuple(three(axis)),
         axis.at(0.0),
@@ -127,8 +135,8 @@ def _said(of: ChangeGroup) -> str:
 
 def _facts(of: ChangeGroup) -> Iterable[Fact]:
     yield Fact("Group", of.id)
-    yield Fact("Last good night", tracking_words.ends(of)[0])
-    yield Fact("First bad night", tracking_words.ends(of)[1])
+    yield Fact("Good on", tracking_words.ends(of)[0])
+    yield Fact("Bad on", tracking_words.ends(of)[1])
     yield Fact("Devices", ", ".join(sorted({c.series.device for c in of.changes})))
     yield Fact("Variants", ", ".join(dict.fromkeys(c.series.variant for c in of.changes)))
     yield Fact("Nominated", f"{min(c.nominated for c in of.changes)}, by "
@@ -136,14 +144,14 @@ def _facts(of: ChangeGroup) -> Iterable[Fact]:
     cost = sum(trial.cost_s for c in of.changes for trial in c.trials)
     if cost:
         n = sum(len(c.trials) for c in of.changes)
-        yield Fact("Cost of all A/B", f"{show.duration(cost)}, n={n} trials")
+        yield Fact("A/B cost", f"{show.duration(cost)}, n={n} trials")
 
 
 def _name(of: Change) -> str:
     return f"{of.series.variant} {of.series.metric}"
 
 
-def _evidence(of: Change, series: Tracked | None, page: str, night: str) -> Evidence:
+def _evidence(of: Change, series: Tracked | None, page: str, nights: tuple[str, str]) -> Evidence:
     seen, unit = of.nomination, of.series.unit
     return Evidence(
         of.id,
@@ -157,8 +165,8 @@ def _evidence(of: Change, series: Tracked | None, page: str, night: str) -> Evid
         tracking_words.interval(of) if seen.interval is not None else "",
         tracking_words.shape(of),
         tracking_words.nights(seen.last_good, seen.first_bad),
-        tracking_words.state(of),
-        spark(series, night, of) if series is not None else None,
+        f"since {of.since}" + (f", opened again {of.times_reopened}x" if of.times_reopened else ""),
+        spark(series, *nights, of) if series is not None else None,
     )
 
 
@@ -186,19 +194,17 @@ def _bars(of: Change, axis: Axis) -> Iterable[Bar]:
     """What history says of a measured change, and each trial; a count without trials needs none."""
     seen = of.nomination
     if of.series.kind is not SeriesKind.EXACT:
-        yield _bar(
-            _name(of), "history", None, seen.ratio, seen.interval, axis, (seen.rule,), history=True
-        )
+        yield _bar(_name(of), "history", None, seen.ratio, seen.interval, axis, seen.rule, history=True)
     for trial in of.trials:
         yield _bar(
             _name(of), f"A/B to {trial.purpose}, {trial.date[:10]}", _verdict(trial), trial.ratio,
-            trial.interval, axis, tuple(_details(trial)), history=False,
+            trial.interval, axis, "; ".join(_details(trial)), history=False,
         )  # fmt: skip
 
 
 def _bar(
     name: str, about: str, badge: Badge | None, ratio: float | None, interval: tuple[float, float] | None,
-    axis: Axis, details: tuple[str, ...], *, history: bool,
+    axis: Axis, details: str, *, history: bool,
 ) -> Bar:  # fmt: skip
     at = axis.at(ratio - 1.0) if ratio is not None and math.isfinite(ratio) else None
     low, high = (axis.at(bound - 1.0) for bound in interval) if interval and at is not None else (0.0, 0.0)
@@ -225,4 +231,3 @@ def _details(of: Trial) -> Iterable[str]:
     if of.detail:
         yield of.detail
     yield show.duration(of.cost_s)
-

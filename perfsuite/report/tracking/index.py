@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from perfsuite.pipelines import variants
 from perfsuite.records import OPEN, UNDECIDED, Outcome, SeriesKind, State
 from perfsuite.report import tracking_words
 from perfsuite.report.html.overview import Fact
 from perfsuite.report.tracking import names, words
 from perfsuite.report.tracking.chart import Spark, spark
-from perfsuite.report.tracking.series import amount, latest
+from perfsuite.report.tracking.series import latest, precise
 from perfsuite.tracking.absences import NO_RUN, RAN_NOTHING
 from perfsuite.tracking.grouping import is_open, is_undecided, is_worse, state_of
 from perfsuite.tracking.overview import is_one_sided
@@ -113,8 +114,18 @@ class IndexView:
     """Of the exact series that never changed."""
 
 
-def view(of: Overview, pages: Mapping[Series, str], surroundings: Surroundings, database: str) -> IndexView:
-    """The first page; `pages` are those of series that have one."""
+def view(
+    of: Overview, pages: Mapping[Series, str], surroundings: Surroundings, database: str, first: str
+) -> IndexView:
+    """The first page.
+
+    Args:
+        of: that is shown.
+        pages: of the series that have one.
+        surroundings: of its runs.
+        database: as it may be shown.
+        first: night of the sparklines.
+    """
     rows = [(group, _group(group, database)) for group in of.groups]
     shown = [is_worse(group) and state_of(group) not in _CLOSED for group, _ in rows]
     paged = [tracked for tracked in of.tracked if tracked.series in pages]
@@ -130,7 +141,7 @@ def view(of: Overview, pages: Mapping[Series, str], surroundings: Surroundings, 
         tuple(row for (_, row), wanted in zip(rows, shown, strict=True) if not wanted),
         tuple(map(tracking_words.absence, of.absences)),
         tuple(_devices(of, surroundings)),
-        tuple(_blocks(paged, pages, of.night)),
+        tuple(_blocks(paged, pages, (first, of.night))),
         _quiet([tracked.series for tracked in of.tracked if tracked.series not in pages]),
     )
 
@@ -213,7 +224,7 @@ def _strip(runs: Sequence[NightRun], night: str) -> tuple[Night, ...]:
 # -- the grid ----------------------------------------------------------------------------------------
 
 
-def _blocks(of: Sequence[Tracked], pages: Mapping[Series, str], night: str) -> Iterable[Block]:
+def _blocks(of: Sequence[Tracked], pages: Mapping[Series, str], nights: tuple[str, str]) -> Iterable[Block]:
     """Measured figures each by themselves, then counts by what is counted."""
     found: dict[tuple[str, bool, str], list[Tracked]] = defaultdict(list)
     for tracked in of:
@@ -221,7 +232,7 @@ def _blocks(of: Sequence[Tracked], pages: Mapping[Series, str], night: str) -> I
         metric = tracked.series.metric
         found[tracked.series.workload, exact, metric.partition(":")[0] if exact else metric].append(tracked)
     for (workload, exact, metric), own in sorted(found.items(), key=lambda item: _place(*item[0])):
-        yield _block(workload, metric, own, pages, night, exact=exact)
+        yield _block(workload, metric, own, pages, nights, exact=exact)
 
 
 def _place(workload: str, exact: bool, metric: str) -> tuple[str, bool, int, str]:
@@ -230,20 +241,26 @@ def _place(workload: str, exact: bool, metric: str) -> tuple[str, bool, int, str
 
 
 def _block(
-    workload: str, metric: str, of: Sequence[Tracked], pages: Mapping[Series, str], night: str, *, exact: bool
+    workload: str,
+    metric: str,
+    of: Sequence[Tracked],
+    pages: Mapping[Series, str],
+    nights: tuple[str, str],
+    *,
+    exact: bool,
 ) -> Block:
     devices = tuple(sorted({tracked.series.device for tracked in of}))
     cells: dict[str, dict[str, Cell]] = defaultdict(dict)
     many = len({tracked.series.protocol for tracked in of}) > 1
-    for tracked in of:
+    rungs = {name: place for place, name in enumerate(variants.known())}
+    for tracked in sorted(of, key=lambda one: rungs.get(one.series.variant, len(rungs))):
         series = tracked.series
         row = f"{series.variant}: {series.metric.partition(': ')[2]}" if exact else series.variant
         if many:
             row += f", {series.protocol}"
-        cells[row][series.device] = _cell(tracked, pages[series], night)
-    states = Counter(
-        gravest.state for tracked in of if (gravest := words.gravest(tracked.changes)) is not None
-    )
+        cells[row][series.device] = _cell(tracked, pages[series], nights)
+    gravest = [words.gravest(tracked.changes) for tracked in of]
+    states = Counter(change.state for change in gravest if change is not None and change.state not in _CLOSED)
     lively = any(state in (*OPEN, *UNDECIDED) for state in states)
     return Block(
         f"{metric}, counted: what ever changed" if exact else metric,
@@ -255,20 +272,20 @@ def _block(
     )
 
 
-def _cell(of: Tracked, page: str, night: str) -> Cell:
+def _cell(of: Tracked, page: str, nights: tuple[str, str]) -> Cell:
     last, gravest = latest(of.points), words.gravest(of.changes)
     note = ""
     if last is None:
         note = "no point has weight"
-    elif last.night < night:
+    elif last.night < nights[1]:
         note = f"on {last.night}"
     return Cell(
         of.series.device,
         page,
-        amount(last.value, of.series.unit) if last is not None else "none",
+        precise(last.value, of.series.unit) if last is not None else "none",
         note,
         words.badge(gravest.state) if gravest is not None and gravest.state not in _CLOSED else None,
-        spark(of, night, gravest),
+        spark(of, *nights, gravest),
     )
 
 
@@ -276,9 +293,9 @@ def _quiet(of: Sequence[Series]) -> str:
     if not of:
         return ""
     kinds = Counter(series.metric.partition(":")[0] for series in of)
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    places = len({(s.device, s.workload, s.variant) for s in of})
+    told = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
+    count, places = len({s.variant for s in of}), len({s.device for s in of})
     return (
-        f"{len(of)} counts of {places} variants on their devices never changed and have no page of their own: "
-        f"{told}."
+        f"{len(of)} counts never changed, of {count} variant{'' if count == 1 else 's'} on "
+        f"{places} device{'' if places == 1 else 's'}, and have no page of their own: {told}."
     )

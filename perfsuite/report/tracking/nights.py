@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,25 +17,18 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{12,64}")
 
 
-@dataclass(frozen=True)
-class Version:
-    """One package, or one thing around it, of a night."""
-
-    name: str
-    text: str
-    changed: bool
-    """Since the night before."""
-
-
 class Surroundings:
     """Versions of runs. Of a device those are told night by night that ever changed; the others once."""
 
     def __init__(self, runs: Sequence[NightRun]) -> None:
         self._runs = {run.id: run for run in runs}
-        self._known: dict[tuple[str | None, str], tuple[Version, ...]] = {}
+        self._known: dict[tuple[str | None, str], Markup] = {}
 
-    def of(self, run: str, before: str | None) -> tuple[Version, ...]:
-        """What of a run may differ from others, and what does from the run before; one unknown has none."""
+    def of(self, run: str, before: str | None) -> Markup:
+        """What of a run may differ from others; what does from the run before is bold. One unknown has none.
+
+        As HTML: all series of a device show the same, which is made once.
+        """
         key = before, run
         if key not in self._known:
             self._known[key] = self._versions(run, before)
@@ -52,18 +46,19 @@ class Surroundings:
         """All packages of a run."""
         return ", ".join(f"{name} {text}" for name, text in _packages(run.environment).items())
 
-    def _versions(self, run: str, before: str | None) -> tuple[Version, ...]:
+    def _versions(self, run: str, before: str | None) -> Markup:
         found = self._runs.get(run)
         if found is None:
-            return ()
+            return Markup()
         earlier = self._runs.get(before) if before is not None else None
-        old = _all(earlier.environment) if earlier is not None else None
-        now = _all(found.environment)
-        return tuple(
-            Version(name, now.get(name, "none"), old is not None and now.get(name) != old.get(name))
-            for name in self._varying[found.device]
-            if name in now or (old is not None and name in old)
-        )
+        now, old = _all(found.environment), _all(earlier.environment) if earlier is not None else None
+        said = []
+        for name in self._varying[found.device]:
+            if name in now or (old is not None and name in old):
+                text = f"{name} {now.get(name, 'none')}"
+                changed = old is not None and now.get(name) != old.get(name)
+                said.append(Markup("<b>{}</b>").format(text) if changed else escape(text))
+        return Markup(", ").join(said)
 
     @cached_property
     def _by_device(self) -> Mapping[str, list[dict[str, str]]]:

@@ -10,11 +10,10 @@ import perfsuite
 from perfsuite.records import SeriesKind
 from perfsuite.report.html import shell
 from perfsuite.report.tracking import document, group, index, names, series, words
+from perfsuite.report.tracking.chart import spark_begin
 from perfsuite.report.tracking.nights import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from perfsuite.records import Overview, Tracked
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,21 +33,26 @@ def pages(of: Overview, database: str) -> dict[str, bytes]:
     # A change that the overview has no group of leads to all of them.
     of_change = {c.id: f"{groups[each.id]}.html#{c.id}" for each in of.groups for c in each.changes}
     lead = {c.id: of_change.get(c.id, f"{names.INDEX}.html") for t in paged for c in t.changes}
+    first_night = spark_begin(of)
     files = {}
     for tracked in paged:
         stem = stems[tracked.series]
         files[f"{stem}.json"] = document.of_series(tracked)
-        files[f"{stem}.html"] = _page("series", of.night, series.view(tracked, lead, surroundings, of.night))
+        files[f"{stem}.html"] = _page(
+            "series", stem, of.night, series.view(tracked, lead, surroundings, of.night)
+        )
     series_pages = {one: f"{stem}.html" for one, stem in stems.items()}
     by_change = {c.id: t for t in paged for c in t.changes}
     back = {id: series_pages[tracked.series] for id, tracked in by_change.items()}
     for each in of.groups:
         stem = groups[each.id]
+        view = group.view(each, by_change, back, database, (first_night, of.night))
         files[f"{stem}.json"] = document.of_group(each)
-        files[f"{stem}.html"] = _page("group", of.night, group.view(each, by_change, back, database, of.night))
+        files[f"{stem}.html"] = _page("group", stem, of.night, view)
     group_pages = {id: f"{stem}.html" for id, stem in groups.items()}
     files[f"{names.INDEX}.json"] = document.index(of, series_pages, group_pages)
-    files[f"{names.INDEX}.html"] = _page("index", of.night, index.view(of, series_pages, surroundings, database))
+    first = index.view(of, series_pages, surroundings, database, first_night)
+    files[f"{names.INDEX}.html"] = _page("index", names.INDEX, of.night, first)
     return files
 
 
@@ -59,12 +63,13 @@ def has_page(of: Tracked) -> bool:
     return len({p.value for p in of.points if not p.excluded and math.isfinite(p.value)}) > 1
 
 
-def _page(name: str, night: str, view: object) -> bytes:
+def _page(name: str, stem: str, night: str, view: object) -> bytes:
     script = _text("series.js") if name == "series" else ""
     template = shell.environment(TEMPLATES).get_template(f"{name}.html.j2")
     return template.render(
         **shell.frame(_text("tracking.css"), script),
         view=view,
+        json=f"{stem}.json",
         night=night,
         version=perfsuite.__version__,
         words=words.glossary(),

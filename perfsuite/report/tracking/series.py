@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from perfsuite.report import tracking_words
 from perfsuite.report.html.overview import Fact
 from perfsuite.report.tracking import words
-from perfsuite.report.tracking.chart import Z, Chart, chart, letter
+from perfsuite.report.tracking.chart import Chart, Z, chart, letter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from markupsafe import Markup
+
     from perfsuite.records import Change, HistoryEvent, Point, Tracked
     from perfsuite.report.html.words import Badge
-    from perfsuite.report.tracking.nights import Surroundings, Version
+    from perfsuite.report.tracking.nights import Surroundings
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class PointRow:
     value: str
     interval: str
     samples: int
-    versions: tuple[Version, ...]
-    notes: tuple[str, ...]
-    excluded: str
+    ran: Markup
+    """With what."""
+    notes: str
+    excluded: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def view(of: Tracked, pages: Mapping[str, str], surroundings: Surroundings, nigh
         tuple(_change(letter(i), change, pages[change.id]) for i, change in enumerate(of.changes)),
         of.epochs,
         rows[::-1],
-        sum(bool(row.excluded) for row in rows),
+        sum(row.excluded for row in rows),
     )
 
 
@@ -95,14 +98,23 @@ def amount(value: float, unit: str) -> str:
     return tracking_words.value(value, unit) if math.isfinite(value) else "not finite"
 
 
+def precise(value: float, unit: str) -> str:
+    """With four digits where it is no count, for points that are compared with each other."""
+    if unit not in ("s", "ratio") or not math.isfinite(value):
+        return amount(value, unit)
+    if unit == "ratio":
+        return f"{value:.4f}"
+    return f"{1e3 * value:#.4g} ms" if abs(value) < 1 else f"{value:#.4g} s"
+
+
 def _said(of: Tracked) -> str:
     last = latest(of.points)
     if last is None:
         return "No point of this series has weight."
-    said = f"{amount(last.value, of.series.unit)} on {last.night}"
+    said = f"{precise(last.value, of.series.unit)} on {last.night}"
     if of.levels:
         level = of.levels[-1]
-        said += f"; the level is {amount(level.value, of.series.unit)} since {level.first}"
+        said += f"; the level is {precise(level.value, of.series.unit)} since {level.first}"
     return f"{said}."
 
 
@@ -115,7 +127,7 @@ def _facts(of: Tracked, surroundings: Surroundings) -> Iterable[Fact]:
     yield Fact("Points", f"n={len(of.points)}, {sum(bool(p.excluded) for p in of.points)} without weight")
     same = surroundings.constant(series.device)
     if same:
-        yield Fact("The same in all nights", same)
+        yield Fact("Every night", same)
 
 
 def _change(sign: str, of: Change, page: str) -> ChangeRow:
@@ -139,14 +151,14 @@ def _rows(of: Tracked, surroundings: Surroundings) -> Iterable[PointRow]:
         notes.setdefault(event.night, []).append(f"{i}: {event.kind}, {event.text}")
     before = chain((None,), (point.run for point in of.points))
     for index, (point, earlier) in enumerate(zip(of.points, before, strict=False)):
+        without = [f"○ without weight: {point.excluded}"] if point.excluded else []
         yield PointRow(
             index,
             point.night,
-            amount(point.value, of.series.unit),
+            precise(point.value, of.series.unit),
             f"±{100.0 * Z * point.error:.2g} %" if point.error else "",
             point.samples,
             surroundings.of(point.run, earlier),
-            tuple(notes.get(point.night, ())),
-            point.excluded,
+            "; ".join([*without, *notes.get(point.night, ())]),
+            bool(point.excluded),
         )
-

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Change, ChangeGroup
 
 _LOOKS = {
-    State.CONFIRMED: ("bad", "✗", "an A/B of the nights on both sides shows it, or it is a count; it wants a person"),
+    State.CONFIRMED: ("bad", "✗", "shown by an A/B of both nights, or counted; it wants a person"),
     State.BISECTING: ("bad", "÷", "its night and package are being searched for"),
     State.FOUND: ("bad", "◎", "the package and its two versions are known; it wants a decision"),
     State.NOMINATED: ("unsure", "?", "history alone suggests it; an A/B will decide"),
@@ -27,11 +27,11 @@ _LOOKS = {
     State.RECOVERED: ("good", "✓", "the level is back, by itself"),
 }  # fmt: skip
 INTRO = (
-    "History alone nominates a change of a measured figure, and an A/B of the environments of both nights decides "
-    "whether it is one. Counts need no statistics: any difference is a change. The line of a level is what the "
-    "rule makes of the nights on it, a vertical line through a point its own 95 % interval. Points without weight "
-    "are hollow, and their reason stands in the table. A known event (driver, machine, protocol) begins a new "
-    "level by itself, and is no change."
+    "History alone nominates a change of a measured figure, and an A/B of the environments of both nights "
+    "decides whether it is one. Counts need no statistics: any difference is a change. The line of a level "
+    "is what the rule makes of its nights; a vertical line through a point is that point's own 95 % "
+    "interval. Points without weight are hollow, and the reason stands in the table. A known event (driver, "
+    "machine, protocol) begins a new level by itself, and is no change."
 )
 BETTER = "better"
 """Stands before the state of a change for the better, of which nobody is told."""
