@@ -16,7 +16,7 @@ from perfsuite.tracking.grouping import is_worse, state_of
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfsuite.records import Change, ChangeGroup, Overview, Tracked
 
@@ -29,6 +29,8 @@ _STYLES = {
 _CLOSED = (State.RECOVERED, State.ACCEPTED, State.DRIFTED)
 LATEST_POINTS = 14
 """Of a series."""
+LEAST_WIDTH = 24
+"""Of the column of words at the end of a table."""
 
 
 def listed(overview: Overview, *, everything: bool, colour: bool, width: int) -> str:
@@ -98,7 +100,11 @@ def _plain(group: ChangeGroup) -> dict[str, object]:
 def _table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], colour: bool, width: int
 ) -> str:
-    """Columns in line; of a narrow terminal, the last goes on below itself."""
+    """Columns in line, the last of which goes on below itself, or stands below where there is no room."""
+    rows = [[show.plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    if width - sum(widths[:-1]) - len(headings) < LEAST_WIDTH:
+        return "\n".join(_folded(headings, rows, width))
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -112,11 +118,19 @@ def _table(
     for i, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=i + 1 < len(headings))
     for row, style in zip(rows, styles, strict=True):
-        cells = [Text(show.plain(cell)) for cell in row]
+        cells = [Text(cell) for cell in row]
         cells[1].stylize(style)
         table.add_row(*cells)
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _folded(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    head, *lines = columns.table([headings[:-1], *(row[:-1] for row in rows)])
+    yield head
+    for line, row in zip(lines, rows, strict=True):
+        yield line
+        yield from columns.wrapped(row[-1], width, "    ", "    ")
 
 
 def group(of: ChangeGroup, database: str, width: int) -> str:
