@@ -31,6 +31,13 @@ def test_without_it_nothing_is_kept(suite):
     assert not list(suite.path.rglob("*.db"))
 
 
+def test_a_run_that_measured_nothing_says_so(suite):
+    """Nor is a history begun."""
+    run = suite.latency("--perf-history=nights.db", "-k", "nothing")
+    run.stdout.fnmatch_lines(["perfsuite: nothing for the history: no test of this run measured anything *"])
+    assert not (suite.path / "nights.db").exists()
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     """A server is not asked for long."""
