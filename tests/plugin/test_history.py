@@ -1,7 +1,5 @@
 """--perf-history: a run goes into the history when it ends, and is never lost where it cannot."""
 
-import time
-
 import pytest
 
 from perfsuite.store import read_results
@@ -84,11 +82,3 @@ def test_a_damaged_history_keeps_the_results(suite):
     assert run.ret == pytest.ExitCode.OK
     run.stdout.fnmatch_lines(["WARNING: not added to the history: *nights.db: file is not a database; *"])
     assert len(suite.runs()) == 1
-
-
-def test_asking_again_takes_a_while(suite, monkeypatch):
-    """A server that starts beside the run is waited for."""
-    monkeypatch.setattr(connecting, "PATIENCE_S", 0.5)
-    began = time.monotonic()
-    suite.latency(AWAY)
-    assert time.monotonic() - began > 0.5
