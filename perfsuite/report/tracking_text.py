@@ -13,10 +13,11 @@ from perfsuite.report import columns
 from perfsuite.report import format as show
 from perfsuite.report import tracking_words as words
 from perfsuite.tracking.grouping import is_worse, state_of
+from perfsuite.tracking.notices import notices
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfsuite.records import Change, ChangeGroup, Overview, Tracked
 
@@ -29,6 +30,10 @@ _STYLES = {
 _CLOSED = (State.RECOVERED, State.ACCEPTED, State.DRIFTED)
 LATEST_POINTS = 14
 """Of a series."""
+MOST_IN_FULL = 20
+"""Changes of a group; a line each is enough for more."""
+LEAST_WIDTH = 24
+"""Of the column of words at the end of a table."""
 
 
 def listed(overview: Overview, *, everything: bool, colour: bool, width: int) -> str:
@@ -102,7 +107,11 @@ def _plain(group: ChangeGroup) -> dict[str, object]:
 def _table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], colour: bool, width: int
 ) -> str:
-    """Columns in line; of a narrow terminal, the last goes on below itself."""
+    """Columns in line, the last of which goes on below itself, or stands below where there is no room."""
+    rows = [[show.plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    if width - sum(widths[:-1]) - len(headings) < LEAST_WIDTH:
+        return "\n".join(_folded(headings, rows, width))
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -116,20 +125,30 @@ def _table(
     for i, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=i + 1 < len(headings))
     for row, style in zip(rows, styles, strict=True):
-        cells = [Text(show.plain(cell)) for cell in row]
+        cells = [Text(cell) for cell in row]
         cells[1].stylize(style)
         table.add_row(*cells)
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
+def _folded(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    head, *lines = columns.table([headings[:-1], *(row[:-1] for row in rows)])
+    yield head
+    for line, row in zip(lines, rows, strict=True):
+        yield line
+        yield from columns.wrapped(row[-1], width, "    ", "    ")
+
+
 def group(of: ChangeGroup, database: str, width: int) -> str:
     """Every change of a group with its evidence, then what can be done."""
     lines = columns.wrapped(show.plain(f"{of.id}: {of.headline}"), width, "", "  ")
     lines.append(f"between {words.nights(*words.ends(of))}, {state_of(of)}")
-    for one in of.changes:
+    for one in of.changes[:MOST_IN_FULL]:
         lines += ["", *_change(one, width)]
-    lines.append("")
+    rest = of.changes[MOST_IN_FULL:]
+    rows = [[one.id, str(one.state), words.change(one), show.plain(one.series.name)] for one in rest]
+    lines += ["", *columns.table(rows)] if rows else [""]
     for label, command in words.next_steps(of, database):
         lines += show.wrapped(f"{label}: {show.plain(command)}", width)
     return "\n".join(lines)
@@ -183,12 +202,14 @@ def series(of: Tracked, width: int) -> str:
 
 
 def moved(before: Sequence[Change], groups: Sequence[ChangeGroup]) -> list[str]:
-    """What an evaluation changed, a line a group."""
+    """What an evaluation changed, a line a group, which begins with what people are to be told."""
     known = {change.id: (change.state, change.times_reopened) for change in before}
     lines = []
     for of in groups:
         states = Counter(c.state for c in of.changes if known.get(c.id) != (c.state, c.times_reopened))
         if states:
-            news = ", ".join(f"{number} {state}" for state, number in states.items())
-            lines.append(show.plain(f"{of.id}  {news}  {words.headline(of)}"))
+            told = sorted({notice.news for notice in notices(before, of.changes)})
+            moves = ", ".join(f"{number} {state}" for state, number in states.items())
+            line = f"{of.id}  {moves}  {words.headline(of)}"
+            lines.append(show.plain(f"{', '.join(told)}: {line}" if told else line))
     return lines
