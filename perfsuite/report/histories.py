@@ -32,7 +32,15 @@ def _look_back(found: HistoryEvaluation) -> Table:
     rows = [["rule", "recall", "precision", "precision, 1 or 2 marks counted as wrong", "nobody marked, a 1000 points",
              f"of {found.quiet} quiet series alarmed", "named"]]  # fmt: skip
     rows += [
-        [r.rule, show(r.recall), show(r.precision), show(r.strict), show(r.false), str(r.alarmed), str(r.named)]
+        [
+            r.rule,
+            show(r.recall),
+            show(r.precision),
+            show(r.strict),
+            show(r.false),
+            str(r.alarmed),
+            str(r.named),
+        ]
         for r in found.look_back
     ]
     return title, rows
@@ -44,7 +52,14 @@ def _night_by_night(found: HistoryEvaluation) -> Table:
         f"nights of {found.quiet} quiet series [95 % interval by series]"
     )
     nights = list(found.night_by_night[0].within)
-    rows = [["rule", *(f"found within {n}" for n in nights), "false in 1000 quiet nights", "false in 1000 nights of all series"]]
+    rows = [
+        [
+            "rule",
+            *(f"found within {n}" for n in nights),
+            "false in 1000 quiet nights",
+            "false in 1000 nights of all series",
+        ]
+    ]
     rows += [
         [
             r.rule, *(show(r.within[n]) for n in nights), show(r.false),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from perfsuite.decision.changes.settings import Settings
 
 _TO_SD = 1.4826
-_SPREAD, _RANGE, _NIGHTS = 1.0, 1.0, 0.5
+_SPREAD, _RANGE, _NIGHTS = 1.0, 0.5, 0.3
 """How much each counts in `clearness`: exponents."""
 _RANGE_QUANTILES = (0.05, 0.95)
 
@@ -46,6 +46,4 @@ def clearness(whole: Cut, start: int) -> float:
     spread = max(_TO_SD * float(np.median(np.concatenate(off))), whole.noise_sd / 2, LEAST_SD)
     low, high = np.nanquantile(whole.values, _RANGE_QUANTILES)
     nights = min(start - before, end - start)
-    return float(
-        (size / spread) ** _SPREAD * (size / max(high - low, LEAST_SD)) ** _RANGE * nights**_NIGHTS
-    )
+    return float((size / spread) ** _SPREAD * (size / max(high - low, LEAST_SD)) ** _RANGE * nights**_NIGHTS)

@@ -223,4 +223,6 @@ def segment(
         level, margin = whole.level(start, end), z * whole.error(start, end)
         limits = (math.exp(level - margin), math.exp(level + margin))
         levels.append(Level(nights[start], nights[end - 1], math.exp(level), limits))
-    return Segmentation(tuple(levels), tuple(whole.changes()), max(whole.noise_sd, LEAST_SD), whole.autocorrelation)
+    return Segmentation(
+        tuple(levels), tuple(whole.changes()), max(whole.noise_sd, LEAST_SD), whole.autocorrelation
+    )

@@ -158,7 +158,9 @@ def _ratio(groups: Sequence[str], counts: Sequence[Count], scale: float = 1.0) -
     if not len(sums) or not sums[:, 1].sum():
         return Share(float("nan"), float("nan"), float("nan"))
     total = sums.sum(axis=0)
-    weights = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=BOOTSTRAPS)
+    weights = np.random.default_rng(0).multinomial(
+        len(sums), np.full(len(sums), 1 / len(sums)), size=BOOTSTRAPS
+    )
     drawn = weights @ sums
     drawn = drawn[drawn[:, 1] > 0]
     risk = (1 - CONFIDENCE) / 2

@@ -55,7 +55,12 @@ def _ruptures(values: NDArray[float64]) -> list[int]:
 
 PEERS: tuple[Peer, ...] = (
     Peer("asv", "L1 fit with AR(1) noise, its own penalty", "asv.step_detect", _asv),
-    Peer("ruptures PELT, 3 ln n", "least squares on logs, every place, two points a level", "ruptures", _ruptures),
+    Peer(
+        "ruptures PELT, 3 ln n",
+        "least squares on logs, every place, two points a level",
+        "ruptures",
+        _ruptures,
+    ),
     *(Peer(name, rule.__doc__ or "", peer.MODULES[name]) for name, rule in peer.PEERS.items()),
 )
 

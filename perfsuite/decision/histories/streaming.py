@@ -24,7 +24,7 @@ from perfsuite.decision.histories.labelled import TOLERANCE
 from perfsuite.decision.parameters import Prior
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy import float64
     from numpy.typing import NDArray
