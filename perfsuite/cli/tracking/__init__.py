@@ -3,7 +3,7 @@
 Importing a module here registers its subcommands, in this order.
 """
 
-from perfsuite.cli.tracking import adding, looking
+from perfsuite.cli.tracking import adding, looking, reporting
 from perfsuite.cli.tracking.app import track
 
-__all__ = ["adding", "looking", "track"]
+__all__ = ["adding", "looking", "reporting", "track"]

@@ -47,7 +47,7 @@ def nominate(
 
     try:
         with opened(db) as history:
-            on = _night(history.runs(), night)
+            on = wanted_night(history.runs(), night)
             before, after = evaluate(history, on, decisions, _now())
             found = _overview(history, history.runs(), on, nights, after)
     except (StoreError, ValueError) as error:
@@ -79,7 +79,7 @@ def list_(
     try:
         with opened(db) as history:
             runs = history.runs()
-            found = _overview(history, runs, _night(runs, night), nights, history.changes())
+            found = _overview(history, runs, wanted_night(runs, night), nights, history.changes())
     except (StoreError, ValueError) as error:
         raise fail(error) from error
     if as_json:
@@ -168,7 +168,7 @@ def summary(
         with opened(db) as history:
             if group is None:
                 runs = history.runs()
-                found = _overview(history, runs, _night(runs, night), nights, history.changes())
+                found = _overview(history, runs, wanted_night(runs, night), nights, history.changes())
                 typer.echo(tracking_markdown.summary(found, str(history)), nl=False)
             else:
                 one = _group(history, group)
@@ -183,7 +183,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _night(runs: Sequence[NightRun], wanted: str | None) -> str:
+def wanted_night(runs: Sequence[NightRun], wanted: str | None) -> str:
     """The night that is named, or meant. Raises `ValueError`."""
     from perfsuite.tracking.overview import night_of
 

@@ -10,7 +10,7 @@ import typer
 from perfsuite.cli.app import fail
 from perfsuite.cli.tracking.app import track
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
-from perfsuite.cli.tracking.looking import Night, night_of
+from perfsuite.cli.tracking.looking import Night, wanted_night
 
 
 @track.command()
@@ -31,7 +31,7 @@ def report(
 
     try:
         with opened(db) as history:
-            found = full_overview(history, night_of(history.runs(), night))
+            found = full_overview(history, wanted_night(history.runs(), night))
             page = tracking.write(found, out, str(history))
     except (StoreError, ValueError) as error:
         raise fail(error) from error

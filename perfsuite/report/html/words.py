@@ -40,7 +40,8 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
 INTRO = (
     "A verdict compares this run's calls with the sessions in the baseline; a session is one process. "
     "Pictures and numbers are compared with float32 of the same run. n is the number of calls, sessions, "
-    "prompts or places that a figure rests on; without another unit, errors are relative L2 errors against float32."
+    "prompts or places that a figure rests on; without another unit, errors are relative "
+    "L2 errors against float32."
 )
 UNMEASURED = Badge("NOT MEASURED", "plain", "\N{EN DASH}")
 
