@@ -94,6 +94,8 @@ def one_tracked(history: History, series: Series) -> Tracked:
 
 def full_overview(history: History, night: str) -> Overview:
     """Everything that a history says on a night, with all points and levels, to be drawn."""
-    runs, changes, points = history.runs(), history.changes(), list(history.all_points())
-    drawn = tracked(points, history.events(), changes, Standard(runs))
+    runs, changes = history.runs(), history.changes()
+    until = ((series, [p for p in points if p.night <= night]) for series, points in history.all_points())
+    events = [event for event in history.events() if event.night <= night]
+    drawn = tracked((each for each in until if each[1]), events, changes, Standard(runs))
     return overview(night, runs, history.last_nights(night), changes, tracked=drawn)

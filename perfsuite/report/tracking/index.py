@@ -162,7 +162,8 @@ def _said(of: Overview) -> str:
     if stopped:
         said.append(f"{stopped} series stopped")
     said.append(f"health: {tracking_words.health(of)}")
-    return "; ".join(said).capitalize() + "."
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _facts(of: Overview) -> Iterable[Fact]:
@@ -173,7 +174,8 @@ def _facts(of: Overview) -> Iterable[Fact]:
     yield Fact("Series", f"{kinds[SeriesKind.NOISY]} measured, {kinds[SeriesKind.EXACT]} counted")
     yield Fact("Points", f"n={sum(len(tracked.points) for tracked in of.tracked)}")
     changes = sum(len(group.changes) for group in of.groups)
-    yield Fact("Changes", f"{changes} in {len(of.groups)} groups, closed ones among them")
+    groups = f"{len(of.groups)} group{'' if len(of.groups) == 1 else 's'}"
+    yield Fact("Changes", f"{changes} in {groups}, open and closed")
 
 
 def _group(of: ChangeGroup, database: str) -> GroupRow:
@@ -213,7 +215,8 @@ def _strip(runs: Sequence[NightRun], night: str) -> tuple[Night, ...]:
     for run in runs:
         best[run.night] = max(best.get(run.night, Outcome.NOTHING), run.outcome, key=order.index)
     last = date.fromisoformat(night)
-    nights = [(last - timedelta(days=n)).isoformat() for n in reversed(range(STRIP_NIGHTS))]
+    days = min(STRIP_NIGHTS - 1, (last - date.fromisoformat(min(best))).days)
+    nights = [(last - timedelta(days=n)).isoformat() for n in range(days, -1, -1)]
     return tuple(
         Night(round(100 * i / STRIP_NIGHTS, 2), kind, f"{each}: {text}")
         for i, each in enumerate(nights)

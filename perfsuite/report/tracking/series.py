@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from perfsuite.records import SeriesKind
 from perfsuite.report import tracking_words
 from perfsuite.report.html.overview import Fact
 from perfsuite.report.tracking import words
@@ -123,7 +124,8 @@ def _facts(of: Tracked, surroundings: Surroundings) -> Iterable[Fact]:
     yield Fact("Device", series.device)
     yield Fact("Workload", f"{series.workload}, {series.protocol}")
     better = "higher" if series.higher_is_better else "lower"
-    yield Fact("Metric", f"{series.metric} in {series.unit}, {series.kind}; {better} is better")
+    how = "counted" if series.kind is SeriesKind.EXACT else "measured"
+    yield Fact("Metric", f"{series.metric}, {how} in {series.unit}; {better} is better")
     yield Fact("Points", f"n={len(of.points)}, {sum(bool(p.excluded) for p in of.points)} without weight")
     same = surroundings.constant(series.device)
     if same:
@@ -156,7 +158,7 @@ def _rows(of: Tracked, surroundings: Surroundings) -> Iterable[PointRow]:
             index,
             point.night,
             precise(point.value, of.series.unit),
-            f"±{100.0 * Z * point.error:.2g} %" if point.error else "",
+            f"±{100.0 * Z * point.error:.2f} %" if point.error else "",
             point.samples,
             surroundings.of(point.run, earlier),
             "; ".join([*without, *notes.get(point.night, ())]),
