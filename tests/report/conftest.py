@@ -65,6 +65,27 @@ class Visit:
         """Wait until all that was asked for is drawn."""
         self.page.wait_for_load_state("networkidle")
 
+    def grave(self) -> list[str]:
+        """What axe-core finds that keeps people out."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        return [
+            f"{v['id']} ({v['impact']}): {[n['target'] for n in v['nodes']][:3]}"
+            for v in Axe().run(self.page).response["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+
+    def over(self, width: int) -> list[str]:
+        """What reaches over the edge, and has no box of its own to move in."""
+        found: list[str] = self.page.evaluate(
+            """width => [...document.querySelectorAll("main *, header *")]
+              .filter((e) => !e.closest(".offscreen, svg, .rungs.many, code, .tablebox, .gridbox"))
+              .filter((e) => e.getBoundingClientRect().right > width + 1)
+              .map((e) => e.tagName + "." + e.className).slice(0, 5)""",
+            width,
+        )
+        return found
+
     def rows(self) -> list[str]:
         """Names of the variants in the table, as they are shown."""
         return self.page.locator("table.results tbody tr:visible th a").all_inner_texts()
