@@ -44,11 +44,16 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace `path` by `data` in one step: whoever reads sees the old bytes or the new, never a part.
 
     The bytes go to a hidden ``.<name>.<random>.tmp`` in the same folder first. One that a killed
     process leaves behind is never read.
+
+    Args:
+        path: of the file.
+        data: all of it.
+        durable: wait until it would outlive the machine; needless for what can be made again at once.
 
     Raises:
         StoreError: if the file cannot be written; the old one is then untouched.
@@ -56,7 +61,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        _replace(path, temporary, data)
+        _replace(path, temporary, data, durable=durable)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); check the permissions and the free space of "
@@ -78,13 +83,14 @@ def remove(path: Path) -> None:
         ) from error
 
 
-def _replace(path: Path, temporary: Path, data: bytes) -> None:
+def _replace(path: Path, temporary: Path, data: bytes, *, durable: bool) -> None:
     try:
         # Not tempfile: its files are private (0600), and the baselines are for everybody to read.
         with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from perfsuite.records import OPEN, UNDECIDED
 from perfsuite.report.html.charts import Axis, Tick
 
@@ -38,6 +40,10 @@ class Dot:
     y: float
     kind: str
     """``dot``, ``hollow`` where it has no weight; ``beyond`` where it lies outside of the chart."""
+
+    def circle(self) -> str:
+        """As SVG: of numbers and words of our own, and by far the most that is drawn."""
+        return f'<circle class="{self.kind}" cx="{self.x}%" cy="{self.y}" r="3.2"/>'
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class Chart:
 
     dots: tuple[Dot, ...]
     """In the order of its points."""
+    circles: Markup
+    """All of them."""
     intervals: str
     """Of the points, for a box of 1000 by `HEIGHT`."""
     levels: tuple[Stretch, ...]
@@ -111,7 +119,8 @@ class Scale:
 def scale(values: Sequence[float], unit: str) -> Scale:
     """An axis that holds the values; what is very far from all others stays outside."""
     low, high = _range(values or [0.0])
-    room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    same = high - low <= 1e-12 * abs(high)  # but for rounding
+    room = (0.05 * abs(high) or 1.0) if same else 0.08 * (high - low)
     factor, name = _factor(unit, max(abs(low), abs(high)))
     low, high = (low - room) / factor, (high + room) / factor
     digits = max(0, 1 - math.floor(math.log10((high - low) / 5)))
@@ -173,8 +182,10 @@ def chart(of: Tracked, marks: Sequence[tuple[Change, str]], last: str) -> Chart:
     shown = fit or [p.value for p in of.points if math.isfinite(p.value)]
     values = scale([*shown, *(level.value for level in of.levels)], of.series.unit)
     flags, lanes = _flags(days, marks, of.epochs)
+    dots = tuple(_dot(days, values, point) for point in of.points)
     return Chart(
-        tuple(_dot(days, values, point) for point in of.points),
+        dots,
+        Markup("".join(dot.circle() for dot in dots)),
         _intervals(days, values, of.points),
         tuple(
             Stretch(

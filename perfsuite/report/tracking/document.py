@@ -12,7 +12,7 @@ from perfsuite.report import tracking_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from perfsuite.records import ChangeGroup, Overview, Series, Tracked
+    from perfsuite.records import ChangeGroup, Overview, Point, Series, Tracked
 
 SCHEMA_VERSION = 1
 
@@ -36,7 +36,7 @@ def of_series(of: Tracked) -> bytes:
     return _bytes({
         "schema_version": SCHEMA_VERSION,
         "series": {**asdict(of.series), "name": of.series.name},
-        "points": [vars(point) for point in of.points],
+        "points": _Plain([_point(point) for point in of.points]),
         "levels": [vars(level) for level in of.levels],
         "epochs": [vars(event) for event in of.epochs],
         "changes": [_change(change) for change in of.changes],
@@ -66,12 +66,26 @@ def _change(of: Any) -> dict[str, Any]:
     return {**vars(of), **nested, **lists}
 
 
+class _Plain(list[dict[str, Any]]):
+    """What JSON knows already, of which there is much."""
+
+
+def _point(of: Point) -> dict[str, Any]:
+    found = dict(vars(of))
+    for name in ("value", "error"):
+        if found[name] is not None and not math.isfinite(found[name]):
+            found[name] = None
+    return found
+
+
 def _bytes(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(_plain(document), allow_nan=False) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:
     """Of what JSON knows: what is not finite is null."""
+    if isinstance(value, _Plain):
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -42,7 +42,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         _note(folder, {*ours, *files})
         for name, data in files.items():
             if read_bytes(folder / name) != data:
-                write_atomic(folder / name, data)
+                write_atomic(folder / name, data, durable=False)
         for name in ours - set(files):
             if (folder / name).is_file():
                 remove(folder / name)

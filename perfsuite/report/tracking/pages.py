@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,9 @@ def has_page(of: Tracked) -> bool:
 
 
 def _page(name: str, stem: str, night: str, view: object) -> bytes:
-    script = _text("series.js") if name == "series" else ""
     template = shell.environment(TEMPLATES).get_template(f"{name}.html.j2")
     return template.render(
-        **shell.frame(_text("tracking.css"), script),
+        **_frame(name),
         view=view,
         json=f"{stem}.json",
         night=night,
@@ -75,6 +75,11 @@ def _page(name: str, stem: str, night: str, view: object) -> bytes:
         words=words.glossary(),
         intro=words.INTRO,
     ).encode()
+
+
+@cache
+def _frame(name: str) -> dict[str, str]:
+    return shell.frame(_text("tracking.css"), _text("series.js") if name == "series" else "")
 
 
 def _text(name: str) -> str:

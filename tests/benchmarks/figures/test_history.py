@@ -8,7 +8,7 @@ import pytest
 from nights import counts, measured, night_run
 
 POINTS, VARIANTS = 100_000, 9
-MOST_ADD_S, MOST_READ_S, MOST_LIST_S = 2.0, 8.0, 1.0
+MOST_ADD_S, MOST_READ_S, MOST_LIST_S, MOST_REPORT_S = 2.0, 8.0, 1.0, 20.0
 NEW_NIGHTS = 5
 
 
@@ -99,3 +99,23 @@ def test_all_points(benchmark, place):
     assert changes == []
     assert read_s <= MOST_READ_S
     assert listed_s <= MOST_LIST_S
+
+
+@pytest.mark.benchmark(group="figures", timer=time.perf_counter)
+def test_pages(benchmark, place, tmp_path):
+    """Written within 20 s, levels and all."""
+    from perfsuite.report import tracking
+    from perfsuite.store.history import History
+    from perfsuite.tracking.nightly import full_overview
+
+    def report():
+        with History.open(place) as history:
+            overview = full_overview(history, history.runs()[-1].night)
+        return tracking.write(overview, tmp_path / "pages", "history.db")
+
+    benchmark.pedantic(report, rounds=1)
+    files = list((tmp_path / "pages").iterdir())
+    spent = benchmark.stats.stats.data[0]
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{len(files)} files ({size:.0f} MB) of {POINTS} points and their counts: {spent:.1f} s (n=1)")
+    assert spent <= MOST_REPORT_S

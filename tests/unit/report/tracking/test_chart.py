@@ -21,6 +21,8 @@ from perfsuite.report.tracking.chart import HEIGHT, Days, letter, scale
         ((5 * 2**30, 9 * 2**30), "bytes", ["8 GiB", "6 GiB"]),
         ((3.0, 3.0), "count", ["3.1", "2.9"]),
         ((0.0, 0.0), "count", ["1", "-1"]),
+        ((0.1 + 0.2, 0.3), "ratio", ["0.3", "0.31"]),
+        ((1e12, 1e12 + 2), "FLOP", ["1000000000000 FLOP", "1000000000002 FLOP"]),
         ((1e13, 2e13), "FLOP", ["20000000000000 FLOP"]),
     ],
 )

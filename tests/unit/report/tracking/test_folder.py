@@ -62,10 +62,10 @@ def test_a_report_that_was_killed_is_finished_by_the_next(tmp_path, monkeypatch)
     folder.write(tmp_path, PAGES)
     write = folder.write_atomic
 
-    def dies(path: Path, data: bytes) -> None:
+    def dies(path: Path, data: bytes, *, durable: bool = True) -> None:
         if path.name == "index.html":
             raise KeyboardInterrupt
-        write(path, data)
+        write(path, data, durable=durable)
 
     monkeypatch.setattr(folder, "write_atomic", dies)
     with pytest.raises(KeyboardInterrupt):
