@@ -103,7 +103,7 @@ def families(result: Result) -> list[Family]:
 
 
 def _told(kernels: Mapping[str, int]) -> dict[str, int]:
-    """Generated kernels as one number: another torch names them anew each time, which is no news by itself."""
+    """Generated kernels as one number: another torch names them anew each time, which is no news."""
     generated = {name for name in kernels if name.startswith(_GENERATED)}
     told = {name: calls for name, calls in kernels.items() if name not in generated}
     return told | ({"calls of generated ones": sum(kernels[name] for name in generated)} if generated else {})
