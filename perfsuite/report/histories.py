@@ -52,8 +52,8 @@ def _look_back(found: HistoryEvaluation) -> Table:
 
 def _night_by_night(found: HistoryEvaluation) -> Table:
     title = (
-        f"night by night, the latest 200 given: {found.isolated} isolated changes, {found.quiet_nights} nights "
-        f"of {found.quiet} quiet series [95 % interval by series]"
+        f"night by night, the latest 200 given: {found.isolated} isolated changes, {found.quiet_nights} "
+        f"nights of {found.quiet} quiet series [95 % interval by series]"
     )
     nights = list(found.night_by_night[0].within)
     rows = [

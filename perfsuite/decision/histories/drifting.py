@@ -1,4 +1,4 @@
-"""Slow drift planted into recorded sessions: after how many nights it is told, by this and by a frozen baseline."""
+"""Slow drift planted into recorded sessions: when it is told, by this rule and by a frozen baseline."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 GIVEN = 200
 """Nights that a rule is given."""
 FIRST = 40
-"""Nights before the first that is judged."""
+"""Nights that there are on the first night that is judged."""
 APART = 30
 """Nights between an isolated change and its neighbours."""
 NIGHTS = (1, 3, 5, 8, 12)
@@ -44,7 +44,7 @@ PRIOR = Prior(sd=0.013, df=1)
 """Of histories whose device class is unknown: half of SAP's series scatter by less."""
 
 Named = list[list[int]]
-"""For each night from `FIRST` on, the places that a rule names."""
+"""For each night from the 40th on, the places that a rule names."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def name_with(history: History, naming: Callable[[NDArray[float64]], list[int]])
     values = np.exp(history.logs)
     wanted = {c + k for c in isolated(history) for k in range(max(NIGHTS))}
     named: Named = []
-    for night in range(FIRST, len(values)):
+    for night in range(FIRST - 1, len(values)):
         start = max(0, night + 1 - GIVEN)
         if history.quiet or night in wanted:
             named.append([place + start for place in naming(values[start : night + 1])])

@@ -50,19 +50,19 @@ def test_our_rule_finds_the_step() -> None:
     assert retrospective.look_back(stepped()) == [100]
     found = streaming.judge(stepped(), streaming.name_all(stepped()))
     assert found.delays[0] <= 5
-    assert (found.false, found.nights) == (0, 120)
+    assert (found.false, found.nights) == (0, 121)
     quiet = history(np.exp(np.random.default_rng(3).normal(0, 0.01, 160)), [])
     assert streaming.judge(quiet, streaming.name_all(quiet)).nominations == 0
 
 
 def test_a_nomination_counts_once() -> None:
     """Named night after night, or up to five nights beside it, it is the same."""
-    named: streaming.Named = [[] for _ in range(120)]
+    named: streaming.Named = [[] for _ in range(121)]
     named[20:60] = [[55]] * 20 + [[59]] * 20
     named[70] = [30]
     found = streaming.judge(stepped(), named)
     assert (found.nominations, found.false, found.delays) == (2, 2, (math.inf,))
-    named[100 - streaming.FIRST + 3] = [97]
+    named[100 - streaming.FIRST + 4] = [97]
     assert streaming.judge(stepped(), named).delays == (4.0,)
 
 
@@ -83,10 +83,10 @@ def test_another_rule_is_asked_with_what_counts() -> None:
 
     named = streaming.name_with(stepped(), naming)
     assert asked == [*range(101, 113)]
-    assert len(named) == 120
+    assert len(named) == 121
     asked.clear()
     streaming.name_with(history(np.ones(300), []), naming)
-    assert (len(asked), max(asked)) == (260, 200)
+    assert (len(asked), max(asked)) == (261, 200)
 
 
 def test_whole_evaluation() -> None:
