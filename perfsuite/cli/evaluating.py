@@ -56,7 +56,9 @@ def evaluate(
     if (traces is None) == (history is None):
         raise typer.BadParameter("give either traces or --history")
     if history is not None:
-        _histories(history, drift or [], drift_relative or [], peer_python or [], repeats, seed, out, markdown)
+        _histories(
+            history, drift or [], drift_relative or [], peer_python or [], repeats, seed, out, markdown
+        )
         return
     assert traces is not None
     try:

@@ -75,5 +75,7 @@ def median(rows: NDArray[float64]) -> NDArray[float64]:
     ordered = np.sort(rows, axis=1)  # NaN last
     count = np.isfinite(rows).sum(axis=1)
     row = np.arange(len(rows))
-    middle = (ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, np.minimum(count // 2, rows.shape[1] - 1)]) / 2
+    middle = (
+        ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, np.minimum(count // 2, rows.shape[1] - 1)]
+    ) / 2
     return np.where(count > 0, middle, 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from perfsuite.decision.histories.peers import PEERS, running
 from perfsuite.decision.replaying import BOOTSTRAPS, CONFIDENCE, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from perfsuite.decision.histories.drifting import Drifted
@@ -158,7 +157,9 @@ def _ratio(groups: Sequence[str], counts: Sequence[Count], scale: float = 1.0) -
     if not len(sums) or not sums[:, 1].sum():
         return Share(float("nan"), float("nan"), float("nan"))
     total = sums.sum(axis=0)
-    weights = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=BOOTSTRAPS)
+    weights = np.random.default_rng(0).multinomial(
+        len(sums), np.full(len(sums), 1 / len(sums)), size=BOOTSTRAPS
+    )
     drawn = weights @ sums
     drawn = drawn[drawn[:, 1] > 0]
     risk = (1 - CONFIDENCE) / 2

@@ -100,11 +100,15 @@ def load(path: str | Path) -> list[History]:
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         if isinstance(error, TracesError):
             raise
-        raise TracesError(f"{path}: not an npz file of numbers ({error}); write it with numpy.savez") from error
+        raise TracesError(
+            f"{path}: not an npz file of numbers ({error}); write it with numpy.savez"
+        ) from error
     _check(path, names, values, offset, "offset")
     _check(path, names, mark, mark_offset, "mark_offset")
     if mark.ndim != 2 or mark.shape[1] != 2:
-        raise TracesError(f"{path}, field mark: must be rows of place and annotator, found shape {mark.shape}")
+        raise TracesError(
+            f"{path}, field mark: must be rows of place and annotator, found shape {mark.shape}"
+        )
     found = [
         History(str(name), values[a:b].astype(float), mark[c:d].astype(np.int64))
         for name, a, b, c, d in zip(
@@ -119,10 +123,15 @@ def load(path: str | Path) -> list[History]:
 def _check(
     path: Path, names: NDArray[np.str_], rows: NDArray[float64], offset: NDArray[int64], field: str
 ) -> None:
-    if len(offset) != len(names) + 1 or offset[0] != 0 or offset[-1] != len(rows) or (np.diff(offset) < 0).any():
+    if (
+        len(offset) != len(names) + 1
+        or offset[0] != 0
+        or offset[-1] != len(rows)
+        or (np.diff(offset) < 0).any()
+    ):
         raise TracesError(
-            f"{path}, field {field}: must rise from 0 to {len(rows)} in {len(names) + 1} values, one more than "
-            "there are series"
+            f"{path}, field {field}: must rise from 0 to {len(rows)} in {len(names) + 1} values, one more "
+            "than there are series"
         )
 
 
@@ -131,4 +140,6 @@ def _check_history(path: Path, history: History) -> None:
         raise TracesError(f"{path}, series {history.name}: no value is positive and finite; leave it out")
     places = history.marks[:, 0]
     if len(places) and not (0 <= places.min() and places.max() < len(history.values)):
-        raise TracesError(f"{path}, series {history.name}: a mark lies outside its {len(history.values)} points")
+        raise TracesError(
+            f"{path}, series {history.name}: a mark lies outside its {len(history.values)} points"
+        )

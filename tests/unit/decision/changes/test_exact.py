@@ -32,7 +32,11 @@ def test_none(values: tuple[float, ...]) -> None:
 
 def test_nothing_appears_from_a_night_without_weight() -> None:
     """NaN and excluded nights are passed over; the change lies between those that count."""
-    points = [*counted(5, math.nan), Point("2026-11-03", "r", 9, excluded="disturbed"), Point("2026-11-04", "s", 6)]
+    points = [
+        *counted(5, math.nan),
+        Point("2026-11-03", "r", 9, excluded="disturbed"),
+        Point("2026-11-04", "s", 6),
+    ]
     (found,) = exact_changes(COUNTED, points)
     assert (found.last_good, found.first_bad) == ("2026-11-01", "2026-11-04")
 
