@@ -27,6 +27,7 @@ TOPICS = (
     "measured-faults",
     "measured-compiler",
     "measured-rule",
+    "measured-history",
 )
 """In the order in which somebody new reads them; each is a file of this folder."""
 _LINK = re.compile(r"\[([^\]]+)\]\(([a-z-]+)\.md(?:#[\w-]+)?\)")

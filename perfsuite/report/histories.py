@@ -29,8 +29,12 @@ def _look_back(found: HistoryEvaluation) -> Table:
         f"whole histories: {found.changes} changes that 3 annotators marked in {found.points} points of "
         f"{found.histories} series [95 % interval by series]"
     )
-    rows = [["rule", "recall", "precision", "precision, 1 or 2 marks counted as wrong", "nobody marked, a 1000 points",
-             f"of {found.quiet} quiet series alarmed", "named"]]  # fmt: skip
+    rows = [
+        [
+            "rule", "recall", "precision", "precision, 1 or 2 marks counted as wrong",
+            "nobody marked, of 1000 points", f"of {found.quiet} quiet series alarmed", "named",
+        ]
+    ]  # fmt: skip
     rows += [
         [
             r.rule,
@@ -48,7 +52,7 @@ def _look_back(found: HistoryEvaluation) -> Table:
 
 def _night_by_night(found: HistoryEvaluation) -> Table:
     title = (
-        f"night by night, the latest 200 nights given: {found.isolated} isolated changes, {found.quiet_nights} "
+        f"night by night, the latest 200 given: {found.isolated} isolated changes, {found.quiet_nights} "
         f"nights of {found.quiet} quiet series [95 % interval by series]"
     )
     nights = list(found.night_by_night[0].within)

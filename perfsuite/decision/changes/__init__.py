@@ -5,7 +5,7 @@ History alone cannot be both sure and complete, so it only nominates; an A/B of 
 
 from perfsuite.decision.changes.exact import exact_changes
 from perfsuite.decision.changes.nominating import changes, nominate
-from perfsuite.decision.changes.segments import Segmentation, segment
+from perfsuite.decision.changes.segmentation import Segmentation, segment
 from perfsuite.decision.changes.settings import (
     NOMINATOR,
     RETROSPECTIVE,

@@ -1,4 +1,4 @@
-"""Which changes of a partition are kept: what is larger than this series' own past explains, or than a person sees."""
+"""Which changes of a partition are kept: what this series' past does not explain, or what a person sees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def keep(whole: Cut, settings: Settings) -> Cut:
 
 
 def visible(whole: Cut, start: int, settings: Settings) -> bool:
-    """Tell whether a change is larger than what nights, and stretches of nights, of this series' past were off."""
+    """Tell whether a change is larger than what nights, and stretches of them, were off in this past."""
     _, end = whole.bounds(start)
     past = whole.residuals(start)
     size = abs(whole.size(start))
@@ -39,7 +39,7 @@ def visible(whole: Cut, start: int, settings: Settings) -> bool:
 
 
 def clearness(whole: Cut, start: int) -> float:
-    """What a person goes by: the change beside the spread, beside all of the plot, and for how many nights."""
+    """What a person goes by: the change beside the spread and beside all of the plot, and its nights."""
     before, end = whole.bounds(start)
     size = abs(whole.size(start))
     off = [np.abs(whole.values[a:b] - whole.level(a, b)) for a, b in ((before, start), (start, end))]

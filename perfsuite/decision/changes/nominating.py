@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from perfsuite.records.history import Point, Series
 
 RECENT = 60
-"""Nights after which a step is no longer nominated: package indexes keep so many, and an A/B needs both sides."""
+"""Nights after which a step is no longer nominated: indexes keep packages so long, and an A/B needs both."""
 DRIFT_NIGHTS = 5
 """Of the levels that drift is told between."""
 DRIFT_PENALTY = 2.0
@@ -122,7 +122,7 @@ def found_in(
 def _drift(
     whole: Cut, steps: Sequence[int], base: int, settings: Settings, *, higher_is_better: bool
 ) -> tuple[Stretch, Stretch] | None:
-    """Return the best level since the base, and the latest, where that is worse by more than the steps between."""
+    """Return the best level since the base, and the latest, where steps do not explain that it is worse."""
     base = max([base, *(r for r in whole.restarts if r < len(whole.values))], default=0)
     stretches = [s for s in whole.stretches() if s[1] - s[0] >= DRIFT_NIGHTS and s[0] >= base]
     if len(stretches) < 2 or stretches[-1][1] < len(whole.values):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfsuite.decision.changes.noise import LEAST_SD, Noise, noise
+from perfsuite.decision.changes.noise import Noise, noise
 from perfsuite.decision.changes.partition import boundaries, candidates, distances, partition
-from perfsuite.decision.changes.settings import NOMINATOR
-from perfsuite.records.history import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +110,7 @@ class Cut:
     def stretches(self) -> list[tuple[int, int]]:
         """First night and end of each level."""
         edges = [self.first, *(s for s in self.starts if s > self.first), len(self.values)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
     def level(self, start: int, end: int) -> float:
         """The median of a stretch, each night weighing as its own error lets it."""
@@ -171,58 +170,3 @@ class Cut:
         widths = _NORMAL.inv_cdf(1 - (1 - CONFIDENCE) / 2 / places)
         margin = widths * math.hypot(self.error(*low), self.error(*high))
         return math.exp(shift - margin), math.exp(shift + margin)
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """A history as levels."""
-
-    levels: tuple[Level, ...]
-    boundaries: tuple[int, ...]
-    """Nights, by place, that begin a level which no event explains."""
-    noise: float
-    """Standard deviation of a night about its level, in logs."""
-    autocorrelation: float
-
-
-def segment(
-    nights: Sequence[str],
-    values: NDArray[float64],
-    errors: NDArray[float64] | None,
-    epochs: Sequence[int],
-    prior: Prior,
-    settings: Settings = NOMINATOR,
-) -> Segmentation:
-    """Cut a history into levels.
-
-    Args:
-        nights: of the values, in order of time.
-        values: positive and finite, in the series' unit.
-        errors: standard error of each value's logarithm; NaN where unknown.
-        epochs: places that begin an epoch.
-        prior: of the spread between nights.
-        settings: how much a change must bring.
-
-    Raises:
-        ValueError: a value that is not positive and finite, or lengths that differ.
-    """
-    from perfsuite.decision.changes.keeping import keep
-
-    values = np.asarray(values, dtype=float)
-    if len(nights) != len(values) or (errors is not None and len(errors) != len(values)):
-        raise ValueError(f"{len(nights)} nights, {len(values)} values: give one value, and error, a night")
-    if not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError("values must be positive and finite; exclude the others")
-    if not len(values):
-        return Segmentation((), (), prior.sd, 0.0)
-    row = None if errors is None else np.asarray(errors, dtype=float)[None]
-    whole = keep(cut(np.log(values)[None], prior, settings, row, epochs).one(0, settings, prior), settings)
-    z = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
-    levels = []
-    for start, end in whole.stretches():
-        level, margin = whole.level(start, end), z * whole.error(start, end)
-        limits = (math.exp(level - margin), math.exp(level + margin))
-        levels.append(Level(nights[start], nights[end - 1], math.exp(level), limits))
-    return Segmentation(
-        tuple(levels), tuple(whole.changes()), max(whole.noise_sd, LEAST_SD), whole.autocorrelation
-    )

@@ -1,8 +1,9 @@
-"""Slow drift planted into recorded sessions: after how many nights is it named, and what a frozen baseline says."""
+"""Slow drift planted into recorded sessions: when it is told, by this rule and by a frozen baseline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from perfsuite.decision.traces import Traces
+    from perfsuite.records import Verdict
 
 DRIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 """A night, as a fraction of the first night's value."""
@@ -48,8 +50,9 @@ class Drifted:
 def drift(traces: Traces, kind: str, repeats: int, seed: int) -> list[Drifted]:
     """Plant each drift into nights drawn from the sessions of each benchmark.
 
-    A night is a whole session, drawn with replacement; its value and error are those of its trimmed mean. The history rule looks every night; the frozen baseline compares each night's session with the
-    first `STORED`, and tells REGRESSED.
+    A night is a whole session, drawn with replacement; its value and error are those of its trimmed mean. The
+    history rule looks every night; the frozen baseline compares each night's session with the first `STORED`,
+    and tells REGRESSED.
 
     Args:
         traces: sessions in which nothing changed.
@@ -67,10 +70,10 @@ def drift(traces: Traces, kind: str, repeats: int, seed: int) -> list[Drifted]:
             rng = np.random.default_rng([seed, benchmark])
             for _ in range(repeats):
                 sessions = _planted(traces.latency_s[benchmark], a_night, rng)
-                delays["history"].append(_first(lambda n, s=sessions: _nominated(s[:n], prior, settings)))
+                delays["history"].append(_first(partial(_nominated, sessions, prior, settings)))
                 base = sessions[:STORED].tolist()
                 delays["frozen baseline"].append(
-                    _first(lambda n, s=sessions, b=base: _regressed(frozen, b, s[n - 1], settings))
+                    _first(partial(_regressed, frozen, base, sessions, settings))
                 )
         found += [Drifted(traces.source, rule, a_night, tuple(those)) for rule, those in delays.items()]
     return found
@@ -86,16 +89,17 @@ def _first(told: Callable[[int], bool]) -> float:
     return next((float(k) for k in range(1, LONGEST + 1) if told(BEFORE + k)), np.inf)
 
 
-def _nominated(sessions: NDArray[float64], prior: Prior, settings: DecisionSettings) -> bool:
-    told = [estimate(session.tolist(), settings) for session in sessions]
+def _nominated(sessions: NDArray[float64], prior: Prior, settings: DecisionSettings, nights: int) -> bool:
+    told = [estimate(session.tolist(), settings) for session in sessions[:nights]]
     points = [Point(f"{i:04}", str(i), exp(e.value), e.error) for i, e in enumerate(told)]
     return any(n.ratio > 1 for n in nominate(_SERIES, points, (), (), prior))
 
 
 def _regressed(
-    rule: Callable[..., object],
+    rule: Callable[..., Verdict],
     base: list[list[float]],
-    session: NDArray[float64],
+    sessions: NDArray[float64],
     settings: DecisionSettings,
+    nights: int,
 ) -> bool:
-    return rule(base, [session.tolist()], settings).status is Status.REGRESSED  # type: ignore[attr-defined]
+    return rule(base, [sessions[nights - 1].tolist()], settings).status is Status.REGRESSED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from perfsuite.decision.histories.peers import PEERS, running
 from perfsuite.decision.replaying import BOOTSTRAPS, CONFIDENCE, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from perfsuite.decision.histories.drifting import Drifted

@@ -130,8 +130,8 @@ def _check(
         or (np.diff(offset) < 0).any()
     ):
         raise TracesError(
-            f"{path}, field {field}: must rise from 0 to {len(rows)} in {len(names) + 1} values, one more than "
-            "there are series"
+            f"{path}, field {field}: must rise from 0 to {len(rows)} in {len(names) + 1} values, one more "
+            "than there are series"
         )
 
 

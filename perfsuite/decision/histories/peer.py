@@ -1,15 +1,17 @@
 """A peer's own code in a process of its own, whose interpreter need not have this suite.
 
-Run as a script: ``python peer.py NAME``. Reads one JSON list of numbers a line, and answers with a JSON list of
-the places where a new level begins, one line each. Only the standard library and the peer are imported.
+Run as a script: ``python peer.py NAME``. It reads one JSON list of numbers a line, and answers each
+with a JSON list of the places where a new level begins. Only the standard library and the peer are imported.
 """
 
 # Not imported by the suite's own process but for the names: those pins contradict this suite's.
+from __future__ import annotations
+
 import json
 import sys
 
 
-def otava(values):
+def otava(values: list[float]) -> list[int]:
     """Otava's default: windows of 50, p .001, any magnitude."""
     from otava.analysis import compute_change_points
 
@@ -17,7 +19,7 @@ def otava(values):
     return [int(point.index) for point in found]
 
 
-def otava_strict(values):
+def otava_strict(values: list[float]) -> list[int]:
     """Otava with p 1e-6."""
     from otava.analysis import compute_change_points
 
@@ -25,7 +27,7 @@ def otava_strict(values):
     return [int(point.index) for point in found]
 
 
-def mongodb(values):
+def mongodb(values: list[float]) -> list[int]:
     """MongoDB's e-divisive: 100 permutations, p .01."""
     from signal_processing_algorithms.energy_statistics.energy_statistics import e_divisive
 
@@ -40,7 +42,7 @@ MODULES = {
 }
 
 
-def main(name):
+def main(name: str) -> None:
     """Answer line by line until there are no more."""
     __import__(MODULES[name])
     print("ready", flush=True)

@@ -8,7 +8,6 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from perfsuite.decision.rules import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy import float64
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def _asv(values: NDArray[float64]) -> list[int]:
 
 
 def _ruptures(values: NDArray[float64]) -> list[int]:
-    """PELT on logs; the user has to choose the penalty: 3 ln n times the variance of neighbours' differences."""
+    """PELT on logs; the penalty, which is the user's to choose: 3 ln n times the noise's variance."""
     from ruptures import Pelt
 
     logs = np.log(values)
@@ -91,7 +91,8 @@ def _process(one: Peer, interpreter: Path) -> Iterator[Naming | None]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         to, back = process.stdin, process.stdout
-        assert to is not None and back is not None
+        assert to is not None
+        assert back is not None
         if back.readline().strip() != "ready":
             yield None
             return

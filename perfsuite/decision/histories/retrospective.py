@@ -1,8 +1,8 @@
-"""Whole histories at once: which of the changes that people marked a rule finds, and what it finds beside them.
+"""Whole histories at once: which changes that people marked a rule finds, and what it finds beside them.
 
-A place that a rule names is right if at least three annotators marked a change within 5 points of it, false if
-nobody did; marks of one or two do not count. A change that at least three marked is found if the rule names a
-place within 5 points of it.
+A place that a rule names is right if at least three annotators marked a change within 5 points of it, and
+false if nobody did; marks of one or two do not count. A change that at least three marked is found if the
+rule names a place within 5 points of it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The protocol, the same for every rule. On every night from the 40th on a rule is
 that night included, or as many as there are, and answers with the places where something new begins. A
 nomination is counted once: one within 5 nights of a place that this rule named before in this series is the
 same. A change that at least three annotators marked is looked for if it is *isolated*, that is at least 30
-nights from any other such change, and has 40 nights before it and 12 from it on. It is found *within k nights*
+nights from any other such change, and has 40 nights before it and 12 from it on. It is found within k nights
 if the rule names a place at most 5 nights from it when it has seen at most k nights of the new level. A
 nomination that no annotator marked within 5 nights is false. False nominations are counted for 1000
 series-nights, in the series that all annotators call quiet and, apart, in all.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 GIVEN = 200
 """Nights that a rule is given."""
 FIRST = 40
-"""Nights before the first that is judged."""
+"""Nights that there are on the first night that is judged."""
 APART = 30
 """Nights between an isolated change and its neighbours."""
 NIGHTS = (1, 3, 5, 8, 12)
@@ -44,7 +44,7 @@ PRIOR = Prior(sd=0.013, df=1)
 """Of histories whose device class is unknown: half of SAP's series scatter by less."""
 
 Named = list[list[int]]
-"""For each night from `FIRST` on, the places that a rule names."""
+"""For each night from the 40th on, the places that a rule names."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def isolated(history: History) -> list[int]:
 
 
 def name_all(history: History, settings: Settings = NOMINATOR) -> Named:
-    """What this suite's rule names on every night: `perfsuite.decision.changes.nominate`, many nights at once."""
+    """What `perfsuite.decision.changes.nominate` names on every night, many nights at once."""
     padded = np.concatenate([np.full(GIVEN, np.nan), history.logs])
     windows = np.lib.stride_tricks.sliding_window_view(padded, GIVEN)[FIRST:]
     stretches = cut(windows, PRIOR, settings)
@@ -119,7 +119,7 @@ def name_with(history: History, naming: Callable[[NDArray[float64]], list[int]])
     values = np.exp(history.logs)
     wanted = {c + k for c in isolated(history) for k in range(max(NIGHTS))}
     named: Named = []
-    for night in range(FIRST, len(values)):
+    for night in range(FIRST - 1, len(values)):
         start = max(0, night + 1 - GIVEN)
         if history.quiet or night in wanted:
             named.append([place + start for place in naming(values[start : night + 1])])

@@ -70,3 +70,30 @@ def test_no_such_file(tmp_path: Path) -> None:
     done = invoke(str(tmp_path / "none.npz"))
     assert done.exit_code == 2
     assert "there is no such file; name an npz file or a folder of results" in done.stderr
+
+
+def test_histories(tmp_path: Path) -> None:
+    """Tables of whole histories and of nights on stdout, figures in files."""
+    rng = np.random.default_rng(1)
+    values = np.exp(rng.normal(0, 0.01, 160) + 0.06 * (np.arange(160) >= 100))
+    path = tmp_path / "h.npz"
+    marks = [[100, 1], [100, 2], [101, 3]]
+    np.savez(path, series=["sap_1"], values=values, offset=[0, 160], mark=marks, mark_offset=[0, 3])
+    done = invoke(
+        "--history", str(path), "--json", str(tmp_path / "e.json"), "--markdown", str(tmp_path / "e.md")
+    )
+    assert done.exit_code == 0, done.output
+    assert "1 changes that 3 annotators marked in 160 points of 1 series" in done.stdout
+    assert "left out: Otava, p .001: no module otava" in done.stdout
+    document = json.loads((tmp_path / "e.json").read_text())
+    assert document["look_back"][0]["recall"][0] == 1.0
+    assert document["night_by_night"][0]["within"]["5"][0] == 1.0
+    assert (tmp_path / "e.md").read_text().startswith("**whole histories: 1 changes")
+
+
+@pytest.mark.parametrize("arguments", [[], ["t.npz", "--history", "h.npz"]])
+def test_either_traces_or_histories(arguments: list[str]) -> None:
+    """Neither and both are refused."""
+    done = invoke(*arguments)
+    assert done.exit_code == 2
+    assert "give either traces or --history" in done.output

@@ -58,7 +58,13 @@ def test_a_page_that_is_not_there(topic: str, nearest: str) -> None:
 
 def test_topics_are_completed() -> None:
     assert completing.topics("measured-") == [
-        (topic, title(topic)) for topic in ("measured-faults", "measured-compiler", "measured-rule")
+        (topic, title(topic))
+        for topic in (
+            "measured-faults",
+            "measured-compiler",
+            "measured-rule",
+            "measured-history",
+        )
     ]
 
 
