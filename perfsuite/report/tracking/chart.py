@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from perfsuite.records import OPEN, UNDECIDED
+from perfsuite.records import OPEN, UNDECIDED, SeriesKind
 from perfsuite.report.html.charts import Axis, Tick
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Chart:
     """All of them."""
     intervals: str
     """Of the points, for a box of 1000 by `HEIGHT`."""
+    line: str
+    """Through the points of a count, which is known between them too; for the same box."""
     levels: tuple[Stretch, ...]
     flags: tuple[Flag, ...]
     lanes: int
@@ -187,6 +189,7 @@ def chart(of: Tracked, marks: Sequence[tuple[Change, str]], last: str) -> Chart:
         dots,
         Markup("".join(dot.circle() for dot in dots)),
         _intervals(days, values, of.points),
+        _line(dots) if of.series.kind is SeriesKind.EXACT else "",
         tuple(
             Stretch(
                 days.x(level.first), days.x(level.last), values.y(level.value),
@@ -212,6 +215,10 @@ def _intervals(days: Days, values: Scale, points: Iterable[Point]) -> str:
             low, high = (values.y(point.value * math.exp(sign * Z * point.error)) for sign in (-1, 1))
             path += f"M{10 * days.x(point.night):.1f} {high}V{low}"
     return path
+
+
+def _line(dots: Sequence[Dot]) -> str:
+    return "".join(f"{'L' if i else 'M'}{10 * dot.x:.1f} {dot.y}" for i, dot in enumerate(dots))
 
 
 def _flags(

@@ -126,7 +126,10 @@ def _facts(of: Tracked, surroundings: Surroundings) -> Iterable[Fact]:
     better = "higher" if series.higher_is_better else "lower"
     how = "counted" if series.kind is SeriesKind.EXACT else "measured"
     yield Fact("Metric", f"{series.metric}, {how} in {series.unit}; {better} is better")
-    yield Fact("Points", f"n={len(of.points)}, {sum(bool(p.excluded) for p in of.points)} without weight")
+    said = f"{sum(bool(p.excluded) for p in of.points)} without weight"
+    if series.kind is SeriesKind.EXACT:
+        said = "the first night, the last, and both sides of each difference"
+    yield Fact("Points", f"n={len(of.points)}, {said}")
     same = surroundings.constant(series.device)
     if same:
         yield Fact("Every night", same)

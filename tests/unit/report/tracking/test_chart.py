@@ -101,3 +101,12 @@ def test_noise_looks_like_none_in_a_sparkline(history):
 
 def test_letters_go_on_behind_z():
     assert [letter(n) for n in (0, 25, 26, 51, 52)] == ["A", "Z", "AA", "AZ", "BA"]
+
+
+def test_a_count_has_a_line_and_what_is_measured_has_none(history):
+    """Between two of its nights a count was as on both."""
+    of = by_metric(history)
+    counted = of["h100-80gb", "bf16-sdpa-compile", "operators: aten.clone in BasicTransformerBlock"]
+    found = chart.chart(counted, [], history.night)
+    assert [found.line.count(letter) for letter in "ML"] == [1, 3]
+    assert chart.chart(of["h100-80gb", "bf16", "latency"], [], history.night).line == ""
