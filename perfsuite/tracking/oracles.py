@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.paired import PairedSettings
-from perfsuite.records import Counts, Status
+from perfsuite.records import Counts, Result, Status
+from perfsuite.store.history.metrics import families
 from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
 from perfsuite.tracking.counting import COMMANDS
 from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
@@ -28,14 +30,24 @@ MOST_TIMES = 4
 """How many times the seconds of a first comparison a later one takes, at most."""
 
 
+RISK = 0.025
+"""Of calling slower what is slower by just the least effect, over all questions of a night."""
+
+
 class OracleError(Exception):
     """No comparison here says anything, whatever the versions: no such variant, no such device."""
 
 
-def settings_for(ratio: float) -> PairedSettings:
-    """What counts as slower where a slowdown of this ratio is looked for: half of it would be too much."""
-    tolerance = min(0.02, max(0.006, (ratio**0.5) - 1))
-    return PairedSettings(tolerance=tolerance, minimum_effect=min(0.005, tolerance / 4))
+def settings_for(ratio: float, share: int = 1) -> PairedSettings:
+    """What counts as slower where a slowdown of this ratio is looked for: more than half of it would not.
+
+    Args:
+        ratio: after over before.
+        share: so many questions are asked at once, and share the risk.
+    """
+    size = max(ratio, 1 / ratio) if 0 < ratio < math.inf else 2.0
+    tolerance = min(0.02, max(0.006, math.sqrt(size) - 1))
+    return PairedSettings(tolerance=tolerance, minimum_effect=min(0.005, tolerance / 4), risk=RISK / share)
 
 
 @dataclass
@@ -86,10 +98,8 @@ class CountsOracle:
 
     builder: Builder
     plan: Plan
-    measure: str
-    """Field of `Counts`."""
-    name: str
-    """What is counted; empty for the sum of the field."""
+    metric: str
+    """As in the history: ``operators: aten.clone in BasicTransformerBlock``."""
     counted: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
 
     def __call__(self, base: Candidate, head: Candidate, effort: int) -> Reply:
@@ -103,11 +113,13 @@ class CountsOracle:
         key = candidate.identity
         if key not in self.counted:
             counts = counts_of(built(self.builder, candidate), self.plan, candidate)
-            values = getattr(counts, self.measure)
-            if values is None:
-                reason = counts.absent.get(self.measure, "this variant has no such counts")
-                raise OracleError(f"{self.measure} of {self.plan.variant}: {reason}")
-            self.counted[key] = values.get(self.name, 0) if self.name else sum(values.values())
+            result = Result(self.plan.workload, self.plan.variant, "", counts=counts)
+            family, _, _ = self.metric.partition(":")
+            known = {each.name: each.counts for each in families(result)}
+            if family not in known:
+                said = "; ".join(counts.absent.values()) or f"counted were {', '.join(known)}"
+                raise OracleError(f"{self.metric} of {self.plan.variant} cannot be counted here: {said}")
+            self.counted[key] = known[family].get(self.metric, 0)
         return self.counted[key]
 
 
@@ -128,8 +140,13 @@ def counts_of(environment: Built, plan: Plan, candidate: Candidate) -> Counts:
     with Server(environment.python, commands=COMMANDS) as server:
         try:
             worker = server.worker(plan.reply_limit_s)
-            asked = {"workload": plan.workload, "variant": plan.variant, "device": plan.device}
-            worker.ask("prepare", **asked, weights=plan.weights)
+            worker.ask(
+                "prepare",
+                workload=plan.workload,
+                variant=plan.variant,
+                device=plan.device,
+                weights=plan.weights,
+            )
             _check_ran(candidate, worker.hello["versions"])
             return TypeAdapter(Counts).validate_python(worker.ask("counts", variant=plan.variant))
         except RefusedError as error:

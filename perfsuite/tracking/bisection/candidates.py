@@ -112,8 +112,8 @@ def between(candidates: Sequence[Candidate], good: str, bad: str) -> list[Candid
     if first == last:
         same = ", ".join(f"{p} {v}" for p, v in candidates[first].versions.items())
         raise NoSuchCandidateError(
-            f"--good {good} and --bad {bad} ran the same packages ({same}): what changed between them is not in "
-            "these packages; look at the machine, or name others with --packages"
+            f"--good {good} and --bad {bad} ran the same packages ({same}): what changed between them is not "
+            "in these packages; look at the machine, or name others with --packages"
         )
     return list(candidates[first : last + 1])
 

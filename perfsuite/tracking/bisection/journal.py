@@ -1,7 +1,7 @@
 """The log of a bisection: one JSON line a step, from which an interrupted one goes on.
 
-The first line says what is asked; a line is added when a comparison is done, and flushed. A search asks the same
-questions in the same order again, so going on is asking from the beginning and being answered by the log.
+The first line says what is asked; a line is added when a comparison is done, and flushed. A search asks the
+same questions in the same order again, so going on is asking from the beginning and being answered by the log.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,7 +20,8 @@ from perfsuite.store.files import make_folder, read_bytes
 from perfsuite.tracking.bisection.search import Answer, BrokenError, OutOfTimeError, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from perfsuite.tracking.bisection.candidates import Candidate
     from perfsuite.tracking.bisection.search import Oracle
@@ -56,10 +55,10 @@ class Step:
     base: str
     head: str
     """Labels."""
-    base_versions: Mapping[str, str]
-    head_versions: Mapping[str, str]
-    base_git: Mapping[str, str]
-    head_git: Mapping[str, str]
+    base_versions: dict[str, str]
+    head_versions: dict[str, str]
+    base_git: dict[str, str]
+    head_git: dict[str, str]
     effort: int
     answer: str
     """An `Answer`, or ``BROKEN``."""
@@ -127,7 +126,7 @@ class Journal:
             raise OutOfTimeError
         began = time.monotonic()
         try:
-            reply, fault = self.oracle(base, head, effort), ""
+            reply = self.oracle(base, head, effort)
         except BrokenError as error:
             self._record(base, head, effort, BROKEN, None, began, str(error), error.candidate)
             raise
@@ -224,8 +223,8 @@ def _check_head(path: Path, kind: str, document: Mapping[str, Any], question: Qu
     for name in now:
         if then.get(name) != now[name]:
             raise StoreError(
-                f"{path}: is of another question: {name} was {then.get(name)!r} and is {now[name]!r}; ask as before, "
-                "or name another --log"
+                f"{path}: is of another question: {name} was {then.get(name)!r} and is {now[name]!r}; ask as "
+                "before, or name another --log"
             )
 
 

@@ -48,9 +48,9 @@ def compare_link(
 
 def _of_metadata(links: Iterable[str]) -> str | None:
     """The repository on a forge that compares by this address; https alone."""
-    labelled = dict(
-        (label.strip().lower(), url.strip()) for label, _, url in (link.partition(",") for link in links)
-    )
+    labelled = {
+        label.strip().lower(): url.strip() for label, _, url in (link.partition(",") for link in links)
+    }
     for label in _LIKELY:
         parts = urlsplit(labelled.get(label, ""))
         path = re.fullmatch(r"/([\w.-]+)/([\w.-]+?)(\.git)?/?", parts.path)

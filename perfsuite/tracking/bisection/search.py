@@ -109,7 +109,7 @@ class _Span:
 
 
 def patiently(oracle: Oracle, base: Candidate, head: Candidate, most: int, effort: int = 0) -> Reply:
-    """Ask again with more time while it cannot tell, at most so often. The same is never slower than itself."""
+    """Ask again with more time while it cannot tell, at most so often; the same is not slower than itself."""
     if base.identity == head.identity:
         return Reply(Answer.OK, 1.0, (1.0, 1.0), "the same packages")
     reply = oracle(base, head, effort)

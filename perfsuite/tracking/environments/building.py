@@ -90,8 +90,8 @@ class Builder:
             if package in have and have[package].at_start:
                 raise EnvironmentsError(
                     f"{package} {have[package].version} runs code at the start of each process "
-                    f"({', '.join(have[package].at_start)}), also beside {wanted[package]}; run perfsuite in an "
-                    f"environment without {package}"
+                    f"({', '.join(have[package].at_start)}), also beside {wanted[package]}; run perfsuite in "
+                    f"an environment without {package}"
                 )
         files = [self._wheels.take(package, version, self._index) for package, version in wanted.items()]
         self._progress(f"building an environment with {_said(wanted) or 'what is installed here'}")
@@ -180,8 +180,8 @@ def _check_git(built: Built, wanted: Mapping[str, str]) -> None:
         found = built.git.get(package)
         if found is not None and package in built.versions and not _one_commit(found, commit):
             raise EnvironmentsError(
-                f"{package} {built.versions[package]} is of commit {found[:12]}, and the night ran {commit[:12]}: it is "
-                "not what was measured"
+                f"{package} {built.versions[package]} is of commit {found[:12]}, and the night ran {commit[:12]}: it "
+                "is not what was measured"
             )
 
 

@@ -55,6 +55,5 @@ def installed(packages: Iterable[str], python: str | Path = sys.executable) -> M
 
 
 def _read(found: dict[str, Any]) -> Installed:
-    return Installed(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-    )
+    fields: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
+    return Installed(**fields)

@@ -1,7 +1,7 @@
 """Wheels of the nights that were measured, for a nightly index drops them after some weeks.
 
-A folder of wheels with ``manifest.json``, which has the SHA-256 of each. It is bounded: what was used longest ago
-goes first, but what an open change needs stays.
+A folder of wheels with ``manifest.json``, which has the SHA-256 of each. It is bounded: what was used longest
+ago goes first, but what an open change needs stays.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class WheelCache:
             raise StoreError(f"{self._path}: {field}: {first['msg']}; {remedy}") from error
         if found.schema_version != SCHEMA_VERSION:
             raise StoreError(
-                f"{self._path}: schema_version {found.schema_version}, this perfsuite reads {SCHEMA_VERSION}; "
-                "update perfsuite, or name another --wheels folder"
+                f"{self._path}: schema_version {found.schema_version}, this perfsuite reads "
+                f"{SCHEMA_VERSION}; update perfsuite, or name another --wheels folder"
             )
         for wheel in found.wheels:
             if Path(wheel.file).name != wheel.file:
@@ -157,8 +157,8 @@ class WheelCache:
             free = shutil.disk_usage(self.folder).free
             if size > free:
                 raise UnavailableError(
-                    f"{self.folder}: {package}=={version} has {size / 2**20:.0f} MiB and {free / 2**20:.0f} MiB are "
-                    "free; lower --wheels-limit, or name another --wheels folder"
+                    f"{self.folder}: {package}=={version} has {size / 2**20:.0f} MiB and {free / 2**20:.0f} MiB "
+                    "are free; lower --wheels-limit, or name another --wheels folder"
                 )
             temporary = self.folder / f".{uuid4().hex}.tmp"
             try:
