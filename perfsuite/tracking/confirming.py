@@ -1,4 +1,4 @@
-"""What history nominated, decided by an A/B: the environment of the last good night against the first bad one's.
+"""What history nominated, decided by an A/B: the last good night's environment against the first bad one's.
 
 Both run on this machine, now and in turns, so that what the machine did between the nights cancels out.
 """
@@ -14,9 +14,9 @@ from perfsuite.records import UNDECIDED, SeriesKind, Status, Trial
 from perfsuite.tracking.bisection.candidates import of_runs
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import UNDER_TEST
-from perfsuite.tracking.judging import is_timed, of_metric
+from perfsuite.tracking.judging import is_timed, of_metric, settings_for
 from perfsuite.tracking.life import tried
-from perfsuite.tracking.oracles import AbOracle, CountsOracle, settings_for
+from perfsuite.tracking.oracles import AbOracle, CountsOracle, OracleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,6 @@ def confirm(
 
     Raises:
         UnavailableError: the index is away, or there is no space; what was decided before is stored.
-        OracleError: nothing can be compared here.
         HistoryError: the history cannot be written.
     """
     night = max((run.night for run in runs), default="")
@@ -149,7 +148,7 @@ def _decide(
         if not is_timed(series.metric):
             return _trial(*ends_of, Status.NOT_JUDGED, f"an A/B does not measure {series.metric}")
         return _noisy(change, good, bad, means, asked, share)
-    except BrokenError as error:
+    except (BrokenError, OracleError) as error:
         return _trial(*ends_of, Status.NOT_JUDGED, str(error), cost_s=time.monotonic() - began)
 
 

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.amounts import PEAK, START, judge_amount
-from perfsuite.decision.paired import compare_turns
+from perfsuite.decision.paired import PairedSettings, compare_turns
 from perfsuite.decision.session_amounts import show_bytes, show_seconds
 
 if TYPE_CHECKING:
-    from perfsuite.decision.paired import PairedSettings
     from perfsuite.records import Verdict
     from perfsuite.workers.ab import Comparison
 
 LATENCY = re.compile(r"latency|relative latency|latency in fixed work|latency relative to .+")
 _STAGES = {"stage: step": "step", "stage: VAE": "vae", "stage: text encoders": "text"}
 _AMOUNTS = re.compile(r"(peak memory|first call)(, first in its process)?")
+
+
+RISK = 0.025
+"""Of calling slower what is slower by just the least effect, over all questions of a night."""
+
+
+def settings_for(ratio: float, share: int = 1) -> PairedSettings:
+    """What counts as slower where a slowdown of this ratio is looked for: more than half of it would not.
+
+    Args:
+        ratio: after over before.
+        share: so many questions are asked at once, and share the risk.
+    """
+    size = max(ratio, 1 / ratio) if 0 < ratio < math.inf else 2.0
+    tolerance = min(0.02, max(0.006, math.sqrt(size) - 1))
+    return PairedSettings(tolerance=tolerance, minimum_effect=min(0.005, tolerance / 4), risk=RISK / share)
 
 
 def is_timed(metric: str) -> bool:
@@ -32,9 +48,10 @@ def of_metric(found: Comparison, metric: str, settings: PairedSettings) -> Verdi
         return compare_turns(found.turns, {_STAGES[metric]: 1}, settings) if found.turns else None
     base, head = found.facts["base"], found.facts["head"]
     if metric.startswith("peak memory"):
-        peaks = [list(map(float, side.peak_memory_bytes)) for side in (base, head)]
-        return judge_amount(*peaks, PEAK[found.device_kind], show_bytes) if all(peaks) else None
+        before, after = (list(map(float, side.peak_memory_bytes)) for side in (base, head))
+        enough = before and after
+        return judge_amount(before, after, PEAK[found.device_kind], show_bytes) if enough else None
     if metric.startswith("first call"):
-        times = base.first_call_s, head.first_call_s
-        return judge_amount(*times, START, show_seconds) if all(times) else None
+        then, now = base.first_call_s, head.first_call_s
+        return judge_amount(then, now, START, show_seconds) if then and now else None
     return None

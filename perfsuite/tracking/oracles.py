@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,24 +29,8 @@ MOST_TIMES = 4
 """How many times the seconds of a first comparison a later one takes, at most."""
 
 
-RISK = 0.025
-"""Of calling slower what is slower by just the least effect, over all questions of a night."""
-
-
 class OracleError(Exception):
     """No comparison here says anything, whatever the versions: no such variant, no such device."""
-
-
-def settings_for(ratio: float, share: int = 1) -> PairedSettings:
-    """What counts as slower where a slowdown of this ratio is looked for: more than half of it would not.
-
-    Args:
-        ratio: after over before.
-        share: so many questions are asked at once, and share the risk.
-    """
-    size = max(ratio, 1 / ratio) if 0 < ratio < math.inf else 2.0
-    tolerance = min(0.02, max(0.006, math.sqrt(size) - 1))
-    return PairedSettings(tolerance=tolerance, minimum_effect=min(0.005, tolerance / 4), risk=RISK / share)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The log of a bisection: one JSON line a step, from which an interrupted one goes on.
 
 The first line says what is asked; a line is added when a comparison is done, and flushed. A search asks the
-same questions in the same order again, so going on is asking from the beginning and being answered by the log.
+same questions in the same order again, so to go on is to ask from the beginning and be answered by the log.
 """
 
 from __future__ import annotations

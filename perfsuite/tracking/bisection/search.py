@@ -98,6 +98,7 @@ class Findings:
     unsettled: tuple[Unsettled, ...] = ()
     broken: tuple[tuple[str, str], ...] = ()
     """Label and reason of what could not be measured."""
+    out_of_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Search:
 
     def run(self, whole: Reply) -> Findings:
         """Find what made the last slower than the first; `whole` is what the oracle said of these two."""
+        late = False
         spans = [_Span(0, len(self._candidates) - 1, whole)]
         while spans:
             span = spans.pop(0)
@@ -140,11 +142,13 @@ class Search:
             except OutOfTimeError:
                 for left in (span, *spans):
                     self._leave(left, "the time ran out")
+                late = True
                 break
         return Findings(
             tuple(culprit for _, culprit in sorted(self._culprits, key=lambda c: c[0])),
             tuple(span for _, span in sorted(self._unsettled, key=lambda u: u[0])),
             tuple((self._candidates[i].label, reason) for i, reason in sorted(self._broken.items())),
+            late,
         )
 
     def _narrowed(self, span: _Span) -> list[_Span]:

@@ -180,8 +180,8 @@ def _check_git(built: Built, wanted: Mapping[str, str]) -> None:
         found = built.git.get(package)
         if found is not None and package in built.versions and not _one_commit(found, commit):
             raise EnvironmentsError(
-                f"{package} {built.versions[package]} is of commit {found[:12]}, and the night ran {commit[:12]}: it "
-                "is not what was measured"
+                f"{package} {built.versions[package]} is of commit {found[:12]}, and the night ran "
+                f"{commit[:12]}: it is not what was measured"
             )
 
 

@@ -157,8 +157,8 @@ class WheelCache:
             free = shutil.disk_usage(self.folder).free
             if size > free:
                 raise UnavailableError(
-                    f"{self.folder}: {package}=={version} has {size / 2**20:.0f} MiB and {free / 2**20:.0f} MiB "
-                    "are free; lower --wheels-limit, or name another --wheels folder"
+                    f"{self.folder}: {package}=={version} has {size / 2**20:.0f} MiB and "
+                    f"{free / 2**20:.0f} MiB are free; lower --wheels-limit, or name another --wheels folder"
                 )
             temporary = self.folder / f".{uuid4().hex}.tmp"
             try:
