@@ -108,6 +108,11 @@ class WheelCache:
         same = (w for w in self.wheels() if w.package == name and Version(w.version) == Version(version))
         return next(same, None)
 
+    def git(self, package: str, version: str) -> str | None:
+        """The commit of a kept version, where its wheel tells. Raises `StoreError`."""
+        found = self.find(package, version)
+        return found.git if found is not None else None
+
     def take(self, package: str, version: str, index: Index) -> Path:
         """The file of a wheel, from the folder or else from the index, which is then kept.
 

@@ -1,0 +1,64 @@
+"""Options that several commands of nightly tracking share, and what is made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from perfsuite.store.history import History
+    from perfsuite.tracking.environments import Index, WheelCache
+
+Database = Annotated[
+    str, typer.Option("--db", help="history: a file, or postgresql://…", envvar="PERFSUITE_DB")
+]
+Wheels = Annotated[
+    Path | None,
+    typer.Option("--wheels", help="folder of kept wheels; default: the user's cache", envvar="PERFSUITE_WHEELS"),
+]
+WheelsLimit = Annotated[float, typer.Option("--wheels-limit", min=0.001, help="GiB of that folder, at most")]
+IndexUrl = Annotated[str | None, typer.Option("--index-url", help="as of pip")]
+ExtraIndexUrl = Annotated[list[str] | None, typer.Option("--extra-index-url", help="as of pip; may be repeated")]
+FindLinks = Annotated[list[str] | None, typer.Option("--find-links", help="as of pip; may be repeated")]
+NoIndex = Annotated[bool, typer.Option("--no-index", help="only kept wheels and --find-links")]
+Package = Annotated[
+    list[str] | None,
+    typer.Option("--package", help="under test; may be repeated; default: torch and what stands on it"),
+]
+DEFAULT_LIMIT_GIB = 60.0
+
+
+def index_of(
+    url: str | None, extra: list[str] | None, links: list[str] | None, alone: bool
+) -> Index:
+    """The index that the options name."""
+    from perfsuite.tracking.environments import Index
+
+    return Index(url, tuple(extra or ()), tuple(links or ()), alone)
+
+
+def wheels_of(folder: Path | None, limit_gib: float) -> WheelCache:
+    """The folder of kept wheels that the options name."""
+    from perfsuite.tracking.environments.wheels import WheelCache, default_folder
+
+    return WheelCache(folder or default_folder(), int(limit_gib * 2**30))
+
+
+def packages_of(named: list[str] | None) -> tuple[str, ...]:
+    """Packages under test, the likeliest cause first."""
+    from perfsuite.tracking.environments import UNDER_TEST, canonical
+
+    return tuple(dict.fromkeys(canonical(name) for name in named)) if named else UNDER_TEST
+
+
+def device_in(history: History, place: str) -> str:
+    """The name that this machine's device has in a history.
+
+    Raises:
+        NoDeviceError: it is not there.
+    """
+    from perfsuite.device import fingerprint
+
+    return history.name_of(fingerprint(place))
