@@ -40,13 +40,13 @@ class Basis(NamedTuple):
 
     def samples(self, session: Session) -> tuple[float, ...]:
         """What is compared of a session; nothing where it was not measured."""
-        found = _samples(session, self.reference)
+        found = samples_of(session, self.reference)
         assert found, self.name
         return found
 
     def has(self, session: Session) -> bool:
         """Whether the session can be compared in this way."""
-        return bool(_samples(session, self.reference))
+        return bool(samples_of(session, self.reference))
 
     def compare(self, sessions: Sequence[Session], alarm: float | None = None) -> Verdict:
         """Judge new sessions by what is stored; with a greatest p-value as a confirmation is judged.
@@ -64,7 +64,7 @@ class Basis(NamedTuple):
         return replace(verdict, basis=self.name)
 
 
-def _samples(session: Session, reference: str | None) -> tuple[float, ...]:
+def samples_of(session: Session, reference: str | None) -> tuple[float, ...]:
     """What is compared of a session: seconds, or units of a reference that was measured in turns with it."""
     if reference is None:
         return session.latency_s
@@ -95,7 +95,7 @@ def bases(entry: Entry, session: Session, device_kind: str) -> list[Basis]:
 
 
 def _basis(entry: Entry, reference: str | None, device_kind: str) -> Basis:
-    stored = [found for s in entry.sessions if (found := _samples(s, reference))]
+    stored = [found for s in entry.sessions if (found := samples_of(s, reference))]
     if reference is None:
         return Basis("seconds", stored, decision.DecisionSettings.for_device(device_kind), None)
     prior = "fixed-work" if reference == FIXED_WORK and device_kind == "cpu" else "relative"

@@ -1,7 +1,16 @@
 """The machine: which device it is, in what state, and what global settings a variant may leave."""
 
-from perfsuite.device.fingerprint import NoDeviceError, fingerprint, versions
+from perfsuite.device.fingerprint import NoDeviceError, fingerprint, git_hashes, versions
 from perfsuite.device.state import Snapshot, Tf32, settings_apart
 from perfsuite.device.telemetry import Conditions
 
-__all__ = ["Conditions", "NoDeviceError", "Snapshot", "Tf32", "fingerprint", "settings_apart", "versions"]
+__all__ = [
+    "Conditions",
+    "NoDeviceError",
+    "Snapshot",
+    "Tf32",
+    "fingerprint",
+    "git_hashes",
+    "settings_apart",
+    "versions",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -164,3 +165,20 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def git_hashes() -> dict[str, str]:
+    """Commits that packages were built from: torch tells its own, pip those that it installed from git."""
+    import torch
+
+    found = {}
+    for package in PACKAGES:
+        try:
+            text = importlib.metadata.distribution(package).read_text("direct_url.json")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        commit = json.loads(text).get("vcs_info", {}).get("commit_id") if text else None
+        if commit:
+            found[package] = str(commit)
+    built = getattr(torch.version, "git_version", None)
+    return {**found, "torch": str(built)} if built else found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from perfsuite.device import Conditions, settings_apart, versions
+from perfsuite.device import Conditions, git_hashes, settings_apart, versions
 from perfsuite.device.clock import now
 from perfsuite.device.environment import environment
 from perfsuite.device.held import Held
@@ -292,6 +292,7 @@ def measure(
         warmup_steady=steady,
         stages=stages,
         versions=versions(),
+        git=git_hashes(),
         conditions=found,
         wall_s=prepared.build_s + time.monotonic() - started,
         commit=commit(),

@@ -88,6 +88,7 @@ class Point:
     night: str
     run: str
     value: float
+    """NaN where it was not finite, which is excluded."""
     error: float | None = None
     """Standard error of the value's natural logarithm, from within the session; None where unknown."""
     samples: int = 1

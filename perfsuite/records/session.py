@@ -212,3 +212,5 @@ class Session:
     """None in older files."""
     hot: Mapping[str, Hot] = field(default_factory=dict)
     """Where a short profiled call, apart from the timed ones, spent its time; empty unless asked for."""
+    git: Mapping[str, str] = field(default_factory=dict)
+    """Package to the commit that it was built from, where it tells; empty in older files."""

@@ -1,0 +1,1 @@
+"""How the schema of a history came to be, a revision a file; run by Alembic."""
