@@ -61,4 +61,4 @@ def device_in(history: History, place: str) -> str:
     """
     from perfsuite.device import fingerprint
 
-    return history.name_of(fingerprint(place))
+    return history.name_of(fingerprint(place).slug)
