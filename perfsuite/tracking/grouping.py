@@ -1,0 +1,69 @@
+"""Changes whose intervals of nights overlap are one thing to look at, headed by what they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfsuite.records import OPEN, UNDECIDED, ChangeGroup, SeriesKind, Shape, State
+from perfsuite.tracking import sizes
+from perfsuite.tracking.headlines import headline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from perfsuite.records import Change, Series
+
+_ORDER = (OPEN, UNDECIDED, (State.ACKNOWLEDGED,))
+"""Groups with a change in the first of these come first."""
+
+
+def groups(changes: Iterable[Change], series: Sequence[Series]) -> tuple[ChangeGroup, ...]:
+    """All changes in groups: those that want a person first, the latest first.
+
+    Args:
+        changes: open and closed.
+        series: all that are followed, which tell whether a change is of all variants or of some.
+    """
+    slow = [c for c in changes if c.nomination.shape is Shape.DRIFT]
+    quick = [c for c in changes if c.nomination.shape is not Shape.DRIFT]
+    # What creeps for a month meets every step of that month, and explains none.
+    found = [_group(members, series) for kind in (quick, slow) for members in _overlapping(kind)]
+    found.sort(key=lambda group: (group.first_bad, group.id), reverse=True)
+    return tuple(sorted(found, key=_place))
+
+
+def _overlapping(changes: Sequence[Change]) -> list[list[Change]]:
+    """The fewest sets whose members all share a night: no chain of overlaps joins what is weeks apart."""
+    rest = sorted(changes, key=lambda c: (c.nomination.first_bad, c.nomination.last_good, c.id))
+    found = []
+    while rest:
+        night = rest[0].nomination.first_bad
+        members = [c for c in rest if c.nomination.last_good < night or c.nomination.first_bad == night]
+        found.append(members)
+        rest = [c for c in rest if c not in members]
+    return found
+
+
+def _group(members: Sequence[Change], series: Sequence[Series]) -> ChangeGroup:
+    earliest = min(members, key=lambda c: (c.nominated, c.nomination.first_bad, c.id))
+    ordered = sorted(members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id))
+    return ChangeGroup(earliest.id, headline(ordered, series), tuple(ordered))
+
+
+def _size(change: Change) -> float:
+    return abs(sizes.size(change.nomination.before, change.nomination.after))
+
+
+def _place(group: ChangeGroup) -> int:
+    states = {change.state for change in group.changes if change.worse}
+    return next((i for i, those in enumerate(_ORDER) if states & set(those)), len(_ORDER))
+
+
+def is_open(change: Change) -> bool:
+    """Whether it wants a person."""
+    return change.worse and change.state in OPEN
+
+
+def is_undecided(change: Change) -> bool:
+    """Whether it wants an A/B, and would then want a person."""
+    return change.worse and change.state in UNDECIDED

@@ -1,0 +1,80 @@
+"""Everything that a history says on one night, as it is listed and drawn."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from perfsuite.records import Overview, SeriesKind, Tracked
+from perfsuite.tracking import sizes
+from perfsuite.tracking.absences import NIGHTS, absences
+from perfsuite.tracking.evaluate import begun, epochs
+from perfsuite.tracking.grouping import groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from perfsuite.records import Change, HistoryEvent, NightRun, Point, Series
+    from perfsuite.tracking.rule import Rule
+
+HEALTH_NIGHTS = 90
+"""Nights whose changes tell whether the process itself is sound."""
+
+
+def overview(
+    night: str,
+    runs: Sequence[NightRun],
+    last: Mapping[Series, str],
+    changes: Sequence[Change],
+    *,
+    tracked: Sequence[Tracked] = (),
+    least: int = NIGHTS,
+) -> Overview:
+    """What is listed, without a look at the points.
+
+    Args:
+        night: of the evaluation.
+        runs: of all devices.
+        last: the last night of each series.
+        changes: as saved by the last evaluation.
+        tracked: the series with their points, for whoever draws them.
+        least: nights without a run, or a series, after which it is said.
+    """
+    shown = tuple(run for run in runs if run.night <= night)
+    grouped = groups(changes, list(last))
+    away = absences(shown, last, night, least)
+    worse, better = health(changes, night)
+    return Overview(night, shown, tuple(tracked), grouped, away, worse, better)
+
+
+def health(changes: Iterable[Change], night: str) -> tuple[int, int]:
+    """Changes for the worse and for the better of noisy series in the last nights.
+
+    A sound process finds both; of a broken one all findings point the same way.
+    """
+    first = (date.fromisoformat(night) - timedelta(days=HEALTH_NIGHTS)).isoformat()
+    recent = [
+        change.worse for change in changes
+        if change.series.kind is SeriesKind.NOISY and first < change.nomination.first_bad <= night
+    ]  # fmt: skip
+    return sum(recent), len(recent) - sum(recent)
+
+
+def tracked(
+    points: Iterable[tuple[Series, Sequence[Point]]],
+    events: Sequence[HistoryEvent],
+    changes: Iterable[Change],
+    rule: Rule,
+) -> tuple[Tracked, ...]:
+    """Every series with its points, levels, epochs and changes, by name."""
+    of_series: dict[Series, list[Change]] = {}
+    for change in changes:
+        of_series.setdefault(change.series, []).append(change)
+    found = []
+    for series, each in points:
+        fit = sizes.judged(each)
+        noisy = series.kind is SeriesKind.NOISY and fit
+        levels = rule.levels(series, fit, epochs(series, events)) if noisy else ()
+        own = tuple(of_series.get(series, ()))
+        found.append(Tracked(series, tuple(each), levels, tuple(begun(series, events)), own))
+    return tuple(sorted(found, key=lambda one: one.series))
