@@ -76,6 +76,8 @@ OPTIONS = (
            ".perfsuite/artifacts"),
     Option("report", "DIR", "write a report of the run there, one HTML file with its pictures; off: none",
            "off"),
+    Option("history", "WHERE", "history of nights that the run is added to when it ends, a SQLite file or "
+           "postgresql://USER@HOST/DATABASE; off: none", "off"),
     Option("compile-cache", "FILE", "compiled code: loaded before the first build, written after the run if "
            "it holds more; from trusted places only; off: none", "off"),
     Option("reference-cache", "DIR", "where float32 references are kept between runs, by content; off: none",
@@ -112,6 +114,8 @@ class Settings:
     artifacts: Path
     report: Path | None
     """None: no report is written, and no pictures are kept for one."""
+    history: str | None
+    """Path or URL; None: the run is added to no history."""
     compile_cache: Path | None
     """None: compiled code is kept in torch's own cache folder alone."""
     reference_cache: Path | None
@@ -162,6 +166,12 @@ def _cache(value: str, root: Path) -> Path | None:
 
         return user_cache_path("perfsuite") / "references"
     return root / value
+
+
+def _history(value: str, root: Path) -> str | None:
+    if value == "off":
+        return None
+    return value if "://" in value else str(root / value)
 
 
 def _names(values: Sequence[str] | str) -> tuple[str, ...]:
@@ -221,6 +231,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         keep_runs=_count(known["keep-runs"], values["keep-runs"], least=1, most=10_000),
         artifacts=root / values["artifacts"],
         report=None if values["report"] == "off" else root / values["report"],
+        history=_history(values["history"], root),
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],
         reference_cache=_cache(values["reference-cache"], root),
     )

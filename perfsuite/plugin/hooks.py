@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.pipelines.variants import LADDER
-from perfsuite.plugin import asking
+from perfsuite.plugin import asking, nightly
 from perfsuite.plugin.annotations import annotate, pass_on
 from perfsuite.plugin.collection import pair_of
 from perfsuite.plugin.fixtures import forget_last_failure
@@ -73,6 +73,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     steps = [_update_baselines, _write_report]
     for step in reversed(steps) if bench.settings.update == "reset" else steps:
         step(session, bench)
+    nightly.add_run(session, bench, _near(bench.ledger.path))
 
 
 def _update_baselines(session: pytest.Session, bench: Workbench) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from perfsuite.pipelines import RegistrationError, variants, workloads
 from perfsuite.pipelines.technique import ContradictionError
-from perfsuite.plugin import hookspecs, registration
+from perfsuite.plugin import hookspecs, nightly, registration
 from perfsuite.plugin.stash import BENCH, CLOSING, SETTINGS, TALLY
 from perfsuite.plugin.tally import Tally
 from perfsuite.settings import OPTIONS, Option, Settings, SettingsError, read
+from perfsuite.store import StoreError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,12 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         registration.register(config)
         settings = read(given, from_ini, config.rootpath)
+        nightly.check(settings.history)
         for name in settings.workloads:
             workloads.get(name)
         for name in settings.variants:
             variants.get(name)
     except (
         RegistrationError, SettingsError, workloads.SizeError, variants.UnknownNameError, ContradictionError,
+        StoreError,
     ) as error:  # fmt: skip
         raise pytest.UsageError(f"perfsuite: {error}") from error
     config.stash[SETTINGS] = _of_worker(settings, config)

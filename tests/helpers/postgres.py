@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _DEBIAN = "/usr/lib/postgresql"
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "shared_buffers=16MB")
+_QUICK = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "listen_addresses=",
+    "shared_buffers=16MB",
+)
 USER = "tester"
 
 
@@ -44,7 +50,9 @@ class Server:
 def running(programs: Path, folder: Path) -> Iterator[Server]:
     """A server in an empty folder, which must have a short path: a socket lies in it."""
     data = folder / "data"
-    _as_nobody([programs / "initdb", "--no-sync", "--auth=trust", "-E", "UTF8", "-U", USER, "-D", data], folder)
+    _as_nobody(
+        [programs / "initdb", "--no-sync", "--auth=trust", "-E", "UTF8", "-U", USER, "-D", data], folder
+    )
     options = " ".join(["-k", str(folder), *(f"-c {each}" for each in _QUICK)])
     control = [programs / "pg_ctl", "-D", data, "-w"]
     _as_nobody([*control, "-l", folder / "log", "-o", options, "start"], folder)

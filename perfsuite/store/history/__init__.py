@@ -5,7 +5,9 @@ need it.
 """
 
 from perfsuite.store.history.adding import Added
+from perfsuite.store.history.address import shown
+from perfsuite.store.history.connecting import check_address
 from perfsuite.store.history.history import History
 from perfsuite.store.history.schema import SCHEMA_VERSION
 
-__all__ = ["SCHEMA_VERSION", "Added", "History"]
+__all__ = ["SCHEMA_VERSION", "Added", "History", "check_address", "shown"]

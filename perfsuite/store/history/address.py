@@ -76,3 +76,8 @@ def _url(where: str | Path) -> URL:
     if url.drivername in _SERVERS and url.database:
         return url.set(drivername="postgresql+psycopg")
     raise StoreError(f"{scheme}://: no database that a history can be kept in; give {_FORMS}")
+
+
+def shown(where: str | Path) -> str:
+    """An address as it may be shown to everybody."""
+    return str(Address(where))

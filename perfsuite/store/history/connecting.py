@@ -123,6 +123,11 @@ class Database:
         return f"check the permissions and the free space of {self.address.file.parent}"
 
 
+def check_address(where: str | Path) -> None:
+    """Raise `StoreError` for an address that means nothing, or whose driver is not installed."""
+    Database(where)
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # Transactions are begun by `_begin_sqlite` alone: the driver's own begin too late for a writer.
     connection.isolation_level = None

@@ -1,0 +1,122 @@
+"""``perfsuite track add``, ``rename`` and ``event``: what goes into a history by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfsuite.cli.app import fail
+from perfsuite.cli.results import Results, chosen
+from perfsuite.cli.tracking.app import track
+from perfsuite.cli.tracking.database import DEFAULT, Db, opened
+
+if TYPE_CHECKING:
+    from perfsuite.store.history import Added
+
+
+class Kind(StrEnum):
+    """Of an event."""
+
+    DRIVER = "driver"
+    MACHINE = "machine"
+    PROTOCOL = "protocol"
+    OTHER = "other"
+
+
+@track.command()
+def add(
+    results: Results = None,
+    db: Db = DEFAULT,
+    night: Annotated[
+        str | None, typer.Option(help="date that the runs count for; default: the day in UTC of each")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="name of the machine in the history; default: by its hardware")
+    ] = None,
+) -> None:
+    """Add runs to the history, from their results files; a run that is there already stays as it is.
+
+    Exit code 0: all are there; 2: a file cannot be read, or the history not be written.
+    """
+    from perfsuite.store import StoreError, read_results
+
+    try:
+        runs = [read_results(path) for path in chosen(results)]
+        with opened(db, create=True) as history:
+            for run in runs:
+                typer.echo(_said(history.add(run, night, device=device)))
+    except StoreError as error:
+        raise fail(error) from error
+
+
+def _said(added: Added) -> str:
+    """One run, and below it what is worth a look."""
+    where = f"run {added.run[:8]}, night {added.night} on {added.device}"
+    if not added.new:
+        return f"{where}: is there already"
+    excluded = f" ({added.excluded} without weight)" if added.excluded else ""
+    lines = [f"{where}: added {added.figures} figures{excluded} and {added.counts} counts"]
+    lines += [f"  event of {event.night}: {event.kind}: {event.text}" for event in added.events]
+    if added.missing:
+        lines.append(f"  not measured: {', '.join(added.missing)}")
+    return "\n".join(lines)
+
+
+@track.command()
+def rename(
+    device: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="OLD NEW", help="names of a device in the history")
+    ] = None,
+    variant: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="OLD NEW", help="names of a variant, on all devices")
+    ] = None,
+    db: Db = DEFAULT,
+) -> None:
+    """Give a device or a variant another name in the history; its points and changes follow.
+
+    A name that is there already takes them in, unless both were measured in the same nights.
+
+    Exit code 0: renamed; 2: it cannot be.
+    """
+    from perfsuite.store import StoreError
+
+    if device is None and variant is None:
+        raise typer.BadParameter("give --device OLD NEW, or --variant OLD NEW")
+    try:
+        with opened(db) as history:
+            if device is not None:
+                history.rename_device(*device)
+                typer.echo(f"device {device[0]} is now {device[1]}")
+            if variant is not None:
+                history.rename_variant(*variant)
+                typer.echo(f"variant {variant[0]} is now {variant[1]}")
+    except StoreError as error:
+        raise fail(error) from error
+
+
+@track.command()
+def event(
+    text: Annotated[str, typer.Argument(help="what happened, for people")],
+    device: Annotated[str, typer.Option(help="name of the device in the history")],
+    night: Annotated[str, typer.Option(help="date of the first night after it")],
+    kind: Annotated[Kind, typer.Option(help="what it is of")] = Kind.OTHER,
+    workload: Annotated[str | None, typer.Option(help="default: all of the device's")] = None,
+    db: Db = DEFAULT,
+) -> None:
+    """Note an event that moves figures and is no change of the code: levels start anew on that night.
+
+    Another driver, machine or protocol is noted by itself when a run is added.
+
+    Exit code 0: it is noted; 2: it cannot be.
+    """
+    from perfsuite.records import HistoryEvent
+    from perfsuite.store import StoreError
+
+    try:
+        with opened(db) as history:
+            new = history.add_event(HistoryEvent(device, night, kind.value, text, workload))
+    except StoreError as error:
+        raise fail(error) from error
+    typer.echo("noted" if new else "was noted already")

@@ -1,1 +1,0 @@
-"""How the schema of a history came to be, a revision a file; run by Alembic."""

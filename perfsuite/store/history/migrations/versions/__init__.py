@@ -1,1 +1,0 @@
-"""Revisions; each is named by its number."""
