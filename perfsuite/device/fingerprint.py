@@ -21,9 +21,14 @@ FURTHER = "PERFSUITE_PACKAGES"
 """Environment variable: further packages whose versions are recorded, separated by spaces."""
 
 
+def further() -> tuple[str, ...]:
+    """Packages that the environment names beside `PACKAGES`."""
+    return tuple(dict.fromkeys(os.environ.get(FURTHER, "").split()))
+
+
 def packages() -> tuple[str, ...]:
     """All whose versions are recorded."""
-    return tuple(dict.fromkeys((*PACKAGES, *os.environ.get(FURTHER, "").split())))
+    return tuple(dict.fromkeys((*PACKAGES, *further())))
 
 
 class NoDeviceError(RuntimeError):

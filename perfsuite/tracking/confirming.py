@@ -167,7 +167,7 @@ def _same(change: Change, good: Candidate, bad: Candidate, one: NightRun, two: N
         if one.environment.versions.get(name) != two.environment.versions.get(name)
     ]
     if others:  # packages that are not exchanged may have done it
-        detail = f"{detail}; but others changed, which no A/B exchanges: {', '.join(others)}; see --package"
+        detail = f"{detail}; but others changed, which no A/B exchanges: {', '.join(others)}; see --packages"
         return _trial(change, good.versions, bad.versions, Status.NOT_JUDGED, detail)
     if moved:
         detail = f"{detail}; around them changed: {', '.join(moved)}; perfsuite track event tells of it"
@@ -202,7 +202,7 @@ def _noisy(
         if trial.verdict != Status.INCONCLUSIVE:
             return trial
     for effort in range(TRIES):
-        oracle = AbOracle(means.builder, _plan(change, means), settings, means.progress)
+        oracle = AbOracle(means.builder, _plan(change, means), settings, progress=means.progress)
         began = time.monotonic()
         oracle(good, bad, effort)
         asked[key] = _Compared(oracle, time.monotonic() - began)

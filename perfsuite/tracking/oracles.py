@@ -14,6 +14,7 @@ from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
 from perfsuite.tracking.counting import COMMANDS
 from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
 from perfsuite.tracking.environments.building import same
+from perfsuite.tracking.judging import of_metric
 from perfsuite.workers import Server, WorkerError
 from perfsuite.workers.ab import SIDES, run_ab
 from perfsuite.workers.client import RefusedError
@@ -35,11 +36,12 @@ class OracleError(Exception):
 
 @dataclass
 class AbOracle:
-    """Latency, by `perfsuite ab`."""
+    """What is timed, by `perfsuite ab`."""
 
     builder: Builder
     plan: Plan
     settings: PairedSettings = field(default_factory=PairedSettings)
+    metric: str = "latency"
     progress: Callable[[str], None] = lambda line: None
     last: Comparison | None = None
     """The latest comparison, with all its figures."""
@@ -63,7 +65,9 @@ class AbOracle:
         self.last = found
         for side, candidate in zip(SIDES, (base, head), strict=True):
             _check_ran(candidate, found.facts[side].versions)
-        verdict = found.verdict
+        verdict = of_metric(found, self.metric, self.settings)
+        if verdict is None or verdict.status not in _ANSWERS:
+            raise OracleError(f"{self.metric} cannot be judged by an A/B of {found.design}")
         return Reply(_ANSWERS[verdict.status], verdict.ratio, verdict.interval, verdict.detail)
 
 

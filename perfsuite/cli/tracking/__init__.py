@@ -3,7 +3,7 @@
 Importing a module here registers its subcommands, in this order.
 """
 
-from perfsuite.cli.tracking import adding
+from perfsuite.cli.tracking import adding, confirming
 from perfsuite.cli.tracking.app import track
 
-__all__ = ["adding", "track"]
+__all__ = ["adding", "confirming", "track"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def keep(
     db: options.Database,
     device: Annotated[str | None, typer.Option(help="of the history; default: all")] = None,
-    package: options.Package = None,
+    under_test: options.UnderTest = None,
     wheels: options.Wheels = None,
     wheels_limit: options.WheelsLimit = options.DEFAULT_LIMIT_GIB,
     index_url: options.IndexUrl = None,
@@ -40,7 +40,7 @@ def keep(
     from perfsuite.tracking.keeping import keep_latest, pinned
 
     index = options.index_of(index_url, extra_index_url, find_links, no_index)
-    cache, packages = options.wheels_of(wheels, wheels_limit), options.packages_of(package)
+    cache, packages = options.wheels_of(wheels, wheels_limit), options.packages_of(under_test)
     try:
         with History.open(db) as history:
             runs, changes = history.runs(device), history.changes()
@@ -54,8 +54,8 @@ def keep(
         to_stderr(f"removed {wheel.name}, last used {wheel.used[:10]}")
     if over:
         to_stderr(
-            f"perfsuite: {cache.folder}: what open changes need exceeds the limit by {over / 2**30:.1f} GiB; decide "
-            "them, or raise --wheels-limit"
+            f"perfsuite: {cache.folder}: what open changes need exceeds the limit by {over / 2**30:.1f} GiB; "
+            "decide them, or raise --wheels-limit"
         )
     for said in missing:
         to_stderr(f"perfsuite: {said}")
@@ -71,7 +71,7 @@ def confirm(
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds of one A/B, the first time")] = 60.0,
     limit: Annotated[float | None, typer.Option(min=0, help="minutes after which no A/B is begun")] = None,
     weights: Annotated[str, typer.Option(help="auto, hub, random, a folder or a file")] = "auto",
-    package: options.Package = None,
+    under_test: options.UnderTest = None,
     wheels: options.Wheels = None,
     wheels_limit: options.WheelsLimit = options.DEFAULT_LIMIT_GIB,
     index_url: options.IndexUrl = None,
@@ -109,7 +109,7 @@ def confirm(
             wanted = _wanted(history, runs, here, change or [])
             builder = Builder(Path(name), cache, index, to_stderr)
             plan = Plan(device=device, weights=weights, time_s=time_s)
-            means = Means(builder, plan, options.packages_of(package), until, to_stderr, cache.git)
+            means = Means(builder, plan, options.packages_of(under_test), until, to_stderr, cache.git)
             found = decide(history, wanted, runs, means)
     except (StoreError, EnvironmentsError, NoDeviceError, ValueError, OSError) as error:
         typer.echo(f"perfsuite: {error}", err=True)
@@ -138,7 +138,7 @@ def _wanted(history: History, runs: list[NightRun], device: str, named: list[str
             raise ValueError(f"--change {name}: there is none; see perfsuite track list")
         if known[name].series.device != device:
             raise ValueError(
-                f"--change {name}: is of {known[name].series.device}, and this is {device}: an A/B elsewhere says "
-                "nothing of it"
+                f"--change {name}: is of {known[name].series.device}, and this is {device}: an A/B elsewhere "
+                "says nothing of it"
             )
     return [known[name] for name in dict.fromkeys(named)]

@@ -16,23 +16,25 @@ Database = Annotated[
 ]
 Wheels = Annotated[
     Path | None,
-    typer.Option("--wheels", help="folder of kept wheels; default: the user's cache", envvar="PERFSUITE_WHEELS"),
+    typer.Option(
+        "--wheels", help="folder of kept wheels; default: the user's cache", envvar="PERFSUITE_WHEELS"
+    ),
 ]
 WheelsLimit = Annotated[float, typer.Option("--wheels-limit", min=0.001, help="GiB of that folder, at most")]
 IndexUrl = Annotated[str | None, typer.Option("--index-url", help="as of pip")]
-ExtraIndexUrl = Annotated[list[str] | None, typer.Option("--extra-index-url", help="as of pip; may be repeated")]
+ExtraIndexUrl = Annotated[
+    list[str] | None, typer.Option("--extra-index-url", help="as of pip; may be repeated")
+]
 FindLinks = Annotated[list[str] | None, typer.Option("--find-links", help="as of pip; may be repeated")]
 NoIndex = Annotated[bool, typer.Option("--no-index", help="only kept wheels and --find-links")]
-Package = Annotated[
+UnderTest = Annotated[
     list[str] | None,
-    typer.Option("--package", help="under test; may be repeated; default: torch and what stands on it"),
+    typer.Option("--packages", help="under test; may be repeated; default: torch and what stands on it"),
 ]
 DEFAULT_LIMIT_GIB = 60.0
 
 
-def index_of(
-    url: str | None, extra: list[str] | None, links: list[str] | None, alone: bool
-) -> Index:
+def index_of(url: str | None, extra: list[str] | None, links: list[str] | None, alone: bool) -> Index:
     """The index that the options name."""
     from perfsuite.tracking.environments import Index
 
@@ -48,9 +50,10 @@ def wheels_of(folder: Path | None, limit_gib: float) -> WheelCache:
 
 def packages_of(named: list[str] | None) -> tuple[str, ...]:
     """Packages under test, the likeliest cause first."""
+    from perfsuite.device import further
     from perfsuite.tracking.environments import UNDER_TEST, canonical
 
-    return tuple(dict.fromkeys(canonical(name) for name in named)) if named else UNDER_TEST
+    return tuple(dict.fromkeys(canonical(name) for name in named or (*UNDER_TEST, *further())))
 
 
 def device_in(history: History, place: str) -> str:

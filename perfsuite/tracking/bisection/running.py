@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from perfsuite.tracking.bisection.candidates import restricted
 from perfsuite.tracking.bisection.search import (
@@ -18,7 +18,7 @@ from perfsuite.tracking.bisection.search import (
 from perfsuite.tracking.bisection.swapping import Carriers, carriers, differing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from perfsuite.tracking.bisection.candidates import Candidate
     from perfsuite.tracking.bisection.search import Culprit, Oracle
@@ -75,6 +75,7 @@ def bisect(
     oracle: Oracle,
     package: str | None = None,
     most: int = MOST,
+    known: Callable[[Reply], None] = lambda whole: None,
 ) -> Outcome:
     """Name what made the last candidate slower than the first.
 
@@ -84,6 +85,7 @@ def bisect(
         oracle: that is asked.
         package: that alone is exchanged; None: found out.
         most: how often one pair is asked at most.
+        known: told of good and bad themselves before anything else is asked.
 
     Raises:
         BrokenError: good or bad cannot be measured.
@@ -96,6 +98,7 @@ def bisect(
         whole = patiently(oracle, good, bad, most)
         if whole.answer is not Answer.REGRESSED:
             return Outcome(whole)
+        known(whole)
         differ = differing(good, bad, packages)
         carried = Carriers((package,), f"{package} was named") if package else None
         carried = carried or carriers(good, bad, differ, oracle, most)
@@ -133,7 +136,7 @@ def _searched(
     return Outcome(whole, carried, tuple(named), tuple(unsettled), tuple(broken.items()), late)
 
 
-def culprit_of(outcome: Outcome, links: Any) -> dict[str, str]:
+def culprit_of(outcome: Outcome, links: Callable[[Named], str | None]) -> dict[str, str]:
     """As it is stored with a change: the largest culprit, and how many others there are."""
     ordered = sorted(outcome.named, key=lambda n: -(n.culprit.reply.ratio or 1.0))
     if not ordered:
