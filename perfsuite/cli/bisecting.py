@@ -67,12 +67,14 @@ def bisect(
     find_links: options.FindLinks = None,
     no_index: options.NoIndex = False,
 ) -> None:
-    """Name the package, and the two nights or versions, between which something got slower.
+    """Name package and nights, or versions, between which it got slower.
 
-    Each middle is compared with both ends, by an A/B in lock step or, of what is counted, by one run.
+    Each middle is compared with both ends: by an A/B in lock step, or what is
+    counted by one run.
 
-    Exit code 0: named; 1: good and bad do not differ; 2: not settled, or the time ran out;
-    3: wrong options, or it could not be compared.
+    Exit code 0: named; 1: good and bad do not differ;
+    2: not settled, or the time ran out; 3: wrong options, or it could not be
+    compared.
     """
     with _told_with_3():
         asked = _Asked(

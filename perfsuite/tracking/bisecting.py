@@ -78,7 +78,9 @@ def of_releases(question: Question, package: str, index: Index, wheels: WheelCac
             f"{error}: without --db, --good and --bad are versions of --package, such as 0.40.0"
         ) from error
     every = [v for v in index.released(package) if _wanted(Version(v), ends)]
-    candidates = between(of_versions(package, every, wheels.git), question.good, question.bad)
+    exact = {Version(v): v for v in every}  # 0.42 is 0.42.0
+    named = [exact.get(end, text) for end, text in zip(ends, (question.good, question.bad), strict=True)]
+    candidates = between(of_versions(package, every, wheels.git), *named)
     return Assignment(question, tuple(candidates), package)
 
 

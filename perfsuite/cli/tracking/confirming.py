@@ -28,11 +28,13 @@ def keep(
     find_links: options.FindLinks = None,
     no_index: options.NoIndex = False,
 ) -> None:
-    """Keep the wheels of the latest night, for an index of nightlies drops them after some weeks.
+    """Keep the wheels of the latest night; an index of nightlies drops them.
 
-    The folder is bounded: what was used longest ago goes first, but what an open change needs stays.
+    The folder is bounded: what was used longest ago goes first, but what an
+    open change needs stays.
 
-    Exit code 0: all are kept; 1: some could not be had; 2: wrong options, or nothing can be kept here.
+    Exit code 0: all are kept; 1: some could not be had;
+    2: wrong options, or nothing can be kept here.
     """
     from perfsuite.store import StoreError
     from perfsuite.store.history import History
@@ -79,13 +81,13 @@ def confirm(
     find_links: options.FindLinks = None,
     no_index: options.NoIndex = False,
 ) -> None:
-    """Decide what history nominated: A/B of the last good night's packages against the first bad one's.
+    """Decide by an A/B what history nominated: last good night, first bad one.
 
-    Slower: confirmed; not slower: the machine drifted, and nobody is told; neither: more time, then
-    unconfirmed, and tried again on a later night.
+    Slower: confirmed. Not slower: the machine drifted, and nobody is told.
+    Neither: more time, then unconfirmed, and tried again on a later night.
 
-    Exit code 0: nothing was confirmed; 1: something was; 2: something is left unconfirmed;
-    3: wrong options, or nothing could be compared.
+    Exit code 0: nothing was confirmed; 1: something was; 2: something is left
+    unconfirmed; 3: wrong options, or nothing could be compared.
     """
     import tempfile
     from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 1800.0
 _GONE = ("No matching distribution found", "Could not find a version that satisfies")
-_AWAY = ("NewConnectionError", "Connection refused", "Name or service not known", "timed out", "Retrying")
+_AWAY = re.compile(r"connection error:|NewConnectionError|[Tt]imed out|5\d\d Server Error")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Index:
             GoneError: there is none.
             UnavailableError: the index is away.
         """
-        said = self._pip(["index", "versions", "--pre", package, *self.options()], package)
+        said = self._pip(["index", "versions", "--verbose", "--pre", package, *self.options()], package)
         found = re.search(r"^Available versions: (.+)$", said, re.MULTILINE)
         if found is None:
             raise EnvironmentsError(f"{package}: pip index versions told none, but: {said.strip()[:300]}")
@@ -68,7 +68,16 @@ class Index:
         """
         with tempfile.TemporaryDirectory(prefix="perfsuite-wheel-") as name:
             named = f"{package}=={version}"
-            command = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--pre", "--dest", name]
+            command = [
+                "download",
+                "--verbose",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--pre",
+                "--dest",
+                name,
+            ]
             self._pip([*command, named, *self.options()], named)
             files = sorted(Path(name).iterdir())
             if len(files) != 1 or not is_wheel_of(files[0], package, version):
@@ -81,13 +90,14 @@ class Index:
         if done.returncode == 0:
             return done.stdout
         said = f"{done.stdout}\n{done.stderr}".strip()
-        if any(sign in said for sign in _AWAY):
-            raise UnavailableError(f"{what}: the index cannot be reached; pip said:\n{said[-800:]}")
+        away = [line.strip() for line in said.splitlines() if _AWAY.search(line)]
+        if away:
+            raise UnavailableError(f"{what}: the index cannot be reached; pip said: {away[0][:500]}")
         if any(sign in said for sign in _GONE):
             raise GoneError(
                 f"{what}: not on the index; name one that has it with --index-url or --find-links"
             )
-        raise EnvironmentsError(f"{what}: pip failed:\n{said[-1500:]}")
+        raise EnvironmentsError(f"{what}: pip failed:\n{done.stderr.strip()[-1500:]}")
 
 
 def run_pip(arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
