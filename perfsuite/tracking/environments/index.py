@@ -51,7 +51,7 @@ class Index:
             GoneError: there is none.
             UnavailableError: the index is away.
         """
-        said = self._pip(["index", "versions", "--verbose", "--pre", package, *self.options()], package)
+        said = self._pip(["index", "versions", "-vv", "--pre", package, *self.options()], package)
         found = re.search(r"^Available versions: (.+)$", said, re.MULTILINE)
         if found is None:
             raise EnvironmentsError(f"{package}: pip index versions told none, but: {said.strip()[:300]}")
@@ -70,7 +70,7 @@ class Index:
             named = f"{package}=={version}"
             command = [
                 "download",
-                "--verbose",
+                "-vv",
                 "--no-deps",
                 "--only-binary",
                 ":all:",
