@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from perfsuite.records import SeriesKind, State
+from perfsuite.records import Outcome, SeriesKind, State
 from perfsuite.tracking import life, sizes
 from perfsuite.tracking.life import Sight
 from perfsuite.tracking.matching import covers, matched, returns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from perfsuite.records import Change, HistoryEvent, Level, Nomination, Point, Series
+    from perfsuite.records import Change, HistoryEvent, Level, NightRun, Nomination, Point, Series
     from perfsuite.tracking.rule import Rule
 
 
@@ -31,8 +31,8 @@ class Evidence:
     events: Sequence[HistoryEvent] = ()
     changes: Sequence[Change] = ()
     """As they were saved, with their trials and decisions."""
-    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of the latest run of each device, package to version."""
+    runs: Sequence[NightRun] = ()
+    """Of all devices, in the order of their nights."""
 
 
 def evaluate(evidence: Evidence, night: str, rule: Rule) -> tuple[Change, ...]:
@@ -40,6 +40,7 @@ def evaluate(evidence: Evidence, night: str, rule: Rule) -> tuple[Change, ...]:
     of_series: dict[Series, list[Change]] = {}
     for change in evidence.changes:
         of_series.setdefault(change.series, []).append(change)
+    ran = _by_device(evidence.runs, night)
     found: list[Change] = []
     # A series that has no point keeps what is known of it.
     points = itertools.chain(evidence.points, ((series, ()) for series in of_series))
@@ -49,10 +50,19 @@ def evaluate(evidence: Evidence, night: str, rule: Rule) -> tuple[Change, ...]:
             continue
         done.add(series)
         fit = [p for p in sizes.judged(each) if p.night <= night]
-        versions = evidence.versions.get(series.device, {})
-        evening = _Evening(series, fit, epochs(series, evidence.events), night, versions, rule)
+        runs = ran.get(series.device, [])
+        evening = _Evening(series, fit, epochs(series, evidence.events), night, runs, rule)
         found += evening.evaluate(of_series.get(series, []))
     return tuple(found)
+
+
+def _by_device(runs: Iterable[NightRun], night: str) -> dict[str, list[NightRun]]:
+    """The runs until the night that measured anything."""
+    found: dict[str, list[NightRun]] = {}
+    for run in runs:
+        if run.night <= night and run.outcome is not Outcome.NOTHING:
+            found.setdefault(run.device, []).append(run)
+    return found
 
 
 def epochs(series: Series, events: Sequence[HistoryEvent]) -> list[str]:
@@ -73,7 +83,7 @@ class _Evening:
     points: Sequence[Point]
     epochs: Sequence[str]
     night: str
-    versions: Mapping[str, str]
+    runs: Sequence[NightRun]
     rule: Rule
     _levels: tuple[Level, ...] | None = None
 
@@ -102,7 +112,8 @@ class _Evening:
         current.append(life.born(id, self.series, nomination, worse, self.night, self.epochs))
 
     def _advance(self, change: Change, nomination: Nomination | None) -> Change:
-        return life.advance(change, self.night, self._sight(change, nomination), self.versions, self.epochs)
+        versions = self.runs[-1].environment.versions if self.runs else {}
+        return life.advance(change, self.night, self._sight(change, nomination), versions, self.epochs)
 
     def _sight(self, change: Change, nomination: Nomination | None) -> Sight:
         if change.state not in (*life.WATCHED, State.RECOVERED) or not self.points:
@@ -112,7 +123,7 @@ class _Evening:
             and self.series.kind is SeriesKind.NOISY
             and sizes.has_vanished(change.nomination, self._segments())
         )
-        nights = tuple(sorted({p.night for p in self.points}))
+        nights = tuple(sorted({run.night for run in self.runs}))
         return Sight(nomination, self._is_back(nomination or change.nomination), vanished, nights)
 
     def _is_back(self, nomination: Nomination) -> bool | None:

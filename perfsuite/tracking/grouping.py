@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Change, Series
 
+GRAVEST = (
+    State.FOUND, State.BISECTING, State.CONFIRMED, State.NOMINATED, State.UNCONFIRMED, State.ACKNOWLEDGED,
+    State.FIXED, State.IGNORED, State.DRIFTED, State.ACCEPTED, State.RECOVERED,
+)  # fmt: skip
+"""A group is in the first of these that any of its changes for the worse is in."""
 _ORDER = (OPEN, UNDECIDED, (State.ACKNOWLEDGED,))
-"""Groups with a change in the first of these come first."""
+"""Groups in the first of these come first."""
 
 
 def groups(changes: Iterable[Change], series: Sequence[Series]) -> tuple[ChangeGroup, ...]:
@@ -46,7 +51,9 @@ def _overlapping(changes: Sequence[Change]) -> list[list[Change]]:
 
 def _group(members: Sequence[Change], series: Sequence[Series]) -> ChangeGroup:
     earliest = min(members, key=lambda c: (c.nominated, c.nomination.first_bad, c.id))
-    ordered = sorted(members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id))
+    ordered = sorted(
+        members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id)
+    )
     return ChangeGroup(earliest.id, headline(ordered, series), tuple(ordered))
 
 
@@ -55,15 +62,27 @@ def _size(change: Change) -> float:
 
 
 def _place(group: ChangeGroup) -> int:
-    states = {change.state for change in group.changes if change.worse}
-    return next((i for i, those in enumerate(_ORDER) if states & set(those)), len(_ORDER))
+    if not is_worse(group):
+        return len(_ORDER)
+    return next((i for i, states in enumerate(_ORDER) if state_of(group) in states), len(_ORDER))
 
 
-def is_open(change: Change) -> bool:
+def state_of(group: ChangeGroup) -> State:
+    """The state of the group as a whole."""
+    told = [change for change in group.changes if change.worse] or group.changes
+    return min((change.state for change in told), key=GRAVEST.index)
+
+
+def is_worse(group: ChangeGroup) -> bool:
+    """Whether anything in it is a change for the worse."""
+    return any(change.worse for change in group.changes)
+
+
+def is_open(group: ChangeGroup) -> bool:
     """Whether it wants a person."""
-    return change.worse and change.state in OPEN
+    return is_worse(group) and state_of(group) in OPEN
 
 
-def is_undecided(change: Change) -> bool:
-    """Whether it wants an A/B, and would then want a person."""
-    return change.worse and change.state in UNDECIDED
+def is_undecided(group: ChangeGroup) -> bool:
+    """Whether it wants an A/B, and may then want a person."""
+    return is_worse(group) and state_of(group) in UNDECIDED

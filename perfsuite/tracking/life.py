@@ -1,7 +1,7 @@
 """The states of a change, and what moves it from one to the next.
 
 Nominated by history; confirmed, shown to be the machine's, or left unconfirmed by an A/B; found by bisection;
-acknowledged, accepted, ignored or called fixed by a person; recovered by itself, and open again on its return.
+acknowledged, accepted, ignored or called fixed by a person; recovered by itself; open again on its return.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLOSED = (State.RECOVERED, State.FIXED, State.IGNORED, State.ACCEPTED)
 HELD = (State.ACCEPTED, State.DRIFTED)
 """States whose new level is the one that later nights are compared with."""
 FIXED_NIGHTS = 5
-"""Nights with a figure after which the level of a change that is called fixed must be back."""
+"""Nights that the device measured on, after which the level of a change that is called fixed must be back."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sight:
     vanished: bool = False
     """Whether, with more nights, there is no step at all."""
     nights: tuple[str, ...] = ()
-    """Those with a figure."""
+    """On which the device measured."""
 
 
 def born(
@@ -156,4 +156,3 @@ def returned(change: Change, night: str, nomination: Nomination, epochs: Sequenc
 def moved(change: Change, state: State, night: str) -> Change:
     """The change in a state, since tonight if it was in another."""
     return change if change.state is state else replace(change, state=state, since=night)
-

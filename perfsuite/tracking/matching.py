@@ -1,4 +1,4 @@
-"""Which nomination of tonight is which change of earlier nights: one step is one change, however often seen."""
+"""Which nomination of tonight is which known change: one step is one change, however often it is seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Change, Nomination
 
 SLACK = 5
-"""Nights with a figure by which the estimate of one step may move: its first nights hardly tell where it is."""
+"""Nights with a figure by which a step may seem to move: its first nights hardly tell where it is."""
 GROWTH = 2.0
 """A step that is so many times that which a person, or an A/B, has settled is another."""
 RETURNS_DAYS = 30

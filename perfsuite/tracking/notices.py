@@ -1,4 +1,4 @@
-"""What is to be told between two evaluations: a change's entry, a better answer, its recovery; never twice."""
+"""What is to be told between two evaluations: entry, a better answer, recovery; nothing twice."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from perfsuite.records import Overview, SeriesKind, Tracked
 from perfsuite.tracking import sizes
 from perfsuite.tracking.absences import NIGHTS, absences
 from perfsuite.tracking.evaluate import begun, epochs
-from perfsuite.tracking.grouping import groups
+from perfsuite.tracking.grouping import groups, is_open, is_undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +61,19 @@ def health(changes: Iterable[Change], night: str) -> tuple[int, int]:
     return sum(recent), len(recent) - sum(recent)
 
 
+def is_one_sided(worse: int, better: int) -> bool:
+    """Whether so few changes for the better are less likely than once in a thousand."""
+    every = worse + better
+    return sum(math.comb(every, n) for n in range(better + 1)) / 2**every < 0.001
+
+
+def exit_code(of: Overview) -> int:
+    """What a nightly job ends with: 0 nothing open, 1 something open, 3 something undecided or missing."""
+    if any(map(is_open, of.groups)):
+        return 1
+    return 3 if of.absences or any(map(is_undecided, of.groups)) else 0
+
+
 def tracked(
     points: Iterable[tuple[Series, Sequence[Point]]],
     events: Sequence[HistoryEvent],
@@ -78,3 +92,13 @@ def tracked(
         own = tuple(of_series.get(series, ()))
         found.append(Tracked(series, tuple(each), levels, tuple(begun(series, events)), own))
     return tuple(sorted(found, key=lambda one: one.series))
+
+
+def night_of(runs: Iterable[NightRun], today: str) -> str:
+    """The night that is meant where none is named: the latest that has a run, and yesterday at the earliest.
+
+    Today's run may be still to come; a clock that was ahead makes no night of the future.
+    """
+    yesterday = (date.fromisoformat(today) - timedelta(days=1)).isoformat()
+    latest = max((run.night for run in runs), default=yesterday)
+    return min(max(latest, yesterday), today)

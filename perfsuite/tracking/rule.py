@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
+
+from perfsuite.records import SeriesKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.records import Level, Nomination, Point, Series
+    from perfsuite.decision.parameters import Prior
+    from perfsuite.records import Level, NightRun, Nomination, Point, Series
 
 
 class Rule(Protocol):
@@ -27,3 +32,37 @@ class Rule(Protocol):
 
     def levels(self, series: Series, points: Sequence[Point], epochs: Sequence[str]) -> tuple[Level, ...]:
         """The stretches of nights at one level."""
+
+
+class Standard:
+    """`perfsuite.decision.changes`, which is imported when the first series is judged."""
+
+    def __init__(self, runs: Sequence[NightRun]) -> None:
+        """Know from the runs which devices are GPUs: what is believed of their noise differs."""
+        self._gpus = {run.device for run in runs if "cuda" in run.environment.surroundings}
+
+    def nominations(
+        self, series: Series, points: Sequence[Point], epochs: Sequence[str], accepted: Sequence[str]
+    ) -> list[Nomination]:
+        from perfsuite.decision import changes
+
+        if series.kind is SeriesKind.EXACT:
+            return changes.exact_changes(series, points)
+        return changes.nominate(series, points, epochs, accepted, self._prior(series))
+
+    def levels(self, series: Series, points: Sequence[Point], epochs: Sequence[str]) -> tuple[Level, ...]:
+        import numpy as np
+
+        from perfsuite.decision import changes
+
+        fit = [point for point in points if point.value > 0]
+        nights = [point.night for point in fit]
+        values = np.array([point.value for point in fit])
+        errors = np.array([math.nan if point.error is None else point.error for point in fit])
+        begins = sorted({bisect_left(nights, epoch) for epoch in epochs} - {0, len(nights)})
+        return changes.segment(nights, values, errors, begins, self._prior(series)).levels
+
+    def _prior(self, series: Series) -> Prior:
+        from perfsuite.decision import changes
+
+        return changes.prior_of("cuda" if series.device in self._gpus else "cpu", series.metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights import COUNT, LATENCY, night, run
+from made_nights import COUNT, LATENCY, night, run
 
 from perfsuite.records import Absence, Outcome
 from perfsuite.tracking.absences import NO_RUN, RAN_NOTHING, absences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nights import LATENCY, night, step
+from made_nights import LATENCY, night, step
 
 from perfsuite.records import Change, Decision, State
 from perfsuite.store import StoreError
@@ -32,9 +32,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_a_file(tmp_path: Path) -> None:
     (found,) = read(written(tmp_path, GOOD), [CHANGE], NOW)
-    assert found == Decision(
-        CHANGE.id, State.IGNORED, "ada", NOW, "waits for <b>upstream</b>", "torch>=2.14"
-    )
+    assert found == Decision(CHANGE.id, State.IGNORED, "ada", NOW, "waits for <b>upstream</b>", "torch>=2.14")
 
 
 def test_dates_need_no_quotes(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights import COUNT, LATENCY, Stairs, Team, night, points, trial
+from made_nights import COUNT, LATENCY, Stairs, Team, night, points, trial
 
 from perfsuite.records import Decision, HistoryEvent, Point, State
 from perfsuite.tracking import life
@@ -17,7 +17,7 @@ BACK = [1.0] * 6 + [1.1] * 6 + [1.0] * 30
 RETURN = [1.0] * 6 + [1.1] * 6 + [1.0] * 6 + [1.1] * 30
 
 
-def only(changes: tuple) -> object:  # noqa: D103
+def only(changes: tuple) -> object:
     (change,) = changes
     return change
 

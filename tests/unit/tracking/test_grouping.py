@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights import COUNT, LATENCY, night, step
+from made_nights import COUNT, LATENCY, night, step
 
 from perfsuite.pipelines.variants import LADDER
 from perfsuite.records import Change, Nomination, Series, Shape, State
@@ -69,7 +69,9 @@ def test_devices() -> None:
 
 def test_one_stage() -> None:
     stage = [replace(s, metric="stage: VAE") for s in followed(COMPILED)]
-    assert headline([change(s) for s in stage], [*followed(RUNGS), *stage]) == "everything compiled: stage: VAE"
+    assert (
+        headline([change(s) for s in stage], [*followed(RUNGS), *stage]) == "everything compiled: stage: VAE"
+    )
 
 
 def test_all_rungs_with_counts_are_no_machine() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nights import COUNT, LATENCY, night, step
+from made_nights import COUNT, LATENCY, night, step
 
 from perfsuite.records import Change, Nomination, Shape, State
 from perfsuite.tracking.evaluate import change_id

@@ -37,7 +37,9 @@ def points(values: Sequence[float | None], first: int = 1) -> list[Point]:
     return [Point(night(i), f"run{i}", v, 0.01) for i, v in enumerate(values, first) if v is not None]
 
 
-def step(last_good: int, first_bad: int, before: float, after: float, shape: Shape = Shape.STEP) -> Nomination:
+def step(
+    last_good: int, first_bad: int, before: float, after: float, shape: Shape = Shape.STEP
+) -> Nomination:
     """What a rule says of a step."""
     ratio = after / before if before else float("inf")
     interval = None if shape is Shape.EXACT else (0.98 * ratio, 1.02 * ratio)
@@ -106,7 +108,8 @@ class Team:
         for _ in range(2):
             before = self.changes
             history = [(series, points(values)) for series, values in self.values.items()]
-            evidence = Evidence(history, self.events, self.changes, {"h100": self.versions})
+            runs = [run(i, **self.versions) for i in range(1, on + 1)]
+            evidence = Evidence(history, self.events, self.changes, runs)
             self.changes = evaluate(evidence, night(on), Stairs())
         assert self.changes == before
         return self.changes

@@ -1,0 +1,185 @@
+"""A history on a terminal: what is open and what is missing, and one change, group or series in full."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from perfsuite.records import OPEN, UNDECIDED, State
+from perfsuite.report import columns
+from perfsuite.report import format as show
+from perfsuite.report import tracking_words as words
+from perfsuite.tracking.grouping import is_worse, state_of
+from perfsuite.tracking.overview import is_one_sided
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.records import Change, ChangeGroup, Overview, Tracked
+
+_STYLES = {
+    **dict.fromkeys(OPEN, "bold red"),
+    **dict.fromkeys(UNDECIDED, "yellow"),
+    State.RECOVERED: "green",
+    State.FIXED: "green",
+}
+_CLOSED = (State.RECOVERED, State.ACCEPTED, State.DRIFTED)
+LATEST_POINTS = 14
+"""Of a series."""
+
+
+def listed(overview: Overview, *, everything: bool, colour: bool, width: int) -> str:
+    """The sentence, groups and absences as tables, and whether changes go both ways.
+
+    `everything`: closed groups and improvements too.
+    """
+    shown = [g for g in overview.groups if everything or (is_worse(g) and state_of(g) not in _CLOSED)]
+    parts = [words.verdict(overview)]
+    if shown:
+        rows = [_group_row(group) for group in shown]
+        styles = [_STYLES.get(state_of(group), "") if is_worse(group) else "" for group in shown]
+        parts.append(_table(("id", "state", "between", "change", "what"), rows, styles, colour, width))
+    if overview.absences:
+        rows = [[a.device, a.what, a.last, str(a.nights)] for a in overview.absences]
+        parts.append(
+            _table(("device", "missing", "last", "nights"), rows, ["yellow"] * len(rows), colour, width)
+        )
+    left = len(overview.groups) - len(shown)
+    if left:
+        parts.append(f"{left} closed or for the better: perfsuite track list --all")
+    if is_one_sided(overview.worse, overview.better):
+        parts.append(f"{words.health(overview)}: look at how nights are measured, not at the code")
+    return "\n".join(parts)
+
+
+def _group_row(group: ChangeGroup) -> list[str]:
+    between = words.nights(group.last_good, group.first_bad)
+    return [group.id, str(state_of(group)), between, words.largest(group), group.headline]
+
+
+def as_json(overview: Overview) -> str:
+    """Groups and absences, for a script."""
+    document = {
+        "schema_version": 1,
+        "night": overview.night,
+        "verdict": words.verdict(overview),
+        "groups": [_plain(group) for group in overview.groups],
+        "absences": [asdict(absence) for absence in overview.absences],
+        "worse": overview.worse,
+        "better": overview.better,
+    }
+    return json.dumps(document, indent=2)
+
+
+def _plain(group: ChangeGroup) -> dict[str, object]:
+    return {
+        "id": group.id,
+        "headline": group.headline,
+        "state": state_of(group),
+        "worse": is_worse(group),
+        "last_good": group.last_good,
+        "first_bad": group.first_bad,
+        "changes": [
+            {"id": c.id, "series": c.series.name, "state": c.state, "worse": c.worse, "change": words.change(c),
+             "culprit": dict(c.culprit)}
+            for c in group.changes
+        ],
+    }  # fmt: skip
+
+
+def _table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], colour: bool, width: int
+) -> str:
+    """Columns in line; of a narrow terminal, the last goes on below itself."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False,
+        color_system="standard" if colour else None,
+    )  # fmt: skip
+    table = Table(box=None, pad_edge=False)
+    for i, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=i == 0)
+    for row, style in zip(rows, styles, strict=True):
+        cells = [Text(show.plain(cell)) for cell in row]
+        cells[1].stylize(style)
+        table.add_row(*cells)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def group(of: ChangeGroup, database: str, width: int) -> str:
+    """Every change of a group with its evidence, then what can be done."""
+    lines = columns.wrapped(show.plain(f"{of.id}: {of.headline}"), width, "", "  ")
+    lines.append(f"between {words.nights(of.last_good, of.first_bad)}, {state_of(of)}")
+    for one in of.changes:
+        lines += ["", *_change(one, width)]
+    lines.append("")
+    for label, command in words.next_steps(of, database):
+        lines += show.wrapped(f"{label}: {show.plain(command)}", width)
+    return "\n".join(lines)
+
+
+def _change(of: Change, width: int) -> list[str]:
+    seen, unit = of.nomination, of.series.unit
+    pairs = [
+        ("state", words.state(of)),
+        ("change", f"{words.change(of)}, {words.shape(of)}, {'worse' if of.worse else 'better'}"),
+        ("levels", f"{words.value(seen.before, unit)} -> {words.value(seen.after, unit)}"),
+        ("interval", words.interval(of)),
+        ("between", words.nights(seen.last_good, seen.first_bad)),
+        ("nominated", f"{of.nominated}, by {seen.rule}"),
+        ("culprit", words.culprit(of)),
+        ("commits", of.culprit.get("link", "")),
+    ]
+    pairs += [
+        (f"A/B to {trial.purpose}", f"{trial.date[:10]} {trial.verdict}: {trial.detail or 'no detail'}")
+        for trial in of.trials
+    ]
+    pairs += [
+        (
+            "decision",
+            f"{d.date[:10]} {d.state} by {d.who}: {d.reason}" + (f" (until {d.until})" if d.until else ""),
+        )
+        for d in of.decisions
+    ]
+    said = [(name, show.plain(text)) for name, text in pairs if text and text != show.DASH]
+    head = columns.wrapped(show.plain(f"{of.id} {of.series.name}"), width, "", "  ")
+    return [*head, *columns.described(said, width, column=18)]
+
+
+def series(of: Tracked, width: int) -> str:
+    """The latest nights of a series, its levels, its epochs and its changes."""
+    unit = of.series.unit
+    lines = columns.wrapped(show.plain(of.series.name), width, "", "  ")
+    rows = [["night", "value", ""]]
+    rows += [
+        [p.night, words.value(p.value, unit), show.plain(p.excluded)] for p in of.points[-LATEST_POINTS:]
+    ]
+    lines += columns.table(rows, right=[1], indent="  ")
+    lines += [
+        f"  level {level.first} to {level.last}: {words.value(level.value, unit)}" for level in of.levels
+    ]
+    for event in of.epochs:
+        lines += columns.wrapped(show.plain(f"{event.night} {event.kind}: {event.text}"), width, "  ", "    ")
+    for one in of.changes:
+        lines += ["", *_change(one, width)]
+    return "\n".join(lines)
+
+
+def moved(before: Sequence[Change], after: Sequence[Change]) -> list[str]:
+    """What an evaluation changed, a line each."""
+    states = {change.id: (change.state, change.times_reopened) for change in before}
+    return [
+        show.plain(
+            f"{change.id}  {change.state}  {change.series.name}: {words.change(change)} between "
+            f"{words.nights(change.nomination.last_good, change.nomination.first_bad)}"
+        )
+        for change in after
+        if states.get(change.id) != (change.state, change.times_reopened)
+    ]
