@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import typer
 from perfsuite.cli import completing
 from perfsuite.cli.app import app, to_stderr
 from perfsuite.cli.tracking import options
+from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +42,7 @@ def bisect(
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="all confirmed changes of this device")
     ] = False,
-    db: Annotated[
-        str | None,
-        typer.Option("--db", help="history: a file, or postgresql://…", envvar="PERFSUITE_DB"),
-    ] = None,
+    db: Db = DEFAULT,
     workload: Annotated[
         str, typer.Option(help="see: perfsuite list", autocompletion=completing.workloads)
     ] = "shapes",
@@ -102,7 +101,7 @@ class _Asked:
     device: str
     weights: str
     time_s: float
-    db: str | None
+    db: str
     under_test: tuple[str, ...]
     limit: float | None
     log: Path | None
@@ -116,23 +115,29 @@ class _Asked:
         of_history = bool(self.changes) or self.confirmed
         if of_history and (self.variant or self.good or self.bad):
             raise ValueError("--change and --confirmed name all: leave --variant, --good and --bad out")
-        if of_history and self.db is None:
-            raise ValueError("--change and --confirmed are of a history; name it with --db")
         if self.confirmed and self.log is not None:
             raise ValueError(f"--confirmed has a log for each change, below {LOGS}: leave --log out")
         if not of_history:
             missing = [f"--{name}" for name in ("variant", "good", "bad") if not getattr(self, name)]
             if missing:
                 raise ValueError(f"{', '.join(missing)}: wanted, or --change, or --confirmed")
-            if self.db is None and self.package is None:
-                raise ValueError("name the history of the nights with --db, or a released --package")
+            if not self.of_nights and self.package is None:
+                raise ValueError(
+                    f"--good {self.good} --bad {self.bad}: name two nights, as 2026-11-02, or the --package "
+                    "whose released versions they are"
+                )
             variants.get(str(self.variant))
             workloads.get(self.workload)
 
     @property
+    def of_nights(self) -> bool:
+        """Whether good and bad are dates."""
+        return all(re.fullmatch(r"\d{4}-\d\d-\d\d", end or "") for end in (self.good, self.bad))
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """Under test."""
-        if self.db is None and self.package is not None:
+        if self.package is not None and not self.of_nights:
             return options.packages_of([self.package])
         return options.packages_of(list(self.under_test))
 
@@ -170,7 +175,6 @@ def _bisect(asked: _Asked, wheels: WheelCache, index: Index) -> int:
     import tempfile
 
     from perfsuite.device import fingerprint
-    from perfsuite.store.history import History
     from perfsuite.tracking.bisecting import Means, of_nights, of_releases
     from perfsuite.tracking.environments import Builder
     from perfsuite.workers.ab import Plan
@@ -179,13 +183,14 @@ def _bisect(asked: _Asked, wheels: WheelCache, index: Index) -> int:
     plan = Plan(device=asked.device, weights=asked.weights, time_s=asked.time_s)
     with tempfile.TemporaryDirectory(prefix="perfsuite-bisect-") as name:
         means = Means(Builder(Path(name), wheels, index, to_stderr), plan, until, progress=to_stderr)
-        if asked.db is None:
+        by_hand = not (asked.changes or asked.confirmed)
+        if by_hand and not asked.of_nights:
             question = asked.question(fingerprint(asked.device).slug)
             found = of_releases(question, question.packages[0], index, wheels)
             return _code(_searched(found, asked, means))
-        history = History.open(asked.db)
+        history = opened(asked.db)
         device = options.device_in(history, asked.device)
-        if asked.changes or asked.confirmed:
+        if not by_hand:
             return _changes(asked, history, device, wheels, means)
         assignment = of_nights(asked.question(device), history.runs(device), wheels, asked.package)
         return _code(_searched(assignment, asked, means))
@@ -196,15 +201,10 @@ def _changes(asked: _Asked, history: History, device: str, wheels: WheelCache, m
     from perfsuite.tracking.bisecting import of_change, store, trial_of, wanting
     from perfsuite.tracking.bisection.candidates import NoSuchCandidateError
 
-    changes, runs, codes = history.changes(), history.runs(device), [0]
-    chosen = wanting(changes, device) if asked.confirmed else []
-    known = {each.id: each for each in changes}
-    for name in asked.changes:
-        if name not in known:
-            raise ValueError(f"--change {name}: there is none; see perfsuite track list")
-        if known[name].series.device != device:
-            raise ValueError(f"--change {name}: is of {known[name].series.device}, and this is {device}")
-        chosen.append(known[name])
+    runs, codes = history.runs(device), [0]
+    chosen = options.changes_named(history, device, asked.changes)
+    if asked.confirmed:
+        chosen = wanting(history.changes(), device)
     if not chosen:
         typer.echo("no confirmed change of this device wants a bisection")
     for change in chosen:

@@ -75,7 +75,7 @@ def of_releases(question: Question, package: str, index: Index, wheels: WheelCac
         ends = [Version(question.good), Version(question.bad)]
     except InvalidVersion as error:
         raise NoSuchCandidateError(
-            f"{error}: without --db, --good and --bad are versions of --package, such as 0.40.0"
+            f"{error}: --good and --bad are two nights, as 2026-11-02, or two versions, as 0.40.0"
         ) from error
     every = [v for v in index.released(package) if _wanted(Version(v), ends)]
     exact = {Version(v): v for v in every}  # 0.42 is 0.42.0

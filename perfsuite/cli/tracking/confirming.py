@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from perfsuite.cli.app import fail, to_stderr
 from perfsuite.cli.tracking import options
 from perfsuite.cli.tracking.app import track
-
-if TYPE_CHECKING:
-    from perfsuite.records import Change, NightRun
-    from perfsuite.store.history import History
+from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
 
 @track.command()
 def keep(
-    db: options.Database,
+    db: Db = DEFAULT,
     device: Annotated[str | None, typer.Option(help="of the history; default: all")] = None,
     under_test: options.UnderTest = None,
     wheels: options.Wheels = None,
@@ -37,14 +34,13 @@ def keep(
     2: wrong options, or nothing can be kept here.
     """
     from perfsuite.store import StoreError
-    from perfsuite.store.history import History
     from perfsuite.tracking.environments import UnavailableError
     from perfsuite.tracking.keeping import keep_latest, pinned
 
     index = options.index_of(index_url, extra_index_url, find_links, no_index)
     cache, packages = options.wheels_of(wheels, wheels_limit), options.packages_of(under_test)
     try:
-        with History.open(db) as history:
+        with opened(db) as history:
             runs, changes = history.runs(device), history.changes()
         if not runs:
             raise ValueError(f"{db}: the history has no run{f' of {device}' if device else ''}")
@@ -67,7 +63,7 @@ def keep(
 
 @track.command()
 def confirm(
-    db: options.Database,
+    db: Db = DEFAULT,
     change: Annotated[list[str] | None, typer.Option(help="id; default: all that want an A/B")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     time_s: Annotated[float, typer.Option("--time", min=1, help="seconds of one A/B, the first time")] = 60.0,
@@ -95,8 +91,7 @@ def confirm(
     from perfsuite.device import NoDeviceError
     from perfsuite.records import State
     from perfsuite.store import StoreError
-    from perfsuite.store.history import History
-    from perfsuite.tracking.confirming import Means
+    from perfsuite.tracking.confirming import Means, waiting
     from perfsuite.tracking.confirming import confirm as decide
     from perfsuite.tracking.environments import Builder, EnvironmentsError
     from perfsuite.workers.ab import Plan
@@ -105,10 +100,11 @@ def confirm(
     index = options.index_of(index_url, extra_index_url, find_links, no_index)
     until = None if limit is None else time.monotonic() + 60 * limit
     try:
-        with History.open(db) as history, tempfile.TemporaryDirectory(prefix="perfsuite-confirm-") as name:
+        with opened(db) as history, tempfile.TemporaryDirectory(prefix="perfsuite-confirm-") as name:
             here = options.device_in(history, device)
             runs = history.runs(here)
-            wanted = _wanted(history, runs, here, change or [])
+            named = options.changes_named(history, here, change or ())
+            wanted = named or waiting(history.changes(), runs, here)
             builder = Builder(Path(name), cache, index, to_stderr)
             plan = Plan(device=device, weights=weights, time_s=time_s)
             means = Means(builder, plan, options.packages_of(under_test), until, to_stderr, cache.git)
@@ -125,22 +121,3 @@ def confirm(
         raise typer.Exit(1)
     if State.UNCONFIRMED in states or len(found) < len(wanted):
         raise typer.Exit(2)
-
-
-def _wanted(history: History, runs: list[NightRun], device: str, named: list[str]) -> list[Change]:
-    """Those named, else all that want an A/B."""
-    from perfsuite.tracking.confirming import waiting
-
-    changes = history.changes()
-    if not named:
-        return waiting(changes, runs, device)
-    known = {each.id: each for each in changes}
-    for name in named:
-        if name not in known:
-            raise ValueError(f"--change {name}: there is none; see perfsuite track list")
-        if known[name].series.device != device:
-            raise ValueError(
-                f"--change {name}: is of {known[name].series.device}, and this is {device}: an A/B elsewhere "
-                "says nothing of it"
-            )
-    return [known[name] for name in dict.fromkeys(named)]

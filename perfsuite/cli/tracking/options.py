@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.records import Change
     from perfsuite.store.history import History
     from perfsuite.tracking.environments import Index, WheelCache
 
-Database = Annotated[
-    str, typer.Option("--db", help="history: a file, or postgresql://…", envvar="PERFSUITE_DB")
-]
 Wheels = Annotated[
     Path | None,
     typer.Option(
@@ -65,3 +65,22 @@ def device_in(history: History, place: str) -> str:
     from perfsuite.device import fingerprint
 
     return history.name_of(fingerprint(place).slug)
+
+
+def changes_named(history: History, device: str, named: Sequence[str]) -> list[Change]:
+    """Changes of a device by their ids, or the beginnings of these.
+
+    Raises:
+        ValueError: there is none, or it is of another device.
+    """
+    from perfsuite.tracking.decisions import known_id
+
+    known = {each.id: each for each in history.changes()}
+    found = [known[known_id(known, name)] for name in named]
+    for each in found:
+        if each.series.device != device:
+            raise ValueError(
+                f"--change {each.id}: is of {each.series.device}, and this is {device}: what is measured "
+                "elsewhere says nothing of it"
+            )
+    return list({each.id: each for each in found}.values())

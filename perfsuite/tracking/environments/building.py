@@ -98,7 +98,19 @@ class Builder:
         python = _bare(folder)
         if files:
             _install(python, files)
+            self._complete(python, versions, wanted)
         return _verified(python, versions)
+
+    def _complete(self, python: Path, versions: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+        """Add what the exchanged packages require and those of here are not, in front of them."""
+        found = installed(wanted, python)
+        unmet = sorted({each for package in found.values() for each in package.unmet})
+        if not unmet:
+            return
+        self._progress(f"{_said(wanted)} also want {', '.join(unmet)}")
+        pins = python.parent.parent / "pins.txt"
+        pins.write_text("".join(f"{package}=={version}\n" for package, version in versions.items()))
+        self._index.install(python, unmet, pins)
 
 
 def same(one: str, other: str) -> bool:

@@ -32,6 +32,7 @@ def of(package: str) -> dict[str, object] | None:
         # A module that comes from elsewhere than its metadata is another version than it says.
         "elsewhere": [name for name in modules if not _lies_in(name, place)],
         "at_start": [file for file in files if re.fullmatch(r"[^/]+\.pth", file) and _runs(found, file)],
+        "unmet": _unmet(found),
         "links": [*(found.metadata.get_all("Project-URL") or ()), f"Homepage, {found.metadata['Home-page']}"],
     }
 
@@ -50,6 +51,24 @@ def _git(found: importlib.metadata.Distribution, files: list[str]) -> str | None
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     commit: str | None = origin.get("vcs_info", {}).get("commit_id")
     return commit
+
+
+def _unmet(found: importlib.metadata.Distribution) -> list[str]:
+    """Requirements that this interpreter does not meet, extras aside."""
+    from packaging.requirements import Requirement
+
+    unmet = []
+    for text in found.requires or ():
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        if version is None or not wanted.specifier.contains(version, prereleases=True):
+            unmet.append(f"{wanted.name}{wanted.specifier}")
+    return unmet
 
 
 def _lies_in(name: str, place: Path) -> bool:

@@ -85,6 +85,22 @@ class Index:
                 raise EnvironmentsError(f"{named}: asked for, and got {came}; nothing was kept")
             yield files[0]
 
+    def install(self, python: Path, requirements: Sequence[str], pins: Path) -> None:
+        """Install into another interpreter's environment, with what that requires.
+
+        Args:
+            python: the interpreter.
+            requirements: as pip reads them.
+            pins: file of constraints.
+
+        Raises:
+            GoneError: the index does not have them.
+            UnavailableError: the index is away.
+            EnvironmentsError: they do not go together.
+        """
+        command = ["--python", str(python), "install", "-vv", "--only-binary", ":all:", *self.options()]
+        self._pip([*command, "--constraint", str(pins), *requirements], ", ".join(requirements))
+
     def _pip(self, arguments: list[str], what: str) -> str:
         done = run_pip(arguments)
         if done.returncode == 0:

@@ -33,6 +33,8 @@ class Installed:
     """Modules that an import would take from another place."""
     at_start: tuple[str, ...] = ()
     """Path files that run code in each process."""
+    unmet: tuple[str, ...] = ()
+    """What it requires and the interpreter does not have."""
     links: tuple[str, ...] = ()
     """``Label, URL`` of its metadata."""
 
