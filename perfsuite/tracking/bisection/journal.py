@@ -86,6 +86,8 @@ class Journal:
     steps: list[Step] = field(default_factory=list)
     replayed: int = 0
     """Steps that were answered by the log."""
+    _last: str = ""
+    """The last line."""
 
     def begin(self, *, resume: bool) -> None:
         """Open a new log, or go on with the one that is there.
@@ -99,17 +101,19 @@ class Journal:
             raise StoreError(
                 f"{self.path}: there is a log already; go on with --resume, or name another --log"
             )
-        if raw is None:
-            if resume:
-                raise StoreError(f"{self.path}: there is no log to go on with; leave --resume out")
+        if raw is None and resume:
+            raise StoreError(f"{self.path}: there is no log to go on with; leave --resume out")
+        if raw is not None and not raw.endswith(b"\n"):  # killed while writing: that step is asked again
+            raw = raw[: raw.rfind(b"\n") + 1]
+            _cut(self.path, len(raw))
+        if not raw:
             make_folder(self.path.parent)
             self._add(
                 {"kind": "bisection", "schema_version": SCHEMA_VERSION, "question": asdict(self.question)}
             )
             return
         self.steps = _read(self.path, raw, self.question)
-        if not raw.endswith(b"\n"):  # killed while writing: that step is asked again
-            _cut(self.path, raw.rfind(b"\n") + 1)
+        self._last = raw.splitlines()[-1].decode()
 
     def __call__(self, base: Candidate, head: Candidate, effort: int) -> Reply:
         """The answer, from the log or from the oracle; see `Oracle`."""
@@ -134,8 +138,10 @@ class Journal:
         return reply
 
     def conclude(self, document: Mapping[str, Any]) -> None:
-        """Add what was found."""
-        self._add({"kind": "found", **document})
+        """Add what was found, once."""
+        found = {"kind": "found", **document}
+        if json.dumps(found) != self._last:
+            self._add(found)
 
     def _record(
         self,
@@ -194,8 +200,6 @@ def _reply(step: Step, base: Candidate, head: Candidate) -> Reply:
 
 def _read(path: Path, raw: bytes, question: Question) -> list[Step]:
     lines = raw.decode(errors="replace").splitlines()
-    if not raw.endswith(b"\n"):
-        lines = lines[:-1]
     remedy = f"remove {path}, or name another --log"
     steps: list[Step] = []
     adapter: TypeAdapter[Step] = TypeAdapter(Step)
@@ -209,7 +213,7 @@ def _read(path: Path, raw: bytes, question: Question) -> list[Step]:
                 steps.append(adapter.validate_python(document))
         except StoreError:
             raise
-        except (ValueError, KeyError, AttributeError, ValidationError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
             said = str(error).splitlines()[0]
             raise StoreError(f"{path}: line {number} is no line of such a log ({said}); {remedy}") from error
     return steps
