@@ -1,7 +1,8 @@
 """One GitHub issue a group of changes, through gh: ``python3 .ci/issues.py PERFSUITE``.
 
-A group that is open has an open issue, opened once and brought up to date each night; the issue of a group that
-has recovered, or that somebody accepted, is closed. A mark in its text, which nobody sees, says which group it is of.
+A group that is open has an open issue, opened once and brought up to date each night; the issue of a group
+that has recovered, or that somebody accepted, is closed. A mark in its text, which nobody sees, says of which
+group it is.
 """
 
 import json
