@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from perfsuite.cli import app
 from perfsuite.device import fingerprint
+from perfsuite.pipelines import unsupported
 from perfsuite.records import Change, SeriesKind, State
 from perfsuite.store.history import History
 from perfsuite.tracking.bisection.candidates import Candidate
@@ -22,7 +23,7 @@ from perfsuite.tracking.environments import Builder, Index, WheelCache
 from perfsuite.tracking.oracles import built, counts_of
 from perfsuite.workers.ab import Plan
 
-WORKLOAD, VARIANT = "shapes@64x64+6steps", "fp32"
+WORKLOAD, VARIANT = "shapes@64x64+6steps", "bf16"
 
 
 class Team:
@@ -71,8 +72,11 @@ def counted(team: Team, number: int) -> Any:
 
 @pytest.mark.selftest
 def test_what_changed_is_found_and_nothing_else(team: Team) -> None:
-    before, after = counted(team, 1), counted(team, MORE)
     device = fingerprint("cpu")
+    reason = unsupported(VARIANT, device)
+    if reason is not None:
+        pytest.skip(reason)
+    before, after = counted(team, 1), counted(team, MORE)
     for number in NIGHTS:
         counts = after if number >= MORE else before
         with History.open(team.db, create=True) as history:
@@ -81,15 +85,17 @@ def test_what_changed_is_found_and_nothing_else(team: Team) -> None:
         team.asked("track", "keep")
     clones = [metric for metric in team.changes() if metric.startswith("operators: aten.clone")]
     assert len(clones) == 1
-    assert set(team.changes()) == {"latency", *clones}
+    exact = {*clones, "peak of allocations: denoising"}  # the copy is held meanwhile
+    found = set(team.changes())
+    assert {"relative latency", *clones} <= found <= {"relative latency", "latency", *exact}
 
     said = team.asked("track", "confirm", "--time", "25", "--device", "cpu", codes=(1,))
     assert "confirmed" in said
     said = team.asked("bisect", "--confirmed", "--time", "25", "--device", "cpu", "--no-explain")
     changes = team.changes()
-    check(changes["latency"], SLOWER)
-    check(changes[clones[0]], MORE)
-    assert changes["latency"].trials[0].verdict == "REGRESSED"
+    for metric in found:
+        check(changes[metric], MORE if metric in exact else SLOWER)
+    assert changes["relative latency"].trials[0].verdict == "REGRESSED"
 
     # By hand over all nights; a count takes one run a night. Equal commits are never told apart.
     words = ["--variant", VARIANT, "--workload", WORKLOAD, "--metric", clones[0], "--device", "cpu"]
