@@ -16,6 +16,7 @@ TOPICS = (
     "explain",
     "ab",
     "baselines",
+    "tracking",
     "gpu",
     "compiling",
     "reports",

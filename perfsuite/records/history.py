@@ -300,6 +300,6 @@ class Overview:
     """All, also closed ones; open ones first, the latest first."""
     absences: tuple[Absence, ...]
     worse: int = 0
-    """Changes for the worse of the last 90 nights, of noisy series."""
+    """Groups with a change for the worse in the last 90 nights, of noisy series: a group is one finding."""
     better: int = 0
     """Likewise for the better: far fewer than the other, and the process itself is suspect."""

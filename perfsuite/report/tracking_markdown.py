@@ -51,13 +51,13 @@ def title(text: str) -> str:
 
 def _headline(group: ChangeGroup) -> str:
     closed = "" if is_open(group) or is_undecided(group) else f" {state_of(group)}"
-    return f"{group.headline} {words.largest(group)} since {group.first_bad}{closed}"
+    return f"{words.headline(group)}{closed}"
 
 
 def _body(group: ChangeGroup, database: str) -> list[str]:
     changes = group.changes[:MOST_LINES]
     lines = [
-        f"**{state_of(group)}**: good on {group.last_good}, bad on {group.first_bad}.",
+        f"**{state_of(group)}**: good on {words.ends(group)[0]}, bad on {words.ends(group)[1]}.",
         "",
         "| what | before | after | change | interval | state |",
         "|:--|--:|--:|--:|--:|:--|",

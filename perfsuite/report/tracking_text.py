@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from perfsuite.tracking.grouping import is_worse, state_of
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfsuite.records import Change, ChangeGroup, Overview, Tracked
 
@@ -28,6 +29,8 @@ _STYLES = {
 _CLOSED = (State.RECOVERED, State.ACCEPTED, State.DRIFTED)
 LATEST_POINTS = 14
 """Of a series."""
+LEAST_WIDTH = 24
+"""Of the column of words at the end of a table."""
 
 
 def listed(overview: Overview, *, everything: bool, colour: bool, width: int) -> str:
@@ -40,12 +43,11 @@ def listed(overview: Overview, *, everything: bool, colour: bool, width: int) ->
     if shown:
         rows = [_group_row(group) for group in shown]
         styles = [_STYLES.get(state_of(group), "") if is_worse(group) else "" for group in shown]
-        parts.append(_table(("id", "state", "between", "change", "what"), rows, styles, colour, width))
+        parts.append(_table(("id", "state", "since", "change", "what"), rows, styles, colour, width))
     if overview.absences:
-        rows = [[a.device, a.what, a.last, str(a.nights)] for a in overview.absences]
-        parts.append(
-            _table(("device", "missing", "last", "nights"), rows, ["yellow"] * len(rows), colour, width)
-        )
+        rows = [[a.device, str(a.nights), a.last, a.what] for a in overview.absences]
+        styles = ["yellow"] * len(rows)
+        parts.append(_table(("device", "nights", "last", "missing"), rows, styles, colour, width))
     left = len(overview.groups) - len(shown)
     if left:
         parts.append(f"{left} closed or for the better: perfsuite track list --all")
@@ -55,8 +57,8 @@ def listed(overview: Overview, *, everything: bool, colour: bool, width: int) ->
 
 
 def _group_row(group: ChangeGroup) -> list[str]:
-    between = words.nights(group.last_good, group.first_bad)
-    return [group.id, str(state_of(group)), between, words.largest(group), group.headline]
+    since = words.ends(group)[1]
+    return [group.id, str(state_of(group)), since, words.largest(group), group.headline]
 
 
 def as_json(overview: Overview) -> str:
@@ -82,17 +84,27 @@ def _plain(group: ChangeGroup) -> dict[str, object]:
         "last_good": group.last_good,
         "first_bad": group.first_bad,
         "changes": [
-            {"id": c.id, "series": c.series.name, "state": c.state, "worse": c.worse, "change": words.change(c),
-             "culprit": dict(c.culprit)}
+            {
+                "id": c.id,
+                "series": c.series.name,
+                "state": c.state,
+                "worse": c.worse,
+                "change": words.change(c),
+                "culprit": dict(c.culprit),
+            }
             for c in group.changes
         ],
-    }  # fmt: skip
+    }
 
 
 def _table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], colour: bool, width: int
 ) -> str:
-    """Columns in line; of a narrow terminal, the last goes on below itself."""
+    """Columns in line, the last of which goes on below itself, or stands below where there is no room."""
+    rows = [[show.plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    if width - sum(widths[:-1]) - len(headings) < LEAST_WIDTH:
+        return "\n".join(_folded(headings, rows, width))
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -104,19 +116,27 @@ def _table(
     )  # fmt: skip
     table = Table(box=None, pad_edge=False)
     for i, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=i == 0)
+        table.add_column(heading, overflow="fold", no_wrap=i + 1 < len(headings))
     for row, style in zip(rows, styles, strict=True):
-        cells = [Text(show.plain(cell)) for cell in row]
+        cells = [Text(cell) for cell in row]
         cells[1].stylize(style)
         table.add_row(*cells)
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
+def _folded(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    head, *lines = columns.table([headings[:-1], *(row[:-1] for row in rows)])
+    yield head
+    for line, row in zip(lines, rows, strict=True):
+        yield line
+        yield from columns.wrapped(row[-1], width, "    ", "    ")
+
+
 def group(of: ChangeGroup, database: str, width: int) -> str:
     """Every change of a group with its evidence, then what can be done."""
     lines = columns.wrapped(show.plain(f"{of.id}: {of.headline}"), width, "", "  ")
-    lines.append(f"between {words.nights(of.last_good, of.first_bad)}, {state_of(of)}")
+    lines.append(f"between {words.nights(*words.ends(of))}, {state_of(of)}")
     for one in of.changes:
         lines += ["", *_change(one, width)]
     lines.append("")
@@ -172,14 +192,13 @@ def series(of: Tracked, width: int) -> str:
     return "\n".join(lines)
 
 
-def moved(before: Sequence[Change], after: Sequence[Change]) -> list[str]:
-    """What an evaluation changed, a line each."""
-    states = {change.id: (change.state, change.times_reopened) for change in before}
-    return [
-        show.plain(
-            f"{change.id}  {change.state}  {change.series.name}: {words.change(change)} between "
-            f"{words.nights(change.nomination.last_good, change.nomination.first_bad)}"
-        )
-        for change in after
-        if states.get(change.id) != (change.state, change.times_reopened)
-    ]
+def moved(before: Sequence[Change], groups: Sequence[ChangeGroup]) -> list[str]:
+    """What an evaluation changed, a line a group."""
+    known = {change.id: (change.state, change.times_reopened) for change in before}
+    lines = []
+    for of in groups:
+        states = Counter(c.state for c in of.changes if known.get(c.id) != (c.state, c.times_reopened))
+        if states:
+            news = ", ".join(f"{number} {state}" for state, number in states.items())
+            lines.append(show.plain(f"{of.id}  {news}  {words.headline(of)}"))
+    return lines

@@ -11,8 +11,6 @@ from perfsuite.report import format as show
 from perfsuite.tracking.grouping import is_open, is_undecided, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from perfsuite.records import Absence, Change, ChangeGroup, Overview
 
 
@@ -54,6 +52,19 @@ def interval(of: Change) -> str:
 def nights(last_good: str, first_bad: str) -> str:
     """Between which two nights."""
     return f"{last_good} to {first_bad}"
+
+
+def ends(group: ChangeGroup) -> tuple[str, str]:
+    """The nights on both sides of a group; where its changes lie a night apart, on both sides of all."""
+    if group.last_good < group.first_bad:
+        return group.last_good, group.first_bad
+    nominations = [change.nomination for change in group.changes]
+    return min(n.last_good for n in nominations), max(n.first_bad for n in nominations)
+
+
+def headline(group: ChangeGroup) -> str:
+    """What it is, how large, since when."""
+    return f"{group.headline} {largest(group)} since {ends(group)[1]}"
 
 
 def largest(group: ChangeGroup) -> str:
@@ -123,8 +134,3 @@ def _decide(group: ChangeGroup, db: str) -> tuple[str, str]:
 def health(overview: Overview) -> str:
     """How many changes went which way."""
     return f"{overview.worse} worse, {overview.better} better in 90 nights, of what is measured"
-
-
-def of_kind(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """Those for the worse, and those for the better."""
-    return [c for c in changes if c.worse], [c for c in changes if not c.worse]

@@ -101,7 +101,8 @@ class _Evening:
 
     def _take(self, nomination: Nomination, current: list[Change]) -> None:
         """A step that is none of the known: the return of one, or new; over already, it is no news."""
-        if self._is_back(nomination) or any(covers(change, nomination) for change in current):
+        known = (covers(change, nomination) or self._is_view(nomination, change) for change in current)
+        if self._is_back(nomination) or any(known):
             return
         for i, change in enumerate(current):
             if returns(change, nomination):
@@ -110,6 +111,17 @@ class _Evening:
         worse = sizes.is_worse(self.series, nomination)
         id = change_id(self.series, nomination, {change.id for change in current})
         current.append(life.born(id, self.series, nomination, worse, self.night, self.epochs))
+
+    def _is_view(self, nomination: Nomination, change: Change) -> bool:
+        """Whether it is a known step in another view, of a night when a pause before it is not seen."""
+        if self.series.kind is SeriesKind.EXACT or change.state not in life.WATCHED:
+            return False
+        begun = (level for level in self._segments() if level.first == nomination.first_bad)
+        return any(
+            sizes.spans(level, change.nomination)
+            and sizes.is_up(nomination) == sizes.is_up(change.nomination)
+            for level in begun
+        )
 
     def _advance(self, change: Change, nomination: Nomination | None) -> Change:
         versions = self.runs[-1].environment.versions if self.runs else {}

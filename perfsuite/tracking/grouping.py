@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from perfsuite.records import OPEN, UNDECIDED, ChangeGroup, SeriesKind, Shape, State
@@ -38,15 +39,26 @@ def groups(changes: Iterable[Change], series: Sequence[Series]) -> tuple[ChangeG
 
 
 def _overlapping(changes: Sequence[Change]) -> list[list[Change]]:
-    """The fewest sets whose members all share a night: no chain of overlaps joins what is weeks apart."""
+    """The fewest sets whose members all share a night: no chain of overlaps joins what is weeks apart.
+
+    What is measured may seem to come a night late.
+    """
     rest = sorted(changes, key=lambda c: (c.nomination.first_bad, c.nomination.last_good, c.id))
     found = []
     while rest:
         night = rest[0].nomination.first_bad
-        members = [c for c in rest if c.nomination.last_good < night or c.nomination.first_bad == night]
+        members = [c for c in rest if _begins(c) < night or c.nomination.first_bad == night]
         found.append(members)
         rest = [c for c in rest if c not in members]
     return found
+
+
+def _begins(change: Change) -> str:
+    """The night after which it may have come."""
+    last_good = change.nomination.last_good
+    if change.series.kind is SeriesKind.EXACT:
+        return last_good
+    return (date.fromisoformat(last_good) - timedelta(days=1)).isoformat()
 
 
 def _group(members: Sequence[Change], series: Sequence[Series]) -> ChangeGroup:

@@ -104,6 +104,14 @@ def tried(change: Change, night: str) -> Change:
     return moved(change, _outcome(max(trials, key=lambda t: t.date), change), night)
 
 
+def was_confirmed(change: Change) -> bool:
+    """Whether an A/B has shown this occurrence of it; what is exact shows itself."""
+    trials = (t for t in change.trials if t.purpose == "confirm" and _counts(t, change))
+    return change.series.kind is SeriesKind.EXACT or any(
+        _outcome(t, change) is State.CONFIRMED for t in trials
+    )
+
+
 def _counts(trial: Trial, change: Change) -> bool:
     """An A/B of an earlier occurrence says nothing of the return."""
     return not change.times_reopened or trial.date[:10] >= change.nominated
@@ -138,18 +146,15 @@ def decided(change: Change, decision: Decision, night: str) -> Change:
 
 def reopened(change: Change, night: str) -> Change:
     """The change open again, under its own id: confirmed if it ever was."""
-    confirmed = change.series.kind is SeriesKind.EXACT or any(
-        _outcome(t, change) is State.CONFIRMED for t in change.trials if t.purpose == "confirm"
-    )
     again = replace(change, times_reopened=change.times_reopened + 1)
-    return moved(again, State.CONFIRMED if confirmed else State.NOMINATED, night)
+    return moved(again, State.CONFIRMED if was_confirmed(change) else State.NOMINATED, night)
 
 
 def returned(change: Change, night: str, nomination: Nomination, epochs: Sequence[str] = ()) -> Change:
     """The change as a new step of a noisy series, which wants an A/B of its own."""
-    again = replace(
-        change, nomination=nomination, nominated=night, culprit={}, times_reopened=change.times_reopened + 1
-    )
+    # What nobody was told of does not open again.
+    times = change.times_reopened + was_confirmed(change)
+    again = replace(change, nomination=nomination, nominated=night, culprit={}, times_reopened=times)
     return moved(again, _entry(change.series, nomination, epochs), night)
 
 

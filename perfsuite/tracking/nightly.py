@@ -11,10 +11,9 @@ from perfsuite.tracking.overview import overview, tracked
 from perfsuite.tracking.rule import Standard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from perfsuite.records import Change, Overview, Point, Series, Tracked
+    from perfsuite.records import Change, Overview, Series, Tracked
     from perfsuite.store.history import History
     from perfsuite.tracking.rule import Rule
 
@@ -57,7 +56,9 @@ def nominate(
 
 
 def _check_order(changes: list[Change], night: str) -> None:
-    latest = max((change.since for change in changes), default="")
+    # Of what a person decided, the night is that of the latest run, whether it was evaluated or not.
+    nights = [change.nominated if change.state in life.DECISIONS else change.since for change in changes]
+    latest = max(nights, default="")
     if night < latest:
         raise ValueError(
             f"--night {night}: changes were evaluated until {latest} already; name that night or a later one"
@@ -65,7 +66,7 @@ def _check_order(changes: list[Change], night: str) -> None:
 
 
 def decide(
-    history: History, change: str, state: str, who: str, now: str, reason: str, until: str | None, night: str
+    history: History, change: str, state: str, who: str, now: str, reason: str, until: str | None
 ) -> Change:
     """Say something of a change, and save it; the change after it.
 
@@ -75,24 +76,11 @@ def decide(
     """
     changes = {each.id: each for each in history.changes()}
     said = decision(changes, change, state, who, now, reason, until)
-    done = life.decided(changes[said.change], said, night)
+    latest = max((run.night for run in history.runs()), default=now[:10])
+    done = life.decided(changes[said.change], said, latest)
     history.add_decision(said)
     history.save_changes([done])
     return done
-
-
-def last_nights(history: History, night: str) -> dict[Series, str]:
-    """The last night of each series, until a night."""
-    return _last(history.all_points(), night)
-
-
-def _last(points: Iterable[tuple[Series, Sequence[Point]]], night: str) -> dict[Series, str]:
-    found = {}
-    for series, each in points:
-        nights = [point.night for point in each if point.night <= night]
-        if nights:
-            found[series] = max(nights)
-    return found
 
 
 def one_tracked(history: History, series: Series) -> Tracked:
@@ -106,4 +94,4 @@ def full_overview(history: History, night: str) -> Overview:
     """Everything that a history says on a night, with all points and levels, to be drawn."""
     runs, changes, points = history.runs(), history.changes(), list(history.all_points())
     drawn = tracked(points, history.events(), changes, Standard(runs))
-    return overview(night, runs, _last(points, night), changes, tracked=drawn)
+    return overview(night, runs, history.last_nights(night), changes, tracked=drawn)

@@ -15,7 +15,7 @@ from perfsuite.tracking.grouping import groups, is_open, is_undecided
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from perfsuite.records import Change, HistoryEvent, NightRun, Point, Series
+    from perfsuite.records import Change, ChangeGroup, HistoryEvent, NightRun, Point, Series
     from perfsuite.tracking.rule import Rule
 
 HEALTH_NIGHTS = 90
@@ -44,21 +44,24 @@ def overview(
     shown = tuple(run for run in runs if run.night <= night)
     grouped = groups(changes, list(last))
     away = absences(shown, last, night, least)
-    worse, better = health(changes, night)
+    worse, better = health(grouped, night)
     return Overview(night, shown, tuple(tracked), grouped, away, worse, better)
 
 
-def health(changes: Iterable[Change], night: str) -> tuple[int, int]:
-    """Changes for the worse and for the better of noisy series in the last nights.
+def health(grouped: Iterable[ChangeGroup], night: str) -> tuple[int, int]:
+    """Groups of changes for the worse and for the better, of noisy series, in the last nights.
 
-    A sound process finds both; of a broken one all findings point the same way.
+    A sound process finds both; of a broken one all findings point the same way. A group is one finding,
+    however many series show it.
     """
     first = (date.fromisoformat(night) - timedelta(days=HEALTH_NIGHTS)).isoformat()
-    recent = [
-        change.worse for change in changes
-        if change.series.kind is SeriesKind.NOISY and first < change.nomination.first_bad <= night
-    ]  # fmt: skip
-    return sum(recent), len(recent) - sum(recent)
+    found = set()
+    for group in grouped:
+        for change in group.changes:
+            if change.series.kind is SeriesKind.NOISY and first < change.nomination.first_bad <= night:
+                found.add((group.id, change.worse))
+    worse = sum(worse for _, worse in found)
+    return worse, len(found) - worse
 
 
 def is_one_sided(worse: int, better: int) -> bool:

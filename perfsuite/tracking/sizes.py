@@ -71,8 +71,16 @@ def noisy_is_back(
 
 
 def has_vanished(nomination: Nomination, levels: Sequence[Level]) -> bool:
-    """Whether one level now spans both sides: with more nights there is no step."""
-    return any(level.first <= nomination.last_good and level.last >= nomination.first_bad for level in levels)
+    """Whether one level now spans both sides, and is no worse than the one before was: there was no step."""
+    allowed = tolerance(nomination)
+    return any(
+        spans(level, nomination) and is_level(nomination, level.value, allowed) for level in levels
+    )  # fmt: skip
+
+
+def spans(level: Level, nomination: Nomination) -> bool:
+    """Whether both sides of a step lie in one level."""
+    return level.first <= nomination.last_good and nomination.first_bad <= level.last
 
 
 def judged(points: Sequence[Point]) -> list[Point]:

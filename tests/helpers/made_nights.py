@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
 from perfsuite.records import (
     Change,
@@ -22,6 +23,9 @@ from perfsuite.records import (
     Trial,
 )
 from perfsuite.tracking.evaluate import Evidence, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LATENCY = Series("h100", "sdxl", "p1", "bf16-sdpa", "latency", "s", SeriesKind.NOISY)
 COUNT = Series("h100", "sdxl", "p1", "bf16-sdpa", "operators: aten.clone", "count", SeriesKind.EXACT)
@@ -66,7 +70,7 @@ class Stairs:
         if series.kind is SeriesKind.EXACT:
             return self._exact(points)
         levels = self.levels(series, points, epochs)
-        pairs = zip(levels, levels[1:], strict=False)
+        pairs = pairwise(levels)
         return [
             Nomination(
                 Shape.STEP, one.last, other.first, one.value, other.value,
@@ -78,7 +82,7 @@ class Stairs:
     def _exact(self, points: Sequence[Point]) -> list[Nomination]:
         return [
             Nomination(Shape.EXACT, a.night, b.night, a.value, b.value, None, float("inf"), "stairs 1")
-            for a, b in zip(points, points[1:], strict=False) if a.value != b.value
+            for a, b in pairwise(points) if a.value != b.value
         ]  # fmt: skip
 
     def levels(self, series: Series, points: Sequence[Point], epochs: Sequence[str]) -> tuple[Level, ...]:

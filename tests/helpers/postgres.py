@@ -39,6 +39,25 @@ class Server:
     """One that runs."""
 
     folder: Path
+    programs: Path
+
+    @property
+    def _to(self) -> list[object]:
+        return ["-h", self.folder, "-U", USER]
+
+    def load(self, database: str, dump: Path) -> None:
+        """Make a database of what ``pg_dump`` wrote."""
+        to = ["-q", "-v", "ON_ERROR_STOP=1", *self._to]
+        _as_nobody(
+            [self.programs / "psql", *to, "-d", "postgres", "-c", f"CREATE DATABASE {database}"], self.folder
+        )
+        _as_nobody([self.programs / "psql", *to, "-d", database], self.folder, dump.read_text())
+
+    def dump(self, database: str) -> str:
+        """What ``pg_dump`` writes of it, without comments and what only its own ``psql`` understands."""
+        made = _as_nobody([self.programs / "pg_dump", *self._to, "--inserts", "-O", database], self.folder)
+        lines = (line for line in made.splitlines() if line and not line.startswith(("--", "\\")))
+        return "\n".join(lines) + "\n"
 
     def url(self, database: str, password: str = "") -> str:
         """Of one of its databases."""
@@ -57,12 +76,12 @@ def running(programs: Path, folder: Path) -> Iterator[Server]:
     control = [programs / "pg_ctl", "-D", data, "-w"]
     _as_nobody([*control, "-l", folder / "log", "-o", options, "start"], folder)
     try:
-        yield Server(folder)
+        yield Server(folder, programs)
     finally:
         _as_nobody([*control, "-m", "immediate", "stop"], folder)
 
 
-def _as_nobody(command: Sequence[object], folder: Path) -> None:
+def _as_nobody(command: Sequence[object], folder: Path, said: str = "") -> str:
     """Run it; the server refuses root, so for root it runs as the user of Debian's package."""
     user: dict[str, object] = {}
     if os.geteuid() == 0:
@@ -71,6 +90,8 @@ def _as_nobody(command: Sequence[object], folder: Path) -> None:
         user = {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": ()}
     done = subprocess.run(
         [str(part) for part in command], cwd=folder, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60, **user,
+        input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False, timeout=60, **user,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    return done.stdout

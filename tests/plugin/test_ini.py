@@ -40,6 +40,7 @@ CASES = {
     "keep-runs": ("3", "3", "5", "5"),
     "artifacts": ("a", "{root}/a", "b", "{root}/b"),
     "report": ("r", "{root}/r", "off", "None"),
+    "history": ("h.db", "{root}/h.db", "off", "None"),
     "compile-cache": ("code", "{root}/code", "off", "None"),
     "reference-cache": ("c", "{root}/c", "off", "None"),
 }

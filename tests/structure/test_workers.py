@@ -1,5 +1,7 @@
 """Forked workers run the real small SDXL as this process does."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,7 @@ def test_session_is_a_valid_document(server):
     assert session.stages is not None
     assert len(session.stages.steps_s) == STEPS
     assert session.versions == worker.hello["versions"]
+    assert re.fullmatch("[0-9a-f]{40}", session.git["torch"])
     assert session.relative is None
     worker.close()
 

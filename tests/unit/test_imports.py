@@ -14,7 +14,7 @@ try:
     {statement}
 except SystemExit as stop:
     code = stop.code or 0
-heavy = {{"torch", "torchao", "diffusers", "transformers"}} & sys.modules.keys()
+heavy = {{"torch", "torchao", "diffusers", "transformers", "sqlalchemy"}} & sys.modules.keys()
 print("exit", int(code), "heavy", sorted(heavy))
 """
 COMMAND = "sys.argv = ['perfsuite', *{0!r}.split()]; from perfsuite.cli import main; main()"
@@ -37,6 +37,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         (COMMAND.format("--help"), "calibrate"),
         ("import perfsuite.bench.explanation, perfsuite.report.explain, perfsuite.bench.counts", ""),
         (COMMAND.format("doctor --help"), "--no-self-test"),
+        (COMMAND.format("track add --help"), "PERFSUITE_HISTORY"),
         (COMMAND.format("guide verdicts"), "REGRESSED"),
         ("import perfsuite.doctor, perfsuite.store.inventory, perfsuite.report.doctor", ""),
         (PYTEST.format("'--help'"), "--perf-time-budget"),
@@ -55,6 +56,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
         "help",
         "explain",
         "doctor-help",
+        "track-help",
         "guide",
         "doctor",
         "pytest-help",
@@ -62,7 +64,7 @@ COLLECT = "'--collect-only', '-q', 'tests', '--ignore=tests/unit', '--ignore=tes
     ],
 )
 def test_torch_stays_out(statement: str, shown: str) -> None:
-    """In a fresh process it does its work without torch, diffusers, transformers or torchao."""
+    """In a fresh process it does its work without torch, its kin, or SQLAlchemy."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(statement=statement)],
         cwd=ROOT,

@@ -42,6 +42,7 @@ def test_defaults() -> None:
         keep_runs=30,
         artifacts=ROOT / ".perfsuite" / "artifacts",
         report=None,
+        history=None,
         compile_cache=None,
         reference_cache=user_cache_path("perfsuite") / "references",
     )
@@ -66,6 +67,7 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "keep-runs": ("keep_runs", "1", "200", 1, 200),
     "artifacts": ("artifacts", "a", "b", ROOT / "a", ROOT / "b"),
     "report": ("report", "a", "b", ROOT / "a", ROOT / "b"),
+    "history": ("history", "a.db", "postgresql://me@host/b", str(ROOT / "a.db"), "postgresql://me@host/b"),
     "compile-cache": ("compile_cache", "a", "b", ROOT / "a", ROOT / "b"),
     "reference-cache": ("reference_cache", "off", "b", None, ROOT / "b"),
 }

@@ -15,7 +15,7 @@ from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.records import Change, ChangeGroup, Overview, Tracked
+    from perfsuite.records import Change, ChangeGroup, NightRun, Overview, Tracked
     from perfsuite.store.history import History
 
 Night = Annotated[
@@ -47,12 +47,12 @@ def nominate(
 
     try:
         with opened(db) as history:
-            on = _night(history, night)
+            on = _night(history.runs(), night)
             before, after = evaluate(history, on, decisions, _now())
-            found = _overview(history, on, nights, after)
+            found = _overview(history, history.runs(), on, nights, after)
     except (StoreError, ValueError) as error:
         raise fail(error) from error
-    for line in tracking_text.moved(before, after):
+    for line in tracking_text.moved(before, found.groups):
         typer.echo(line)
     typer.echo(tracking_words.verdict(found))
     _exit(found)
@@ -78,7 +78,8 @@ def list_(
 
     try:
         with opened(db) as history:
-            found = _overview(history, _night(history, night), nights, history.changes())
+            runs = history.runs()
+            found = _overview(history, runs, _night(runs, night), nights, history.changes())
     except (StoreError, ValueError) as error:
         raise fail(error) from error
     if as_json:
@@ -141,9 +142,8 @@ def decide(
         with opened(db) as history:
             found = _group(history, change) if group else None
             ids = [c.id for c in found.changes if c.worse] if found is not None else [change]
-            on = _night(history, None)
             for id in ids or [change]:
-                done = nightly.decide(history, id, state, who or _user(), _now(), reason, until, on)
+                done = nightly.decide(history, id, state, who or _user(), _now(), reason, until)
                 typer.echo(f"{done.id}  {done.state}  {done.series.name}")
     except (StoreError, ValueError) as error:
         raise fail(error) from error
@@ -166,7 +166,8 @@ def summary(
     try:
         with opened(db) as history:
             if group is None:
-                found = _overview(history, _night(history, night), nights, history.changes())
+                runs = history.runs()
+                found = _overview(history, runs, _night(runs, night), nights, history.changes())
                 typer.echo(tracking_markdown.summary(found, str(history)), nl=False)
             else:
                 one = _group(history, group)
@@ -181,23 +182,24 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _night(history: History, wanted: str | None) -> str:
+def _night(runs: Sequence[NightRun], wanted: str | None) -> str:
     """The night that is named, or meant. Raises `ValueError`."""
     from perfsuite.tracking.overview import night_of
 
     if wanted is None:
-        return night_of(history.runs(), _now()[:10])
+        return night_of(runs, _now()[:10])
     try:
         return date.fromisoformat(wanted).isoformat()
     except ValueError:
         raise ValueError(f"--night {wanted}: this is no date; write it as 2026-11-20") from None
 
 
-def _overview(history: History, night: str, nights: int, changes: Sequence[Change]) -> Overview:
-    from perfsuite.tracking.nightly import last_nights
+def _overview(
+    history: History, runs: Sequence[NightRun], night: str, nights: int, changes: Sequence[Change]
+) -> Overview:
     from perfsuite.tracking.overview import overview
 
-    return overview(night, history.runs(), last_nights(history, night), changes, least=nights)
+    return overview(night, runs, history.last_nights(night), changes, least=nights)
 
 
 def _exit(found: Overview) -> None:

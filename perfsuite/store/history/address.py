@@ -39,10 +39,10 @@ class Address:
         """As it may be shown to everybody."""
         if self.file is not None:
             return str(self.file)
-        shown = self.url.set(drivername="postgresql")
-        for name in _secret(shown):
-            shown = shown.update_query_dict({name: HIDDEN})
-        return self.hide(shown.render_as_string(hide_password=True))
+        plain = self.url.set(drivername="postgresql")
+        secrets = dict.fromkeys(_secret(plain), HIDDEN)
+        said = plain.update_query_dict(secrets).render_as_string(hide_password=True)
+        return said.replace(quote_plus(HIDDEN), HIDDEN)
 
     __repr__ = __str__
 

@@ -32,14 +32,14 @@ _WRITERS = 0x7065726673756974
 class Database:
     """Opens a connection a transaction; nothing is left open between them."""
 
-    def __init__(self, where: str | Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, where: str | Path, patience_s: float | None = None) -> None:
         """Connect to nothing yet.
 
         Raises:
             StoreError: the address means nothing, or the driver of its server is not installed.
         """
         self.address = Address(where)
-        self._patience_s = patience_s
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._engine = self._made()
 
     def _made(self) -> Engine:

@@ -11,7 +11,7 @@ from perfsuite.store.history import tables
 from perfsuite.store.history.keys import Identity, Place, insert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement, Connection, Select
 
@@ -93,21 +93,24 @@ def _row(series: int, run: int, value: float) -> dict[str, Any]:
     return {"series": series, "run": run, "value": value, "error": None, "samples": 1, "excluded": ""}
 
 
-def expand(values: Mapping[int, float], runs: Sequence[int]) -> list[tuple[int, float]]:
-    """Of one series what its rows mean: its first and last run, and both sides of each change.
+def expand(rows: Mapping[int, float], places: Mapping[int, int]) -> list[tuple[int, float]]:
+    """Of one series what its rows mean: its first and last run, and both sides of each difference.
 
     Args:
-        values: by the run that has a row.
-        runs: all that counted it, in order.
+        rows: values by the runs that have a row.
+        places: of all runs that counted it, from 0.
+
+    Returns:
+        Place and value.
     """
-    every: list[tuple[int, float]] = []
-    value = 0.0
-    for run in runs:
-        value = values.get(run, value)
-        every.append((run, value))
-    last = len(every) - 1
-    return [
-        each
-        for i, each in enumerate(every)
-        if i in (0, last) or each[1] != every[i - 1][1] or each[1] != every[i + 1][1]
-    ]
+    if not places:
+        return []
+    said = sorted((places[run], value) for run, value in rows.items())
+    at_first = said[0][1] if said and said[0][0] == 0 else 0.0
+    found, value = {0: at_first}, at_first
+    for place, new in said:
+        if new != value:
+            found[place - 1], found[place] = value, new
+            value = new
+    found[len(places) - 1] = value
+    return sorted(found.items())

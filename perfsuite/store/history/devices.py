@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from perfsuite.records import Device
 
 
+def names(connection: Connection) -> dict[str, int]:
+    """Keys of all devices by their present names."""
+    found = connection.execute(select(tables.device.c.name, tables.device.c.pk))
+    return {row.name: row.pk for row in found}
+
+
 def device_for(connection: Connection, device: Device, name: str | None) -> tuple[int, str]:
     """Key and present name of a device that a run comes from; it is added where it is new."""
     wanted = name or device.slug

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from perfsuite.store.errors import StoreError
-from perfsuite.store.history import adding, changes, events, origins, reading, renaming, rows, tables
-from perfsuite.store.history.connecting import PATIENCE_S, Database
+from perfsuite.store.history import (
+    adding,
+    changes,
+    devices,
+    events,
+    latest,
+    origins,
+    reading,
+    renaming,
+    rows,
+    tables,
+)
+from perfsuite.store.history.connecting import Database
 from perfsuite.store.history.schema import prepare
 
 if TYPE_CHECKING:
@@ -45,13 +55,13 @@ class History:
         self._database = database
 
     @classmethod
-    def open(cls, where: str | Path, *, create: bool = False, patience_s: float = PATIENCE_S) -> Self:
+    def open(cls, where: str | Path, *, create: bool = False, patience_s: float | None = None) -> Self:
         """The history in a file, or on a server; an older one is brought up to now.
 
         Args:
             where: a SQLite file, ``sqlite:///PATH`` or ``postgresql://USER@HOST/DATABASE``.
             create: begin one where there is none.
-            patience_s: how long a server that is away is asked again.
+            patience_s: how long a server that is away is asked again; some seconds if None.
 
         Raises:
             StoreError: there is none, it is of a newer perfsuite, it is something else, or it is away.
@@ -137,6 +147,11 @@ class History:
             every = list(reading.read_points(connection, found))
         yield from every
 
+    def last_nights(self, night: str) -> dict[Series, str]:
+        """The last night on which each series was there, until a night; quicker than its points."""
+        with self._database.reading() as connection:
+            return latest.last_nights(connection, night)
+
     # -- what is known besides -----------------------------------------------------------------------
 
     def events(self, device: str | None = None) -> list[HistoryEvent]:
@@ -146,8 +161,9 @@ class History:
 
     def add_event(self, event: HistoryEvent) -> bool:
         """Add one by hand; False where the same one is there."""
+        event = replace(event, night=origins.as_day(event.night))
         with self._database.writing() as connection:
-            known = dict(connection.execute(select(tables.device.c.name, tables.device.c.pk)).tuples().all())
+            known = devices.names(connection)
             if event.device not in known:
                 raise renaming.unknown("device", event.device, known)
             return events.insert_event(connection, known[event.device], event, by_itself=False)

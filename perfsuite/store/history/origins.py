@@ -136,10 +136,19 @@ def _began(run: Run, now: datetime) -> datetime:
 
 
 def _night(wanted: str, now: datetime) -> str:
+    day = as_day(wanted)
+    if day > f"{now + AHEAD:%Y-%m-%d}":
+        raise StoreError(f"night {day}: has not come yet")
+    return day
+
+
+def as_day(night: str) -> str:
+    """A date in the one form in which dates are stored.
+
+    Raises:
+        StoreError: it is none.
+    """
     try:
-        day = date.fromisoformat(wanted)
+        return date.fromisoformat(night).isoformat()
     except ValueError as error:
-        raise StoreError(f"night {wanted!r}: this is no date; write it as 2026-11-20") from error
-    if day > (now + AHEAD).date():
-        raise StoreError(f"night {wanted}: has not come yet")
-    return day.isoformat()
+        raise StoreError(f"night {night!r}: this is no date; write it as 2026-11-20") from error

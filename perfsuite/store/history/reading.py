@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -12,13 +13,15 @@ from perfsuite.store.history import rows, tables
 from perfsuite.store.history.counts import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import ColumnElement, Connection, Row
 
     from perfsuite.records import Change, Decision, NightRun, Point, Series, Trial
 
 _NAME = tables.device.c.name.label("device_name")
+_Night = tuple[int, str, str]
+"""Of a run: its place among all, its night and its id."""
 _GROUP = ("device", "workload", "protocol", "variant", "family")
 
 
@@ -53,43 +56,42 @@ def read_points(
     """Each of these series with its points in order; `where` chooses them among all points."""
     run = tables.run.c
     order = select(run.pk, run.night, run.id).order_by(run.position, run.pk)
-    nights = {pk: (night, name) for pk, night, name in connection.execute(order)}
-    places = {pk: place for place, pk in enumerate(nights)}
-    counted = _counted(connection, places)
+    nights = {pk: (place, night, name) for place, (pk, night, name) in enumerate(connection.execute(order))}
+    counted = _counted(connection, nights)
     columns = [tables.point.c[name] for name in ("series", "run", "value", "error", "samples", "excluded")]
     found = connection.execute(select(*columns).where(*where).order_by(tables.point.c.series))
-    of = {key: list(some) for key, some in groupby(found, key=lambda row: row.series)}
+    of = {key: list(some) for key, some in groupby(found, key=itemgetter(0))}
     for key, row in series.items():
         some = of.get(key, [])
         if row.family:
-            points = _counts(some, counted.get(tuple(getattr(row, name) for name in _GROUP), []), nights)
+            places = counted.get(tuple(getattr(row, name) for name in _GROUP), {})
+            yield rows.series_of(row), _counts(some, places, nights)
         else:
-            some.sort(key=lambda point: places[point.run])
-            points = tuple(rows.point_of(*nights[point.run], point) for point in some)
-        yield rows.series_of(row), points
+            some.sort(key=lambda point: nights[point[1]][0])
+            points = (rows.point_of(*nights[run][1:], *figure) for _, run, *figure in some)
+            yield rows.series_of(row), tuple(points)
 
 
-def _counted(connection: Connection, places: Mapping[int, int]) -> dict[tuple[Any, ...], list[int]]:
-    """Keys of the runs that counted each family, in order."""
+def _counted(connection: Connection, nights: Mapping[int, _Night]) -> dict[tuple[Any, ...], dict[int, int]]:
+    """Of each family the runs that counted it, each with its place among them."""
     counted = tables.counted.c
+    columns = [counted[name] for name in (*_GROUP[1:], "run")]
+    query = select(tables.run.c.device, *columns).join(tables.run, tables.run.c.pk == counted.run)
     found: dict[tuple[Any, ...], list[int]] = {}
-    rows_ = connection.execute(
-        select(tables.run.c.device, *(counted[name] for name in (*_GROUP[1:], "run"))).join(
-            tables.run, tables.run.c.pk == counted.run
-        )
-    )
-    for *group, run in rows_:
+    for *group, run in connection.execute(query):
         found.setdefault(tuple(group), []).append(run)
-    for runs in found.values():
-        runs.sort(key=places.__getitem__)
-    return found
+    return {
+        group: {run: place for place, run in enumerate(sorted(runs, key=lambda run: nights[run][0]))}
+        for group, runs in found.items()
+    }
 
 
 def _counts(
-    some: Iterable[Row[Any]], runs: Sequence[int], nights: Mapping[int, tuple[str, str]]
+    some: Iterable[Row[Any]], places: Mapping[int, int], nights: Mapping[int, _Night]
 ) -> tuple[Point, ...]:
-    values = {row.run: row.value for row in some}
-    return tuple(rows.count_of(*nights[run], value) for run, value in expand(values, runs))
+    runs = list(places)
+    found = expand({row.run: row.value for row in some}, places)
+    return tuple(rows.count_of(*nights[runs[place]][1:], value) for place, value in found)
 
 
 def read_sessions(connection: Connection, run: str) -> dict[tuple[str, str], Session]:

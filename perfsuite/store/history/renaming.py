@@ -14,6 +14,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from perfsuite.store.errors import StoreError
 from perfsuite.store.history import tables
 from perfsuite.store.history.counts import Group, counts_at, said_at
+from perfsuite.store.history.devices import names
 from perfsuite.store.history.events import refresh_events
 from perfsuite.store.history.keys import insert_all
 
@@ -62,9 +63,7 @@ def rename_device(connection: Connection, old: str, new: str) -> None:
     Raises:
         StoreError: there is none, the name is another's former one, or both measured in the same nights.
     """
-    devices = {
-        row.name: row.pk for row in connection.execute(select(tables.device.c.name, tables.device.c.pk))
-    }
+    devices = names(connection)
     if old not in devices:
         raise unknown("device", old, devices)
     if old == new:
@@ -103,9 +102,9 @@ def rename_variant(connection: Connection, old: str, new: str) -> None:
     Raises:
         StoreError: there is none, or both were measured in the same nights.
     """
-    names = set(connection.scalars(select(tables.series.c.variant).distinct()))
-    if old not in names:
-        raise unknown("variant", old, names)
+    known = set(connection.scalars(select(tables.series.c.variant).distinct()))
+    if old not in known:
+        raise unknown("variant", old, known)
     if old == new:
         return
     twins = _twins(connection, tables.series.c.variant == old, {"variant": new})

@@ -48,10 +48,11 @@ def identity_of(series: Series) -> dict[str, Any]:
     return {name: getattr(series, name) for name in IDENTITY}
 
 
-def point_of(night: str, run: str, row: Row[Any]) -> Point:
-    """From a point."""
-    value = math.nan if row.value is None else row.value
-    return Point(night, run, value, row.error, row.samples, row.excluded)
+def point_of(
+    night: str, run: str, value: float | None, error: float | None, samples: int, excluded: str
+) -> Point:
+    """From a point, column by column: there are many."""
+    return Point(night, run, math.nan if value is None else value, error, samples, excluded)
 
 
 def count_of(night: str, run: str, value: float) -> Point:

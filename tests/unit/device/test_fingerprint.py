@@ -1,11 +1,13 @@
 """A device has a name fit for a file, and as many threads as this process may use."""
 
+import importlib.metadata
+import json
 import os
 
 import psutil
 import pytest
 
-from perfsuite.device.fingerprint import available_threads, slug
+from perfsuite.device.fingerprint import available_threads, git_hashes, slug
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,36 @@ def test_available_threads(
     if wanted is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
     assert available_threads() == threads
+
+
+class _Distribution:
+    """Of a package that pip installed, as its metadata tell."""
+
+    def __init__(self, direct_url: dict[str, object] | None) -> None:
+        self._text = None if direct_url is None else json.dumps(direct_url)
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return self._text
+
+
+def test_commits_that_packages_were_built_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those from git; an editable folder and an index tell none, and torch tells its own."""
+    import torch
+
+    told: dict[str, dict[str, object] | None] = {
+        "diffusers": {"url": "https://example.org/d", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+        "perfsuite": {"url": "file:///somewhere", "dir_info": {"editable": True}},
+        "torch": None,
+    }
+
+    def distribution(name: str) -> _Distribution:
+        if name not in told:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return _Distribution(told[name])
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    monkeypatch.setattr(torch.version, "git_version", "def")
+    assert git_hashes() == {"diffusers": "abc", "torch": "def"}
+    monkeypatch.delattr(torch.version, "git_version")
+    assert git_hashes() == {"diffusers": "abc"}

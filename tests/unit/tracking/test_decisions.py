@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from made_nights import LATENCY, night, step
@@ -11,6 +11,9 @@ from perfsuite.records import Change, Decision, State
 from perfsuite.store import StoreError
 from perfsuite.tracking.decisions import DecisionError, decision, fresh, known_id, read
 from perfsuite.tracking.until import Until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHANGE = Change("3f2a91c0de", LATENCY, step(6, 7, 1.0, 1.1), State.CONFIRMED, True, night(8), night(8))
 NOW = "2026-11-20T08:00:00+00:00"

@@ -94,8 +94,18 @@ def test_no_chain_of_overlaps_joins_what_is_weeks_apart() -> None:
     changed = [
         change(replace(LATENCY, variant=str(i)), step(i, i + 4, 1.0, 1.1)) for i in range(1, 25, 2)
     ]  # fmt: skip
-    for group in groups(changed, []):
-        assert group.last_good < group.first_bad
+    found = groups(changed, [])
+    assert sum(len(group.changes) for group in found) == 12
+    for group in found:
+        assert group.first_bad >= max(c.nomination.last_good for c in group.changes)
+
+
+def test_what_is_measured_may_seem_to_come_a_night_late() -> None:
+    """What is counted does not."""
+    late, count = change(LATENCY, step(7, 8, 1.0, 1.1)), change(COUNT, step(7, 8, 70, 71, Shape.EXACT))
+    first = change(replace(LATENCY, variant="fp32"))
+    assert len(groups([first, late], [])) == 1
+    assert len(groups([first, count], [])) == 2
 
 
 def test_what_creeps_joins_no_step() -> None:

@@ -1,0 +1,96 @@
+"""What two years of nights cost: to add one more, and to read them all."""
+
+import statistics
+import time
+from datetime import date, timedelta
+
+import pytest
+from nights import counts, measured, night_run
+from sqlalchemy import insert, select
+
+from perfsuite.store.history import History, tables
+from perfsuite.store.history.connecting import Database
+
+POINTS, VARIANTS = 100_000, 9
+MOST_ADD_S, MOST_READ_S, MOST_LIST_S = 2.0, 5.0, 1.0
+NEW_NIGHTS = 5
+
+
+def run(night):
+    """Nine variants with 188 counts each, some of which change from night to night."""
+    operators = {f"aten.op{i} in Block": i + 1 + (night // 10 if i < 3 else 0) for i in range(140)}
+    kernels = {f"triton_{i}_{night // 5 if i < 5 else 0}": i + 1 for i in range(38)}
+    flop = {f"part {i}": 10**12 for i in range(5)}
+    found = counts(operators, kernels=kernels, flop=flop, code_bytes={"generated source": 10**5 + night})
+    return night_run(night, *(measured(f"variant-{i}", counts=found) for i in range(VARIANTS)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A history of so many points of figures; its nights but the last ones are copies of the first."""
+    place = tmp_path_factory.mktemp("history") / "history.db"
+    with History.open(place, create=True) as history:
+        added = history.add(run(0))
+    nights = POINTS // added.figures
+    with Database(place).writing() as connection:
+        copy = Copies(connection)
+        for night in range(1, nights):
+            copy.make(night + 1, (date(2026, 3, 4) - timedelta(days=nights - night)).isoformat())
+    return place
+
+
+class Copies:
+    """Copies of the first night, with other counts on every tenth."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        families = dict(connection.execute(select(tables.series.c.pk, tables.series.c.family)).all())
+        (self.run,) = self._rows(tables.run)
+        points = self._rows(tables.point)
+        self.figures = [row for row in points if not families[row["series"]]]
+        self.counts = [row for row in points if families[row["series"]]]
+        self.same = {table: self._rows(table) for table in (tables.session, tables.counted)}
+
+    def _rows(self, table):
+        return [dict(row._mapping) for row in self.connection.execute(select(table))]
+
+    def make(self, number, day):
+        new = {**self.run, "pk": number, "id": f"copy-{number}", "night": day, "position": f"{day} x"}
+        self.connection.execute(insert(tables.run).values(new))
+        changed = [{**row, "value": row["value"] + number} for row in self.counts if number % 10 == 0]
+        for table, rows in {**self.same, tables.point: self.figures + changed}.items():
+            self.connection.execute(insert(table), [{**row, "run": number} for row in rows])
+
+
+@pytest.mark.benchmark(group="figures", timer=time.perf_counter)
+def test_a_night_more(benchmark, place):
+    """Added within 2 s."""
+    runs = iter([run(night) for night in range(1, NEW_NIGHTS + 1)])
+    with History.open(place) as history:
+        added = benchmark.pedantic(lambda: history.add(next(runs)), rounds=NEW_NIGHTS)
+        assert added.new
+    spent = benchmark.stats.stats.data
+    said = f"{statistics.median(spent):.2f} s, {min(spent):.2f} to {max(spent):.2f} (n={NEW_NIGHTS})"
+    print(f"a night of {added.figures} figures and {added.counts} counts, beside {POINTS} points: {said}")
+    assert statistics.median(spent) <= MOST_ADD_S
+
+
+@pytest.mark.benchmark(group="figures", timer=time.perf_counter)
+def test_all_points(benchmark, place):
+    """Read within 5 s, and what only lists within 1 s."""
+    with History.open(place) as history:
+        found = benchmark.pedantic(lambda: list(history.all_points()), rounds=3)
+        began = time.perf_counter()
+        runs, series, changes = history.runs(), history.series(), history.changes()
+        listed_s = time.perf_counter() - began
+    points = sum(len(some) for _, some in found)
+    read_s = statistics.median(benchmark.stats.stats.data)
+    size = place.stat().st_size / 1e6
+    print(
+        f"{points} points of {len(series)} series and {len(runs)} runs ({size:.0f} MB): {read_s:.2f} s (n=3)"
+    )
+    print(f"runs, series and changes: {listed_s:.2f} s (n=1)")
+    assert points >= POINTS
+    assert changes == []
+    assert read_s <= MOST_READ_S
+    assert listed_s <= MOST_LIST_S
