@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfsuite.cli import completing
-from perfsuite.cli.app import app, to_stderr
+from perfsuite.cli.app import Comparison, app, to_stderr
 from perfsuite.cli.tracking import options
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOGS = Path(".perfsuite/bisect")
 
 
-@app.command()
+@app.command(cls=Comparison)
 def bisect(
     variant: Annotated[str | None, typer.Option(autocompletion=completing.variants)] = None,
     good: Annotated[str | None, typer.Option(help="the last good night, or version of --package")] = None,
@@ -163,8 +163,9 @@ def _told_with_3() -> Iterator[None]:
 
     try:
         yield
+    # Sides out of step are a RuntimeError; a traceback would exit with 1: no difference.
     except (
-        StoreError, EnvironmentsError, NoDeviceError, BrokenError, OracleError, ValueError, OSError
+        StoreError, EnvironmentsError, NoDeviceError, BrokenError, OracleError, ValueError, RuntimeError, OSError,
     ) as error:  # fmt: skip
         typer.echo(f"perfsuite: {error}", err=True)
         raise typer.Exit(3) from error

@@ -17,11 +17,6 @@ from perfsuite.cli import app
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import unsupported
 from perfsuite.records import Change, SeriesKind, State
-from perfsuite.store.history import History
-from perfsuite.tracking.bisection.candidates import Candidate
-from perfsuite.tracking.environments import Builder, Index, WheelCache
-from perfsuite.tracking.oracles import built, counts_of
-from perfsuite.workers.ab import Plan
 
 WORKLOAD, VARIANT = "shapes@64x64+6steps", "bf16"
 
@@ -47,6 +42,8 @@ class Team:
 
     def changes(self) -> dict[str, Change]:
         """For the worse, by metric."""
+        from perfsuite.store.history import History
+
         with History.open(self.db) as history:
             return {c.series.metric: c for c in history.changes() if c.worse}
 
@@ -62,6 +59,11 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
 
 def counted(team: Team, number: int) -> Any:
     """What the pipeline of a night does."""
+    from perfsuite.tracking.bisection.candidates import Candidate
+    from perfsuite.tracking.environments import Builder, Index, WheelCache
+    from perfsuite.tracking.oracles import built, counts_of
+    from perfsuite.workers.ab import Plan
+
     cache = WheelCache(team.wheels)
     builder = Builder(
         team.folder / f"counting-{number}", cache, Index(find_links=(str(team.folder / "made"),))
@@ -72,6 +74,8 @@ def counted(team: Team, number: int) -> Any:
 
 @pytest.mark.selftest
 def test_what_changed_is_found_and_nothing_else(team: Team) -> None:
+    from perfsuite.store.history import History  # SQLAlchemy, which collecting must not import
+
     device = fingerprint("cpu")
     reason = unsupported(VARIANT, device)
     if reason is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perfsuite.cli.app import fail, to_stderr
+from perfsuite.cli.app import Comparison, fail, to_stderr
 from perfsuite.cli.tracking import options
 from perfsuite.cli.tracking.app import track
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
@@ -61,7 +61,7 @@ def keep(
         raise typer.Exit(1)
 
 
-@track.command()
+@track.command(cls=Comparison)
 def confirm(
     db: Db = DEFAULT,
     change: Annotated[list[str] | None, typer.Option(help="id; default: all that want an A/B")] = None,
@@ -109,7 +109,8 @@ def confirm(
             plan = Plan(device=device, weights=weights, time_s=time_s)
             means = Means(builder, plan, options.packages_of(under_test), until, to_stderr, cache.git)
             found = decide(history, wanted, runs, means)
-    except (StoreError, EnvironmentsError, NoDeviceError, ValueError, OSError) as error:
+    # Sides out of step are a RuntimeError; a traceback would exit with 1: confirmed.
+    except (StoreError, EnvironmentsError, NoDeviceError, ValueError, RuntimeError, OSError) as error:
         typer.echo(f"perfsuite: {error}", err=True)
         raise typer.Exit(3) from error
     for each in found:

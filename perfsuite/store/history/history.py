@@ -193,12 +193,7 @@ class History:
     def name_of(self, slug: str) -> str:
         """The present name of a device, by any that it had; the same where it is not known."""
         with self._database.reading() as connection:
-            found = connection.execute(
-                select(tables.device.c.name)
-                .join(tables.device_alias, tables.device_alias.c.device == tables.device.c.pk)
-                .where(tables.device_alias.c.alias == slug)
-            ).scalar()
-        return slug if found is None else str(found)
+            return devices.name_of(connection, slug)
 
     def rename_device(self, old: str, new: str) -> None:
         """Give a device another name, or make it part of one that measured before or after it."""
