@@ -52,6 +52,11 @@ def prior_for(device_kind: str) -> float:
     return _prior(device_kind).sd
 
 
+def known_prior(device_kind: str) -> Prior | None:
+    """Return what is believed of a class of devices or measurements, with its weight; None if nothing is."""
+    return _PRIORS.get(device_kind)
+
+
 def _prior(device_kind: str) -> Prior:
     if device_kind not in _PRIORS:
         known = ", ".join(sorted(_PRIORS))

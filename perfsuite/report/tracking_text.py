@@ -13,6 +13,7 @@ from perfsuite.report import columns
 from perfsuite.report import format as show
 from perfsuite.report import tracking_words as words
 from perfsuite.tracking.grouping import is_worse, state_of
+from perfsuite.tracking.notices import notices
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _STYLES = {
 _CLOSED = (State.RECOVERED, State.ACCEPTED, State.DRIFTED)
 LATEST_POINTS = 14
 """Of a series."""
+MOST_IN_FULL = 20
+"""Changes of a group; a line each is enough for more."""
 LEAST_WIDTH = 24
 """Of the column of words at the end of a table."""
 
@@ -137,9 +140,11 @@ def group(of: ChangeGroup, database: str, width: int) -> str:
     """Every change of a group with its evidence, then what can be done."""
     lines = columns.wrapped(show.plain(f"{of.id}: {of.headline}"), width, "", "  ")
     lines.append(f"between {words.nights(*words.ends(of))}, {state_of(of)}")
-    for one in of.changes:
+    for one in of.changes[:MOST_IN_FULL]:
         lines += ["", *_change(one, width)]
-    lines.append("")
+    rest = of.changes[MOST_IN_FULL:]
+    rows = [[one.id, str(one.state), words.change(one), show.plain(one.series.name)] for one in rest]
+    lines += ["", *columns.table(rows)] if rows else [""]
     for label, command in words.next_steps(of, database):
         lines += show.wrapped(f"{label}: {show.plain(command)}", width)
     return "\n".join(lines)
@@ -193,12 +198,14 @@ def series(of: Tracked, width: int) -> str:
 
 
 def moved(before: Sequence[Change], groups: Sequence[ChangeGroup]) -> list[str]:
-    """What an evaluation changed, a line a group."""
+    """What an evaluation changed, a line a group, which begins with what people are to be told."""
     known = {change.id: (change.state, change.times_reopened) for change in before}
     lines = []
     for of in groups:
         states = Counter(c.state for c in of.changes if known.get(c.id) != (c.state, c.times_reopened))
         if states:
-            news = ", ".join(f"{number} {state}" for state, number in states.items())
-            lines.append(show.plain(f"{of.id}  {news}  {words.headline(of)}"))
+            told = sorted({notice.news for notice in notices(before, of.changes)})
+            moves = ", ".join(f"{number} {state}" for state, number in states.items())
+            line = f"{of.id}  {moves}  {words.headline(of)}"
+            lines.append(show.plain(f"{', '.join(told)}: {line}" if told else line))
     return lines

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from perfsuite.records import OPEN, UNDECIDED, ChangeGroup, SeriesKind, Shape, State
 from perfsuite.tracking import sizes
-from perfsuite.tracking.headlines import headline
+from perfsuite.tracking.headlines import Place, headline, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from perfsuite.records import Change, Series
 
@@ -33,7 +34,8 @@ def groups(changes: Iterable[Change], series: Sequence[Series]) -> tuple[ChangeG
     slow = [c for c in changes if c.nomination.shape is Shape.DRIFT]
     quick = [c for c in changes if c.nomination.shape is not Shape.DRIFT]
     # What creeps for a month meets every step of that month, and explains none.
-    found = [_group(members, series) for kind in (quick, slow) for members in _overlapping(kind)]
+    followed = {place_of(each) for each in series}
+    found = [_group(members, followed) for kind in (quick, slow) for members in _overlapping(kind)]
     found.sort(key=lambda group: (group.first_bad, group.id), reverse=True)
     return tuple(sorted(found, key=_place))
 
@@ -47,9 +49,9 @@ def _overlapping(changes: Sequence[Change]) -> list[list[Change]]:
     found = []
     while rest:
         night = rest[0].nomination.first_bad
-        members = [c for c in rest if _begins(c) < night or c.nomination.first_bad == night]
-        found.append(members)
-        rest = [c for c in rest if c not in members]
+        shares = [_begins(c) < night or c.nomination.first_bad == night for c in rest]
+        found.append(list(compress(rest, shares)))
+        rest = [c for c, shared in zip(rest, shares, strict=True) if not shared]
     return found
 
 
@@ -61,12 +63,12 @@ def _begins(change: Change) -> str:
     return (date.fromisoformat(last_good) - timedelta(days=1)).isoformat()
 
 
-def _group(members: Sequence[Change], series: Sequence[Series]) -> ChangeGroup:
+def _group(members: Sequence[Change], followed: Collection[Place]) -> ChangeGroup:
     earliest = min(members, key=lambda c: (c.nominated, c.nomination.first_bad, c.id))
     ordered = sorted(
         members, key=lambda c: (c.series.kind is not SeriesKind.EXACT, not c.worse, -_size(c), c.id)
     )
-    return ChangeGroup(earliest.id, headline(ordered, series), tuple(ordered))
+    return ChangeGroup(earliest.id, headline(ordered, followed), tuple(ordered))
 
 
 def _size(change: Change) -> float:

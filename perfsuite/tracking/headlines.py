@@ -27,16 +27,16 @@ _LABELS = {
 """Of what all of them have and no other; of the rest it is ``int8 alone``."""
 
 
-def headline(changes: Sequence[Change], series: Sequence[Series]) -> str:
+def headline(changes: Sequence[Change], followed: Collection[Place]) -> str:
     """For instance ``counts first: int8 alone`` or ``all rungs on h100: look at the machine``.
 
     Args:
         changes: of one group, not empty.
-        series: all that are followed.
+        followed: places of all series, see `place_of`.
     """
     told = [c for c in changes if c.worse] or list(changes)
-    places = {_place(c.series) for c in told}
-    followed = {_place(s) for s in series} | places
+    places = {place_of(c.series) for c in told}
+    followed = {*followed, *places}
     counted = any(c.series.kind is SeriesKind.EXACT for c in told)
     words = _what(places, followed, counted)
     metric = _metric([c.series.metric for c in told])
@@ -47,7 +47,8 @@ def headline(changes: Sequence[Change], series: Sequence[Series]) -> str:
     return words if any(c.worse for c in changes) else f"better: {words}"
 
 
-def _place(series: Series) -> Place:
+def place_of(series: Series) -> Place:
+    """What a series is a figure of."""
     return series.device, series.workload, series.variant
 
 

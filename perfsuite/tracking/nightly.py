@@ -11,6 +11,7 @@ from perfsuite.tracking.overview import overview, tracked
 from perfsuite.tracking.rule import Standard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from perfsuite.records import Change, Overview, Series, Tracked
@@ -66,20 +67,21 @@ def _check_order(changes: list[Change], night: str) -> None:
 
 
 def decide(
-    history: History, change: str, state: str, who: str, now: str, reason: str, until: str | None
-) -> Change:
-    """Say something of a change, and save it; the change after it.
+    history: History, ids: Sequence[str], state: str, who: str, now: str, reason: str, until: str | None
+) -> list[Change]:
+    """Say one thing of some changes, and save it; the changes after it.
 
     Raises:
-        ValueError: it makes no sense.
+        ValueError: it makes no sense; nothing was saved.
         StoreError: it cannot be saved.
     """
     changes = {each.id: each for each in history.changes()}
-    said = decision(changes, change, state, who, now, reason, until)
+    said = [decision(changes, id, state, who, now, reason, until) for id in ids]
     latest = max((run.night for run in history.runs()), default=now[:10])
-    done = life.decided(changes[said.change], said, latest)
-    history.add_decision(said)
-    history.save_changes([done])
+    done = [life.decided(changes[each.change], each, latest) for each in said]
+    for each in said:
+        history.add_decision(each)
+    history.save_changes(done)
     return done
 
 

@@ -135,6 +135,7 @@ def decide(
 
     Exit code 0: noted; 2: there is no such change, or it cannot be said of it.
     """
+    from perfsuite.report.format import plain
     from perfsuite.store import StoreError
     from perfsuite.tracking import nightly
 
@@ -142,11 +143,11 @@ def decide(
         with opened(db) as history:
             found = _group(history, change) if group else None
             ids = [c.id for c in found.changes if c.worse] if found is not None else [change]
-            for id in ids or [change]:
-                done = nightly.decide(history, id, state, who or _user(), _now(), reason, until)
-                typer.echo(f"{done.id}  {done.state}  {done.series.name}")
+            done = nightly.decide(history, ids or [change], state, who or _user(), _now(), reason, until)
     except (StoreError, ValueError) as error:
         raise fail(error) from error
+    for each in done:
+        typer.echo(plain(f"{each.id}  {each.state}  {each.series.name}"))
 
 
 @track.command()

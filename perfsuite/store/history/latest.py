@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from perfsuite.store.history import rows, tables
-from perfsuite.store.history.reading import read_series
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,10 +35,12 @@ def last_nights(connection: Connection, night: str) -> dict[Series, str]:
     )
     of_series: dict[int, str] = {row[0]: row[1] for row in connection.execute(measured)}
     of_family: dict[tuple[Any, ...], str] = {tuple(of): last for *of, last in connection.execute(counts)}
+    named = tables.device.c.name.label("device_name")
+    every = select(tables.series, named).join(tables.device, tables.device.c.pk == tables.series.c.device)
     found = {}
-    for key, row in read_series(connection).items():
+    for row in connection.execute(every):
         of = (row.device, *(getattr(row, name) for name in _FAMILY))
-        last = of_family.get(of) if row.family else of_series.get(key)
+        last = of_family.get(of) if row.family else of_series.get(row.pk)
         if last is not None:
             found[rows.series_of(row)] = last
     return found

@@ -166,3 +166,21 @@ def test_a_long_history_fits_into_an_issue() -> None:
     ):
         assert len(text.encode()) <= MOST_COMMENT_BYTES
         assert "and 380 more" in text or "Left out for want of room" in text
+
+
+def test_many_changes_are_a_line_each() -> None:
+    changes = [change(variant=f"v{i}") for i in range(40)]
+    text = tracking_text.group(seen(*changes).groups[0], HOME, 100)
+    assert text.count("nominated") == tracking_text.MOST_IN_FULL
+    assert all(f"av{i}" in text for i in range(40))
+
+
+def test_what_people_are_told_stands_first() -> None:
+    one = change()
+    (group,) = seen(one).groups
+    assert tracking_text.moved([], [group]) == [
+        "new: abf16-sdpa  1 confirmed  bf16-sdpa: latency +10.0 % since 2026-11-07"
+    ]
+    assert tracking_text.moved([one], [group]) == []
+    (waiting,) = seen(change(State.NOMINATED)).groups
+    assert tracking_text.moved([], [waiting])[0].startswith("abf16-sdpa  1 nominated")

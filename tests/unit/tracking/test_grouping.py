@@ -10,7 +10,8 @@ from made_nights import COUNT, LATENCY, night, step
 from perfsuite.pipelines.variants import LADDER
 from perfsuite.records import Change, Nomination, Series, Shape, State
 from perfsuite.tracking.grouping import groups
-from perfsuite.tracking.headlines import headline
+from perfsuite.tracking.headlines import headline as headline_of
+from perfsuite.tracking.headlines import place_of
 
 RUNGS = [v.name for v in LADDER if v.name.startswith(("fp32", "bf16"))]
 COMPILED = [name for name in RUNGS if "compile" in name]
@@ -22,6 +23,10 @@ def change(
     seen = nomination or step(6, 7, 1.0, 1.1)
     id = f"{series.device}/{series.variant}/{series.metric}/{seen.first_bad}"
     return Change(id, series, seen, state, worse, seen.first_bad, seen.first_bad)
+
+
+def headline(changes: list[Change], series: list[Series]) -> str:
+    return headline_of(changes, {place_of(each) for each in series})
 
 
 def followed(variants: list[str], devices: tuple[str, ...] = ("h100",)) -> list[Series]:
