@@ -165,7 +165,8 @@ def _told_with_3() -> Iterator[None]:
         yield
     # Sides out of step are a RuntimeError; a traceback would exit with 1: no difference.
     except (
-        StoreError, EnvironmentsError, NoDeviceError, BrokenError, OracleError, ValueError, RuntimeError, OSError,
+        StoreError, EnvironmentsError, NoDeviceError, BrokenError, OracleError, ValueError, RuntimeError,
+        OSError,
     ) as error:  # fmt: skip
         typer.echo(f"perfsuite: {error}", err=True)
         raise typer.Exit(3) from error
