@@ -77,7 +77,9 @@ def of_releases(question: Question, package: str, index: Index, wheels: WheelCac
         raise NoSuchCandidateError(
             f"{error}: --good and --bad are two nights, as 2026-11-02, or two versions, as 0.40.0"
         ) from error
-    every = [v for v in index.released(package) if _wanted(Version(v), ends)]
+    every = index.released(package)
+    if {Version(v) for v in every}.issuperset(ends):  # else an error names the nearest of all
+        every = [v for v in every if _wanted(Version(v), ends)]
     exact = {Version(v): v for v in every}  # 0.42 is 0.42.0
     named = [exact.get(end, text) for end, text in zip(ends, (question.good, question.bad), strict=True)]
     candidates = between(of_versions(package, every, wheels.git), *named)
@@ -145,17 +147,16 @@ def run(assignment: Assignment, means: Means, log: Path, *, resume: bool) -> Out
     """
     asked = assignment.question
     plan = replace(means.plan, workload=asked.workload, variant=asked.variant, weights=asked.weights)
-    oracle: AbOracle | CountsOracle
+    ab = None
     if is_timed(asked.metric):
-        oracle = AbOracle(means.builder, plan, metric=asked.metric, progress=means.progress)
-    else:
-        oracle = CountsOracle(means.builder, plan, asked.metric)
+        ab = AbOracle(means.builder, plan, metric=asked.metric, progress=means.progress)
+    oracle = ab or CountsOracle(means.builder, plan, asked.metric)
     journal = Journal(log, asked, oracle, means.until, means.told)
     journal.begin(resume=resume)
 
     def known(whole: Reply) -> None:
-        if isinstance(oracle, AbOracle) and whole.ratio is not None:
-            oracle.settings = settings_for(whole.ratio)
+        if ab is not None and whole.ratio is not None:
+            ab.settings = settings_for(whole.ratio)
 
     found = bisect(assignment.candidates, asked.packages, journal, assignment.package, known=known)
     if found.complete:
