@@ -57,6 +57,7 @@ class AbOracle:
             Server(pythons["head"].python) as other,
         ):
             try:
+                _started(one, other)
                 found = run_ab({"base": one, "head": other}, plan, Path(folder), self.settings, self.progress)
             except RefusedError as error:
                 raise OracleError(str(error)) from error
@@ -108,6 +109,14 @@ class CountsOracle:
                 raise OracleError(f"{self.metric} of {self.plan.variant} cannot be counted here: {said}")
             self.counted[key] = known[family].get(self.metric, 0)
         return self.counted[key]
+
+
+def _started(*servers: Server) -> None:
+    """Until all have imported torch, side by side: on a busy machine that would eat the time of the pairs."""
+    for server in servers:
+        server.launch()
+    for server in servers:
+        server.worker().close()
 
 
 def built(builder: Builder, candidate: Candidate) -> Built:

@@ -93,9 +93,9 @@ def test_what_changed_is_found_and_nothing_else(team: Team) -> None:
     found = set(team.changes())
     assert {"relative latency", *clones} <= found <= {"relative latency", "latency", *exact}
 
-    said = team.asked("track", "confirm", "--time", "25", "--device", "cpu", codes=(1,))
+    said = team.asked("track", "confirm", "--time", "60", "--device", "cpu", codes=(1,))
     assert "confirmed" in said
-    said = team.asked("bisect", "--confirmed", "--time", "25", "--device", "cpu", "--no-explain")
+    said = team.asked("bisect", "--confirmed", "--time", "60", "--device", "cpu", "--no-explain")
     changes = team.changes()
     for metric in found:
         check(changes[metric], MORE if metric in exact else SLOWER)
@@ -108,7 +108,7 @@ def test_what_changed_is_found_and_nothing_else(team: Team) -> None:
     assert f"commit {commit(MORE)}" in said
 
     # A second run of everything changes nothing.
-    for command in (["track", "keep"], ["track", "confirm", "--time", "25"], ["bisect", "--confirmed"]):
+    for command in (["track", "keep"], ["track", "confirm", "--time", "60"], ["bisect", "--confirmed"]):
         again = team.asked(*command)
         assert "pair 1" not in again
     team.run("track", "nominate", "--db", team.db, "--night", night(12), codes=(1,))
