@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def evaluate(
-    traces: Annotated[Path, typer.Argument(help="npz file, or a folder of results or baselines")],
+    traces: Annotated[
+        Path | None, typer.Argument(help="npz file, or a folder of results or baselines")
+    ] = None,
     split: Annotated[str, typer.Option(help="all, tune or report: every second group")] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="draws a benchmark")] = 2,
     sessions: Annotated[int, typer.Option(min=1, help="processes a side")] = 5,
@@ -30,6 +32,16 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--json", help="write all figures to this file")] = None,
     markdown: Annotated[Path | None, typer.Option(help="write the tables to this file")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw power and false alarms into this PNG")] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="in place of traces: npz of histories with people's marks")
+    ] = None,
+    drift: Annotated[
+        list[Path] | None, typer.Option(help="with --history: traces in seconds to plant slow drift into")
+    ] = None,
+    drift_relative: Annotated[list[Path] | None, typer.Option(help="likewise: of relative latency")] = None,
+    peer_python: Annotated[
+        list[Path] | None, typer.Option(help="with --history: interpreter that has Otava or MongoDB's rule")
+    ] = None,
 ) -> None:
     """Judge the rules that tell a slowdown from noise, this suite's and its peers', on recorded latencies.
 
@@ -41,6 +53,12 @@ def evaluate(
     from perfsuite.store.files import write_atomic
     from perfsuite.store.traces import read_traces
 
+    if (traces is None) == (history is None):
+        raise typer.BadParameter("give either traces or --history")
+    if history is not None:
+        _histories(history, drift or [], drift_relative or [], peer_python or [], repeats, seed, out, markdown)
+        return
+    assert traces is not None
     try:
         found = evaluate(
             read_traces(traces).part(split), split, rule, design,
@@ -54,6 +72,47 @@ def evaluate(
             write_atomic(markdown, show.markdown(found).encode())
         if plot is not None:
             write_atomic(plot, show.plot(found))
+    except (ValueError, OSError, StoreError) as error:
+        raise fail(error) from error
+    typer.echo(show.text(found))
+
+
+def _histories(
+    history: Path,
+    seconds: list[Path],
+    relative: list[Path],
+    interpreters: list[Path],
+    repeats: int,
+    seed: int,
+    out: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Judge the rules that find changes in a history of nights."""
+    from dataclasses import replace
+
+    from perfsuite.decision.histories.drifting import drift
+    from perfsuite.decision.histories.evaluation import evaluate
+    from perfsuite.decision.histories.labelled import load
+    from perfsuite.report import histories as show
+    from perfsuite.store import StoreError
+    from perfsuite.store.files import write_atomic
+    from perfsuite.store.traces import read_traces
+
+    try:
+        planted = [
+            found
+            for kind, paths in (("cpu", seconds), ("cpu-relative", relative))
+            for path in paths
+            for found in drift(read_traces(path), kind, repeats, seed)
+        ]
+        found = evaluate(str(history), load(history), interpreters, progress=to_stderr)
+        found = replace(found, drift=planted)
+        for path in filter(None, (out, markdown)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if out is not None:
+            write_atomic(out, show.as_json(found).encode())
+        if markdown is not None:
+            write_atomic(markdown, show.markdown(found).encode())
     except (ValueError, OSError, StoreError) as error:
         raise fail(error) from error
     typer.echo(show.text(found))

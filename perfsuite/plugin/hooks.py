@@ -164,6 +164,8 @@ def _write_section(reporter: pytest.TerminalReporter, config: pytest.Config) -> 
         lines = [*config.stash[CLOSING]]
         if config.stash[SETTINGS].report is not None:
             lines.append("no report: no test of this run measured anything")
+        if config.stash[SETTINGS].history is not None:
+            lines.append("nothing for the history: no test of this run measured anything in this process")
         for line in lines:
             reporter.write_line(f"perfsuite: {line}")
     if bench is None or not (bench.results or bench.closing_lines or config.stash[CLOSING]):

@@ -82,8 +82,13 @@ def _notes(found: Evaluation) -> list[str]:
 
 def text(found: Evaluation) -> str:
     """Tables for a terminal."""
+    return as_text(tables(found), _notes(found))
+
+
+def as_text(shown: Sequence[Table], notes: Sequence[str]) -> str:
+    """Tables and notes for a terminal."""
     lines: list[str] = []
-    for title, rows in tables(found):
+    for title, rows in shown:
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines += [title]
         for row in rows:
@@ -91,16 +96,21 @@ def text(found: Evaluation) -> str:
                      for i, (cell, w) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
             lines.append("  " + "  ".join(cells))
         lines.append("")
-    return "\n".join([*lines, *_notes(found)])
+    return "\n".join([*lines, *notes])
 
 
 def markdown(found: Evaluation) -> str:
     """Tables for a page."""
+    return as_markdown(tables(found), _notes(found))
+
+
+def as_markdown(shown: Sequence[Table], notes: Sequence[str]) -> str:
+    """Tables and notes for a page."""
     lines: list[str] = []
-    for title, (head, *rows) in tables(found):
+    for title, (head, *rows) in shown:
         lines += [f"**{title}**", "", _row(head), _row(["---", *["---:"] * (len(head) - 1)])]
         lines += [*map(_row, rows), ""]
-    return "\n".join([*lines, *(f"- {note}" for note in _notes(found))]) + "\n"
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:

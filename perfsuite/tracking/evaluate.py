@@ -41,6 +41,7 @@ def evaluate(evidence: Evidence, night: str, rule: Rule) -> tuple[Change, ...]:
     for change in evidence.changes:
         of_series.setdefault(change.series, []).append(change)
     ran = _by_device(evidence.runs, night)
+    taken = {change.id for change in evidence.changes}
     found: list[Change] = []
     # A series that has no point keeps what is known of it.
     points = itertools.chain(evidence.points, ((series, ()) for series in of_series))
@@ -51,7 +52,7 @@ def evaluate(evidence: Evidence, night: str, rule: Rule) -> tuple[Change, ...]:
         done.add(series)
         fit = [p for p in sizes.judged(each) if p.night <= night]
         runs = ran.get(series.device, [])
-        evening = _Evening(series, fit, epochs(series, evidence.events), night, runs, rule)
+        evening = _Evening(series, fit, epochs(series, evidence.events), night, runs, rule, taken)
         found += evening.evaluate(of_series.get(series, []))
     return tuple(found)
 
@@ -85,6 +86,8 @@ class _Evening:
     night: str
     runs: Sequence[NightRun]
     rule: Rule
+    taken: set[str]
+    """Ids of all series: one that was renamed takes its ids along."""
     _levels: tuple[Level, ...] | None = None
 
     def evaluate(self, known: Sequence[Change]) -> list[Change]:
@@ -109,18 +112,18 @@ class _Evening:
                 current[i] = life.returned(change, self.night, nomination, self.epochs)
                 return
         worse = sizes.is_worse(self.series, nomination)
-        id = change_id(self.series, nomination, {change.id for change in current})
+        id = change_id(self.series, nomination, self.taken)
+        self.taken.add(id)
         current.append(life.born(id, self.series, nomination, worse, self.night, self.epochs))
 
     def _is_view(self, nomination: Nomination, change: Change) -> bool:
         """Whether it is a known step in another view, of a night when a pause before it is not seen."""
         if self.series.kind is SeriesKind.EXACT or change.state not in life.WATCHED:
             return False
-        begun = (level for level in self._segments() if level.first == nomination.first_bad)
-        return any(
-            sizes.spans(level, change.nomination)
-            and sizes.is_up(nomination) == sizes.is_up(change.nomination)
-            for level in begun
+        same_way = sizes.is_up(nomination) == sizes.is_up(change.nomination)
+        return same_way and any(
+            level.first == nomination.first_bad and sizes.spans(level, change.nomination)
+            for level in self._segments()
         )
 
     def _advance(self, change: Change, nomination: Nomination | None) -> Change:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
 
-from perfsuite.records import SeriesKind
+from perfsuite.records import SeriesKind, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,14 @@ class Standard:
 
         if series.kind is SeriesKind.EXACT:
             return changes.exact_changes(series, points)
-        return changes.nominate(series, points, epochs, accepted, self._prior(series))
+        prior = self._prior(series)
+        found = changes.nominate(series, points, epochs, (), prior)
+        if accepted:
+            # Which step is an accepted one is told by its size too, in `matching`; drift begins anew there.
+            since = changes.nominate(series, points, epochs, accepted, prior)
+            found = [n for n in found if n.shape is Shape.STEP]
+            found += [n for n in since if n.shape is Shape.DRIFT]
+        return found
 
     def levels(self, series: Series, points: Sequence[Point], epochs: Sequence[str]) -> tuple[Level, ...]:
         import numpy as np

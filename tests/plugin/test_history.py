@@ -1,7 +1,5 @@
 """--perf-history: a run goes into the history when it ends, and is never lost where it cannot."""
 
-import time
-
 import pytest
 
 from perfsuite.store import read_results
@@ -29,6 +27,13 @@ def test_every_run_is_added(suite):
 def test_without_it_nothing_is_kept(suite):
     suite.latency()
     assert not list(suite.path.rglob("*.db"))
+
+
+def test_a_run_that_measured_nothing_says_so(suite):
+    """Nor is a history begun."""
+    run = suite.latency("--perf-history=nights.db", "-k", "nothing")
+    run.stdout.fnmatch_lines(["perfsuite: nothing for the history: no test of this run measured anything *"])
+    assert not (suite.path / "nights.db").exists()
 
 
 @pytest.fixture
@@ -77,11 +82,3 @@ def test_a_damaged_history_keeps_the_results(suite):
     assert run.ret == pytest.ExitCode.OK
     run.stdout.fnmatch_lines(["WARNING: not added to the history: *nights.db: file is not a database; *"])
     assert len(suite.runs()) == 1
-
-
-def test_asking_again_takes_a_while(suite, monkeypatch):
-    """A server that starts beside the run is waited for."""
-    monkeypatch.setattr(connecting, "PATIENCE_S", 0.5)
-    began = time.monotonic()
-    suite.latency(AWAY)
-    assert time.monotonic() - began > 0.5

@@ -66,11 +66,13 @@ def _said(added: Added) -> str:
 
 @track.command()
 def rename(
-    device: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="OLD NEW", help="names of a device in the history")
+    devices: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--device", metavar="OLD NEW", help="names of a device in the history"),
     ] = None,
-    variant: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="OLD NEW", help="names of a variant, on all devices")
+    variants: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--variant", metavar="OLD NEW", help="names of a variant, on all devices"),
     ] = None,
     db: Db = DEFAULT,
 ) -> None:
@@ -82,16 +84,16 @@ def rename(
     """
     from perfsuite.store import StoreError
 
-    if device is None and variant is None:
+    if devices is None and variants is None:
         raise typer.BadParameter("give --device OLD NEW, or --variant OLD NEW")
     try:
         with opened(db) as history:
-            if device is not None:
-                history.rename_device(*device)
-                typer.echo(f"device {device[0]} is now {device[1]}")
-            if variant is not None:
-                history.rename_variant(*variant)
-                typer.echo(f"variant {variant[0]} is now {variant[1]}")
+            if devices is not None:
+                history.rename_device(*devices)
+                typer.echo(f"device {devices[0]} is now {devices[1]}")
+            if variants is not None:
+                history.rename_variant(*variants)
+                typer.echo(f"variant {variants[0]} is now {variants[1]}")
     except StoreError as error:
         raise fail(error) from error
 
@@ -101,7 +103,7 @@ def event(
     text: Annotated[str, typer.Argument(help="what happened, for people")],
     device: Annotated[str, typer.Option(help="name of the device in the history")],
     night: Annotated[str, typer.Option(help="date of the first night after it")],
-    kind: Annotated[Kind, typer.Option(help="what it is of")] = Kind.OTHER,
+    of: Annotated[Kind, typer.Option("--kind", help="what it is of")] = Kind.OTHER,
     workload: Annotated[str | None, typer.Option(help="default: all of the device's")] = None,
     db: Db = DEFAULT,
 ) -> None:
@@ -116,7 +118,7 @@ def event(
 
     try:
         with opened(db) as history:
-            new = history.add_event(HistoryEvent(device, night, kind.value, text, workload))
+            new = history.add_event(HistoryEvent(device, night, of.value, text, workload))
     except StoreError as error:
         raise fail(error) from error
     typer.echo("noted" if new else "was noted already")

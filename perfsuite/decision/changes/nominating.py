@@ -108,9 +108,11 @@ def found_in(
     whole: Cut, base: int, settings: Settings, *, higher_is_better: bool
 ) -> list[tuple[Shape, Stretch, Stretch]]:
     """Return each nomination as its shape, the level before and the level after."""
-    steps = [s for s in whole.changes() if len(whole.values) - s <= RECENT and visible(whole, s, settings)]
+    steps = [s for s in whole.changes() if visible(whole, s, settings)]
     found: list[tuple[Shape, Stretch, Stretch]] = []
     for start in steps:
+        if len(whole.values) - start > RECENT:
+            continue
         before, end = whole.bounds(start)
         found.append((Shape.STEP, (before, start), (start, end)))
     drift = _drift(whole, steps, base, settings, higher_is_better=higher_is_better)
@@ -120,7 +122,7 @@ def found_in(
 def _drift(
     whole: Cut, steps: Sequence[int], base: int, settings: Settings, *, higher_is_better: bool
 ) -> tuple[Stretch, Stretch] | None:
-    """Return the best level since the base, and the latest, where that is worse and no step says so."""
+    """Return the best level since the base, and the latest, where that is worse by more than the steps between."""
     base = max([base, *(r for r in whole.restarts if r < len(whole.values))], default=0)
     stretches = [s for s in whole.stretches() if s[1] - s[0] >= DRIFT_NIGHTS and s[0] >= base]
     if len(stretches) < 2 or stretches[-1][1] < len(whole.values):
@@ -128,9 +130,8 @@ def _drift(
     *earlier, latest = stretches
     sign = -1.0 if higher_is_better else 1.0
     best = min(earlier, key=lambda stretch: sign * whole.level(*stretch))
-    if any(best[1] <= start <= latest[0] for start in steps):
-        return None
-    worse = sign * (whole.level(*latest) - whole.level(*best))
+    between = sum(max(sign * whole.size(s), 0.0) for s in steps if best[1] <= s <= latest[0])
+    worse = sign * (whole.level(*latest) - whole.level(*best)) - between
     error = math.hypot(whole.error(*best), whole.error(*latest))
     clear = (worse / error) ** 2 >= DRIFT_PENALTY * settings.penalty
     large = worse >= settings.visible * whole.reach(whole.residuals(latest[0]))

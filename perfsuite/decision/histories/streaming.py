@@ -108,3 +108,21 @@ def _new(named: Named) -> Iterator[int]:
             if not any(abs(place - other) <= TOLERANCE for other in before):
                 yield place
             before.add(place)
+
+
+def name_with(history: History, naming: Callable[[NDArray[float64]], list[int]]) -> Named:
+    """What another rule names, on the nights that count for it.
+
+    Those are all nights of a quiet history, and the first of each isolated change; on the others it names
+    nothing, and is not judged.
+    """
+    values = np.exp(history.logs)
+    wanted = {c + k for c in isolated(history) for k in range(max(NIGHTS))}
+    named: Named = []
+    for night in range(FIRST, len(values)):
+        start = max(0, night + 1 - GIVEN)
+        if history.quiet or night in wanted:
+            named.append([place + start for place in naming(values[start : night + 1])])
+        else:
+            named.append([])
+    return named

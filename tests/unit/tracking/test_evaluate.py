@@ -278,3 +278,14 @@ def test_what_a_series_is_called_is_its_identity() -> None:
     found = team.evaluate(9)
     assert known in found
     assert len({c.id for c in found}) == 2
+
+
+def test_a_renamed_variant_takes_its_ids_along() -> None:
+    """One that comes by its old name later, with a change on the same night, has another."""
+    team = Team({COUNT: [5.0] * 6 + [6.0] * 4})
+    (known,) = team.nights(1, 8)
+    renamed = replace(COUNT, variant="new")
+    team.changes = (replace(known, series=renamed),)
+    team.values = {COUNT: team.values[COUNT], renamed: team.values[COUNT]}
+    found = team.evaluate(9)
+    assert len({c.id for c in found}) == len(found) == 2

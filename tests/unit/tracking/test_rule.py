@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from made_nights import COUNT, LATENCY, night, points, run
 
-from perfsuite.records import Change, NightRun, Point, State
+from perfsuite.records import Change, Decision, NightRun, Point, State
+from perfsuite.tracking import life
 from perfsuite.tracking.evaluate import Evidence, evaluate
 from perfsuite.tracking.rule import Standard
 
@@ -74,6 +75,24 @@ def test_a_step_that_goes_recovers_and_returns(seed: int) -> None:
     states = [next((c.state for c in changes if c.worse), None) for changes in history]
     assert states[29] is State.RECOVERED
     assert states[-1] is State.NOMINATED
+
+
+def test_what_comes_soon_after_an_accepted_step_is_found() -> None:
+    """And what was accepted is not found again."""
+    values = noisy(1, range(12, NIGHTS + 1))
+    worse = [replace(p, value=1.2 * p.value) if p.night >= night(16) else p for p in values]
+    runs, changes = gpu_runs(), ()
+    for i in range(1, 31):
+        changes = evaluate(
+            Evidence([(LATENCY, worse)], changes=changes, runs=runs[:i]), night(i), Standard(runs)
+        )
+        if i == 15:
+            (change,) = changes
+            said = Decision(change.id, State.ACCEPTED, "ada", night(i), "worth it")
+            changes = (life.decided(change, said, night(i)),)
+    accepted, second = changes
+    assert (accepted.state, second.state) == (State.ACCEPTED, State.NOMINATED)
+    assert second.nomination.first_bad == night(16)
 
 
 def test_what_is_counted_and_what_has_no_logarithm() -> None:

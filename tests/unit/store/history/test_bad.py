@@ -34,6 +34,13 @@ def test_no_history_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_url_of_a_file(tmp_path: Path) -> None:
+    """Is the same as its path; folders are made."""
+    path = tmp_path / "a b" / "history.db"
+    History.open(f"sqlite:///{path}", create=True).add(night_run(0))
+    assert [run.id for run in History.open(path).runs()] == ["run-0"]
+
+
 def test_an_empty_file_is_begun(tmp_path: Path) -> None:
     """As a killed first import leaves it."""
     path = tmp_path / "empty.db"
@@ -73,7 +80,7 @@ def test_a_writer_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     history = History.open(path, create=True)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked; another process has held it for 0.1 s"):
+    with pytest.raises(StoreError, match=r"locked; another process has held it for 0\.1 s"):
         history.add(night_run(0))
     assert history.runs() == []
     other.close()
