@@ -15,10 +15,14 @@ from perfsuite.records import Change, Counts, Nomination, Shape, State
 from perfsuite.store.history import History
 from perfsuite.tracking import bisecting as searching
 from perfsuite.tracking.bisection.candidates import Candidate
+from perfsuite.tracking.bisection.journal import Question
 from perfsuite.tracking.bisection.search import Answer, Reply
+from perfsuite.tracking.environments import Index, WheelCache
+from perfsuite.tracking.keeping import keep_latest
 
 COUNTS = Counts({"torch": "2.1"}, "AVX", {"aten.clone": 3}, {}, {}, None, {}, None)
 SLOW_FROM = version(7)
+WHEELS, INDEX = WheelCache(Path("wheels")), Index(find_links=("made",), alone=True)
 
 
 class Team:
@@ -110,32 +114,17 @@ def test_over_nights(team: Team) -> None:
 
 def test_kept_wheels_tell_which_nights_are_one(team: Team) -> None:
     """Their commits are not in the history."""
-    assert team.nights("track", "keep").exit_code == 0
+    for n in (5, 6):
+        with History.open(team.db) as history:
+            latest = [run for run in history.runs() if run.night == night(n)]
+        assert keep_latest(WHEELS, INDEX, latest, (STUB,)) == []
     with History.open(team.db) as history:
         runs = history.runs()
-    for n in (5, 6):
-        searching_cache(team).take(STUB, version(n), index(team))
-    found = searching.of_nights(question(), runs, searching_cache(team))
+    ends = (night(1), night(12))
+    asked = Question("shapes", "bf16", "latency", "x", "auto", *ends, (STUB,), 60.0)
+    found = searching.of_nights(asked, runs, WHEELS)
     assert [c.labels for c in found.candidates if night(5) in c.labels] == [(night(5), night(6))]
     assert found.candidates[3].git == {STUB: commit(5)}
-
-
-def searching_cache(team: Team) -> Any:
-    from perfsuite.tracking.environments import WheelCache
-
-    return WheelCache(team.folder / "wheels")
-
-
-def index(team: Team) -> Any:
-    from perfsuite.tracking.environments import Index
-
-    return Index(find_links=(str(team.folder / "made"),), alone=True)
-
-
-def question() -> Any:
-    from perfsuite.tracking.bisection.journal import Question
-
-    return Question("shapes", "bf16", "latency", "x", "auto", night(1), night(12), (STUB,), 60.0)
 
 
 def test_over_released_versions(team: Team) -> None:

@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,9 +39,17 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Shelf(Index):
+    """An index that takes files from a folder, without pip."""
+
+    @contextmanager
+    def downloaded(self, package: str, version: str) -> Iterator[Path]:
+        yield Path(self.find_links[0]) / f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
 @pytest.fixture
 def index(shelf: Path) -> Index:
-    return Index(find_links=(str(shelf),), alone=True)
+    return Shelf(find_links=(str(shelf),), alone=True)
 
 
 def said_by(python: Path) -> list[str]:
@@ -53,7 +63,7 @@ def test_each_has_its_version_and_shares_the_rest(index: Index, tmp_path: Path) 
     import numpy
 
     cache = WheelCache(tmp_path / "wheels")
-    builder = Builder(tmp_path, cache, index)
+    builder = Builder(tmp_path, cache, Index(find_links=index.find_links, alone=True))
     built = [builder.build({STUB: v}, {STUB: COMMITS[v]}) for v in ("1.0", "1.1")]
     assert [said_by(each.python) for each in built] == [["1.0", numpy.__file__], ["1.1", numpy.__file__]]
     assert [each.git for each in built] == [{STUB: "a" * 40}, {STUB: "b" * 40}]
@@ -166,7 +176,7 @@ def test_a_child_that_would_import_another_copy_is_refused(tmp_path: Path) -> No
     (other / "perfsuite_stub" / "__init__.py").write_text("")
     line = f"import sys; sys.path.insert(0, {str(other)!r})\n"
     make_wheel(tmp_path / "shelf", STUB, "1.0", {"before.pth": line})
-    index = Index(find_links=(str(tmp_path / "shelf"),), alone=True)
+    index = Shelf(find_links=(str(tmp_path / "shelf"),))
     with pytest.raises(EnvironmentsError, match=r"perfsuite_stub would be imported from elsewhere than"):
         Builder(tmp_path, WheelCache(tmp_path / "wheels"), index).build({STUB: "1.0"})
 
