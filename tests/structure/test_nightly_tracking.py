@@ -51,6 +51,8 @@ class Team:
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     monkeypatch.setenv("PERFSUITE_PACKAGES", STUB)
+    # Threads that wait for each other at each operation make far noisier pairs where others are at work.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     write_index(tmp_path / "simple", make_wheels(tmp_path / "made"))
     with served(tmp_path / "simple") as address:
