@@ -1,7 +1,8 @@
 """What of a run's results is followed from night to night: figures, and counts.
 
 A figure that is measured is noisy, and is followed by its logarithm: it must be above 0 to have weight. What
-is counted, and whether a gate passed, is exact. What a session says of itself, that it was disturbed or not
+is counted, and whether a gate passed, is exact; sizes are not, for each torch makes them a
+little different. What a session says of itself, that it was disturbed or not
 steady, takes the weight of its times, not of its memory.
 """
 
@@ -21,7 +22,7 @@ from perfsuite.records import FIXED_WORK, PictureStatus, SeriesKind, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from perfsuite.records import Quality, Result, Session, Stages
+    from perfsuite.records import Counts, Quality, Result, Session, Stages
 
 NOT_FINITE = "not finite"
 NOT_POSITIVE = "not above 0"
@@ -38,10 +39,10 @@ _FAMILIES = {
     "flop": ("FLOPs", "FLOP"),
     "weights_bytes": ("weights", "bytes"),
     "kernels": ("kernels", "count"),
-    "peak_bytes": ("peak of allocations", "bytes"),
-    "code_bytes": ("code", "bytes"),
 }
 """Fields of `perfsuite.records.Counts` as metrics are named, with their units."""
+_GENERATED = ("cpp_", "triton_")
+"""How names of kernels begin that the compiler makes up of what it fused."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Family:
 def figures(result: Result, device_kind: str) -> list[Figure]:
     """Everything of one result but its counts, each metric once."""
     found = [*_of_session(result.session, device_kind), *_left_behind(result), *_of_gates(result)]
+    found += _sizes(result.counts)
     if result.quality is not None:
         found += _of_quality(result.quality)
     return list({figure.metric: figure.checked() for figure in found}.values())
@@ -95,8 +97,26 @@ def families(result: Result) -> list[Family]:
     for field, (name, unit) in _FAMILIES.items():
         counts = getattr(result.counts, field, None)
         if counts is not None:
-            found.append(Family(name, unit, {f"{name}: {what}": number for what, number in counts.items()}))
+            told = _told(counts) if field == "kernels" else counts
+            found.append(Family(name, unit, {f"{name}: {what}": number for what, number in told.items()}))
     return found
+
+
+def _told(kernels: Mapping[str, int]) -> dict[str, int]:
+    """Generated kernels as one number: another torch names them anew each time, which is no news."""
+    generated = {name for name in kernels if name.startswith(_GENERATED)}
+    told = {name: calls for name, calls in kernels.items() if name not in generated}
+    return told | ({"calls of generated ones": sum(kernels[name] for name in generated)} if generated else {})
+
+
+def _sizes(counts: Counts | None) -> Iterator[Figure]:
+    """Noisy, though counted: any torch makes them a little different, and only a step is worth an A/B."""
+    if counts is None:
+        return
+    if counts.code_bytes:
+        yield Figure("generated code", "bytes", sum(counts.code_bytes.values()))
+    for stage, size in (counts.peak_bytes or {}).items():
+        yield Figure(f"peak of allocations: {stage}", "bytes", size)
 
 
 # -- times -------------------------------------------------------------------------------------------

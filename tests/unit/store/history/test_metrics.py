@@ -168,16 +168,23 @@ def test_the_gate_of_counts(status: Status, passes: float) -> None:
 
 def test_counts_by_family() -> None:
     """A mapping is a family; what could not be counted is none."""
-    of = counts({"aten.add in <b>": 2}, kernels={"triton_poi": 7}, peak_bytes={}, code_bytes=None)
+    kernels = {"triton_poi_1": 7, "cpp_fused_add": 2, "aten.bmm": 3}
+    of = counts({"aten.add in <b>": 2}, kernels=kernels, peak_bytes={}, code_bytes=None)
     found = {f.name: (f.unit, dict(f.counts)) for f in families(measured(counts=of))}
     assert found == {
         "operators": ("count", {"operators: aten.add in <b>": 2}),
         "FLOPs": ("FLOP", {"FLOPs: unet": 10**12}),
         "weights": ("bytes", {"weights: unet": 5_000_000}),
-        "kernels": ("count", {"kernels: triton_poi": 7}),
-        "peak of allocations": ("bytes", {}),
+        "kernels": ("count", {"kernels: aten.bmm": 3, "kernels: calls of generated ones": 9}),
     }
     assert families(measured(counts=None)) == []
+
+
+def test_sizes_are_figures_whose_steps_are_looked_at() -> None:
+    of = counts({}, kernels=None, peak_bytes={"step": 5, "vae": 7}, code_bytes={"unet": 100, "vae": 20})
+    found = {f.metric: (f.value, f.kind) for f in figures(measured(counts=of), "cpu")}
+    sizes = {"generated code": 120, "peak of allocations: step": 5, "peak of allocations: vae": 7}
+    assert {name: found[name] for name in sizes} == {n: (v, SeriesKind.NOISY) for n, v in sizes.items()}
 
 
 def test_nothing_measured() -> None:
