@@ -17,8 +17,9 @@ from perfsuite.cli.tracking import options
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from perfsuite.records import Change, NightRun
     from perfsuite.store.history import History
     from perfsuite.tracking.bisecting import Assignment, Means
     from perfsuite.tracking.bisection.journal import Question, Step
@@ -200,8 +201,10 @@ def _bisect(asked: _Asked, wheels: WheelCache, index: Index) -> int:
 
 def _changes(asked: _Asked, history: History, device: str, wheels: WheelCache, means: Means) -> int:
     """Each change in turn; its trials and its culprit are stored."""
-    from perfsuite.tracking.bisecting import of_change, store, trial_of, wanting
+    from perfsuite.tracking.bisecting import wanting
     from perfsuite.tracking.bisection.candidates import NoSuchCandidateError
+    from perfsuite.tracking.bisection.search import BrokenError
+    from perfsuite.tracking.oracles import OracleError
 
     runs, codes = history.runs(device), [0]
     chosen = options.changes_named(history, device, asked.changes)
@@ -211,19 +214,34 @@ def _changes(asked: _Asked, history: History, device: str, wheels: WheelCache, m
         typer.echo("no confirmed change of this device wants a bisection")
     for change in chosen:
         try:
-            assignment = of_change(change, runs, wheels, asked.packages, means.plan)
-        except NoSuchCandidateError as error:
+            found = _of_change(change, asked, history, runs, wheels, means)
+        # Of one change; others can be asked all the same.
+        except (NoSuchCandidateError, BrokenError, OracleError) as error:
             typer.echo(f"perfsuite: {change.id}, {change.series.name}: {error}", err=True)
             codes.append(2)
-            continue
-
-        def told(step: Step, change: object = change) -> None:
-            history.add_trial(trial_of(change, step))  # type: ignore[arg-type]
-
-        found = _searched(assignment, asked, replace(means, told=told))
-        store(history, change, found, max(run.night for run in runs))
-        codes.append(_code(found))
+        else:
+            codes.append(_code(found))
     return max(codes)
+
+
+def _of_change(
+    change: Change,
+    asked: _Asked,
+    history: History,
+    runs: Sequence[NightRun],
+    wheels: WheelCache,
+    means: Means,
+) -> Outcome:
+    """Search, and store what was found."""
+    from perfsuite.tracking.bisecting import of_change, store, trial_of
+
+    def told(step: Step) -> None:
+        history.add_trial(trial_of(change, step))
+
+    assignment = of_change(change, runs, wheels, asked.packages, means.plan)
+    found = _searched(assignment, asked, replace(means, told=told))
+    store(history, change, found, max(run.night for run in runs))
+    return found
 
 
 def _searched(assignment: Assignment, asked: _Asked, means: Means) -> Outcome:

@@ -14,7 +14,7 @@ from perfsuite.records import UNDECIDED, SeriesKind, Status, Trial
 from perfsuite.tracking.bisection.candidates import of_runs
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import UNDER_TEST
-from perfsuite.tracking.judging import is_timed, of_metric, settings_for
+from perfsuite.tracking.judging import is_size, is_timed, of_metric, settings_for
 from perfsuite.tracking.life import tried
 from perfsuite.tracking.oracles import AbOracle, CountsOracle, OracleError
 
@@ -143,7 +143,7 @@ def _decide(
         return _same(change, good, bad, good_run, bad_run)
     began = time.monotonic()
     try:
-        if series.kind is SeriesKind.EXACT:
+        if series.kind is SeriesKind.EXACT or is_size(series.metric):
             return _exact(change, good, bad, means, began)
         if not is_timed(series.metric):
             return _trial(*ends_of, Status.NOT_JUDGED, f"an A/B does not measure {series.metric}")

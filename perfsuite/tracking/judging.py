@@ -35,6 +35,11 @@ def settings_for(ratio: float, share: int = 1) -> PairedSettings:
     return PairedSettings(tolerance=tolerance, minimum_effect=min(0.005, tolerance / 4), risk=RISK / share)
 
 
+def is_size(metric: str) -> bool:
+    """Whether it is counted, and yet a little different with any torch."""
+    return metric == "generated code" or metric.startswith("peak of allocations: ")
+
+
 def is_timed(metric: str) -> bool:
     """Whether an A/B can say anything of a metric."""
     return bool(LATENCY.fullmatch(metric) or metric in _STAGES or _AMOUNTS.fullmatch(metric))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.paired import PairedSettings
 from perfsuite.records import Counts, Result, Status
-from perfsuite.store.history.metrics import families
+from perfsuite.store.history.metrics import families, figures
+from perfsuite.structure.comparing import MEASURES
 from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
 from perfsuite.tracking.counting import COMMANDS
 from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
 from perfsuite.tracking.environments.building import same
-from perfsuite.tracking.judging import of_metric
+from perfsuite.tracking.judging import is_size, of_metric
 from perfsuite.workers import Server, WorkerError
 from perfsuite.workers.ab import SIDES, run_ab
 from perfsuite.workers.client import RefusedError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_TIMES = 4
 """How many times the seconds of a first comparison a later one takes, at most."""
+
+
+SIZE_TOLERANCE = MEASURES["peak_bytes"].fraction
 
 
 class OracleError(Exception):
@@ -93,7 +97,8 @@ class CountsOracle:
     def __call__(self, base: Candidate, head: Candidate, effort: int) -> Reply:
         """See `Oracle`."""
         before, after = self._count(base), self._count(head)
-        answer = Answer.OK if before == after else Answer.REGRESSED
+        same = abs(after - before) <= (SIZE_TOLERANCE * before if is_size(self.metric) else 0)
+        answer = Answer.OK if same else Answer.REGRESSED
         ratio = after / before if before else None
         return Reply(answer, ratio, None, f"{before} before, {after} after")
 
@@ -104,10 +109,12 @@ class CountsOracle:
             result = Result(self.plan.workload, self.plan.variant, "", counts=counts)
             family, _, _ = self.metric.partition(":")
             known = {each.name: each.counts for each in families(result)}
-            if family not in known:
-                said = "; ".join(counts.absent.values()) or f"counted were {', '.join(known)}"
+            sizes = {each.metric: round(each.value or 0) for each in figures(result, "")}
+            if family not in known and self.metric not in sizes:
+                said = "; ".join(counts.absent.values()) or f"counted were {', '.join((*known, *sizes))}"
                 raise OracleError(f"{self.metric} of {self.plan.variant} cannot be counted here: {said}")
-            self.counted[key] = known[family].get(self.metric, 0)
+            found = known[family].get(self.metric, 0) if family in known else sizes[self.metric]
+            self.counted[key] = found
         return self.counted[key]
 
 
