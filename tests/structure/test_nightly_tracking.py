@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from perfsuite.cli import app
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import unsupported
-from perfsuite.records import Change, SeriesKind, State
+from perfsuite.records import Change, State
 
 WORKLOAD, VARIANT = "shapes@64x64+6steps", "bf16"
 
@@ -122,4 +122,3 @@ def check(change: Change, first_bad: int) -> None:
     assert change.state is State.FOUND
     assert (change.culprit["package"], change.culprit["bad"]) == (STUB, version(first_bad))
     assert change.culprit["bad_git"] == commit(first_bad)
-    assert change.series.kind is (SeriesKind.NOISY if first_bad == SLOWER else SeriesKind.EXACT)
