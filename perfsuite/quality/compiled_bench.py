@@ -311,6 +311,9 @@ def _grouped(
     bench: CompiledBench, variant: Variant, mistakes: Sequence[Mistake], chosen: Collection[int]
 ) -> Iterator[CompiledTrial]:
     groups = bench.groups(variant, mistakes)
+    for number in chosen:
+        if number > len(groups):
+            raise ValueError(f"there is no group {number}: {variant.name} has {len(groups)}")
     for number, sites in enumerate(groups, 1):
         if chosen and number not in chosen:
             continue

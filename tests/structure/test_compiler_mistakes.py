@@ -6,12 +6,11 @@ Captured once a variant and run operator by operator: seconds, where compiling e
 import functools
 
 import pytest
-from captured import captured, distance
 from machine import needs_bfloat16
 
 from perfsuite.pipelines import prepare, release, variants
 from perfsuite.quality.faults.compiler import MISTAKES
-from perfsuite.quality.faults.compiler.planting import component_of
+from perfsuite.quality.faults.compiler.captured import captured, distance, interpreted
 
 WHOLE, QUANTIZED, REGIONAL = (
     "bf16-sdpa-compile", "bf16-sdpa-compile-qkv-int8", "bf16-sdpa-compile-regional-qkv-int8",
@@ -32,7 +31,7 @@ def graphs(variant):
     try:
         found = {}
         for each in captured(prepared):
-            found.setdefault(component_of(each.module.graph), each)
+            found.setdefault(each.component, each)
         return found
     finally:
         release(prepared.pipe)
@@ -80,7 +79,5 @@ def test_an_operator_that_would_have_been_decomposed_is_not_lowered():
 @pytest.mark.selftest
 def test_nothing_planted_changes_nothing():
     """The same graph with the same inputs gives the same numbers, so what differs is the mistake's."""
-    from captured import interpreted
-
     for graph in graphs(WHOLE).values():
         assert distance(interpreted(graph.module, graph.inputs), graph.outputs) == 0
