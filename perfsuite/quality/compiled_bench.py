@@ -22,7 +22,7 @@ from perfsuite.quality.generation import call_unet, call_vae
 from perfsuite.quality.looks import changed_modules
 from perfsuite.quality.reference import twins
 from perfsuite.quality.trials import Bench, Honest
-from perfsuite.records import PictureStatus, Quality
+from perfsuite.records import Look, PictureStatus, Quality
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from perfsuite.quality.faults.compiler.sites import Site
     from perfsuite.quality.reference import Reference
     from perfsuite.quality.relative_errors import Errors
-    from perfsuite.records import Deviation, Look
+    from perfsuite.records import Deviation
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class CompiledBench(Bench):
         for site in sites:
             others = [other for other in sites if other is not site]
             shown = credit(site, others, found.inside, honest.beyond)
-            compiled = replace(look_of(LOOK, found.inside), status=_status(shown), detail=_said(shown))
-            quality = Quality(compiled.status, (), (found.outputs, compiled))
+            look = _look_at(shown, len(found.inside))
+            quality = Quality(look.status, (), (found.outputs, look))
             trials.append(_trial(variant, site, shown, quality, start, change=site.change, group=number))
         return trials
 
@@ -244,15 +244,11 @@ def _trial(
     )  # fmt: skip
 
 
-def _status(shown: Credit) -> PictureStatus:
-    if shown.worst is None:
-        return PictureStatus.OK
-    broken = any(each.error is None for each in shown.shown)
-    return PictureStatus.BROKEN if broken else PictureStatus.DEGRADED
-
-
-def _said(shown: Credit) -> str:
-    return look_of(LOOK, shown.shown).detail if shown.shown else "nothing near it is beyond its budget"
+def _look_at(shown: Credit, count: int) -> Look:
+    """What of the look into compiled code shows one mistake."""
+    if not shown.shown:
+        return Look(LOOK, PictureStatus.OK, count, detail="nothing near it is beyond its budget")
+    return replace(look_of(LOOK, shown.shown), count=count)
 
 
 def run(
