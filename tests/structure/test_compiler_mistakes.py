@@ -4,6 +4,7 @@ Captured once a variant and run operator by operator: seconds, where compiling e
 """
 
 import functools
+import itertools
 
 import pytest
 from machine import needs_bfloat16
@@ -11,15 +12,14 @@ from machine import needs_bfloat16
 from perfsuite.pipelines import prepare, release, variants
 from perfsuite.quality.faults.compiler import MISTAKES
 from perfsuite.quality.faults.compiler.captured import captured, distance, interpreted
+from perfsuite.quality.faults.compiler.sites import apart, in_groups, site_of
 
-WHOLE, QUANTIZED, REGIONAL = (
-    "bf16-sdpa-compile", "bf16-sdpa-compile-qkv-int8", "bf16-sdpa-compile-regional-qkv-int8",
-)  # fmt: skip
+WHOLE, REGIONAL = "bf16-sdpa-compile", "bf16-sdpa-compile-regional-qkv-int8"
 TRIED = {
-    name: next(v for v in (WHOLE, QUANTIZED, REGIONAL) if mistake.applies(variants.get(v)) is None)
+    name: next(v for v in (WHOLE, REGIONAL) if mistake.applies(variants.get(v)) is None)
     for name, mistake in MISTAKES.items()
 }
-"""Each mistake in the plainest variant that takes it."""
+"""Each mistake in the plainest variant that takes it; int8 in blocks alone, whose graphs are small."""
 CASES = [(variant, name) for name, variant in TRIED.items()]
 
 
@@ -74,6 +74,18 @@ def test_an_operator_that_would_have_been_decomposed_is_not_lowered():
     assert not lowered(aten.flip.default)
     assert lowered(aten.slice.Tensor)
     assert lowered(aten.cat.default)
+
+
+@pytest.mark.selftest
+def test_all_of_them_stand_in_a_few_groups():
+    """Those of blocks, int8 included; each once, and nothing that shows one is caused by another."""
+    mistakes = [m for m in MISTAKES.values() if m.applies(variants.get(REGIONAL)) is None]
+    blocks = list(graphs(REGIONAL).values())
+    groups = in_groups([site_of(mistake, blocks) for mistake in mistakes], blocks)
+    assert sorted(s.mistake.name for group in groups for s in group) == sorted(m.name for m in mistakes)
+    assert len(groups) < len(mistakes) / 2
+    for group in groups:
+        assert all(apart(one, other) for one, other in itertools.combinations(group, 2))
 
 
 @pytest.mark.selftest
