@@ -69,7 +69,7 @@ def _shows(
 ) -> bool:
     """Whether a place is in these modules and no other mistake reaches it.
 
-    All values of a kind show what was planted in all of its modules, if nothing else reaches any of them.
+    All values of a kind show a mistake of several modules if each of them is in one of these.
     """
     kind = OF_A_KIND.search(place)
     if kind is None:
@@ -78,10 +78,9 @@ def _shows(
         each for each in places
         if f": {kind['operation']}" in each and component_in(each) == site.mistake.component
     ]  # fmt: skip
-    everywhere = len(site.modules) > 1 and all(
-        any(_in_one_of(module_in(call), (name, *site.beside)) for call in calls) for name in site.modules
+    return len(site.modules) > 1 and all(
+        _in_one_of(module_in(call), modules) and not _reached(call, rivals) for call in calls
     )
-    return everywhere and not any(_reached(call, rivals) for call in calls)
 
 
 def _reached(place: str, rivals: Sequence[Site]) -> bool:

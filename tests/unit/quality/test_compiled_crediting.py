@@ -85,11 +85,13 @@ PLACES = [
 
 
 def test_all_values_of_a_kind_show_what_is_in_all_of_their_modules() -> None:
-    """One of them alone would be shown by its own place."""
+    """One of them alone would be shown by its own place, and of more than these it says nothing."""
     both = site("blocks.0.ff", "blocks.1.ff")
     assert credit(both, (), PLACES).located is Located.YES
     assert credit(site("blocks.0.ff"), (), PLACES).located is Located.NO
-    assert credit(site("blocks.0.ff", "blocks.1.ff", "conv_in"), (), PLACES).located is Located.NO
+    assert credit(site("blocks.0.ff", "conv_in"), (), PLACES).located is Located.NO
+    beside = site("blocks.0.act", "blocks.1.act", beside=("blocks.0.ff", "blocks.1.ff"))
+    assert credit(beside, (), PLACES).located is Located.NEIGHBOUR
     assert credit(both, (site("blocks.0.norm"),), PLACES).located is Located.YES
     assert credit(both, (site("blocks.0.norm", beside=("blocks.0.ff",)),), PLACES).located is Located.NO
 
