@@ -74,13 +74,16 @@ def _shows(
     kind = OF_A_KIND.search(place)
     if kind is None:
         return _in_one_of(module_in(place), modules) and not _reached(place, rivals)
-    calls = [
-        each for each in places
-        if f": {kind['operation']}" in each and component_in(each) == site.mistake.component
-    ]  # fmt: skip
-    return len(site.modules) > 1 and all(
+    calls = [each for each in places if _is_call(each, kind["operation"], site.mistake.component)]
+    several = bool(calls) and len(site.modules) > 1
+    return several and all(
         _in_one_of(module_in(call), modules) and not _reached(call, rivals) for call in calls
     )
+
+
+def _is_call(place: str, operation: str, component: str) -> bool:
+    called = re.search(rf": {re.escape(operation)}\b", place)
+    return called is not None and component_in(place) == component
 
 
 def _reached(place: str, rivals: Sequence[Site]) -> bool:
