@@ -12,7 +12,7 @@ from perfsuite.quality.assessing import inspect
 from perfsuite.quality.budgets import judge, look_of
 from perfsuite.quality.compiled.look import deviations
 from perfsuite.quality.compiled.looking import look_into, output_errors
-from perfsuite.quality.compiled_crediting import credit
+from perfsuite.quality.compiled_crediting import Located, credit
 from perfsuite.quality.compiled_trials import LOOK, CompiledTrial, honest_cases
 from perfsuite.quality.components import chosen_steps
 from perfsuite.quality.faults.compiler import MISTAKES, NotPlantedError, miscompiled
@@ -94,7 +94,8 @@ class CompiledBench(Bench):
     def group(self, variant: Variant, sites: Sequence[Site], number: int) -> list[CompiledTrial]:
         """Compile a variant once, with taps and all of these mistakes, and credit each with what shows it.
 
-        Beside the look into compiled code stands what its outputs say of all of them together.
+        Beside the look into compiled code stands what its outputs say of all of them together. Behind a NaN
+        nothing can be compared, so mistakes that one may have hidden are compiled once more, without it.
         """
         start = time.monotonic()
         honest = self._honest_inside(variant)
@@ -107,6 +108,10 @@ class CompiledBench(Bench):
             look = _look_at(shown, len(found.inside))
             quality = Quality(look.status, (), (found.outputs, look))
             trials.append(_trial(variant, site, shown, quality, start, change=site.change, group=number))
+        if any(trial.quality.status is PictureStatus.BROKEN for trial in trials):
+            hidden = [site for site, t in zip(sites, trials, strict=True) if t.located is Located.NO]
+            seen = [t for t in trials if t.located is not Located.NO]
+            return [*seen, *self.group(variant, hidden, number)] if hidden else seen
         return trials
 
     def groups(self, variant: Variant, mistakes: Sequence[Mistake]) -> list[tuple[Site, ...]]:

@@ -35,12 +35,12 @@ def seen(module: str, ratio: float | None) -> Deviation:
 def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompiledBench]:
     """One whose looks see what they are given, first without a mistake, and whose compiler plants there."""
 
-    def made(honest: list[Deviation], found: list[Deviation], **planted: list[str]) -> CompiledBench:
+    def made(*seen: list[Deviation], **planted: list[str]) -> CompiledBench:
         @contextlib.contextmanager
         def miscompiled(*mistakes: Mistake) -> Iterator[Any]:
             yield SimpleNamespace(by_mistake=planted)
 
-        left = [honest, found]
+        left = list(seen)
         prepared = SimpleNamespace(pipe=None)
         monkeypatch.setattr(compiled_bench, "miscompiled", miscompiled)
         monkeypatch.setattr(compiled_bench, "prepare", lambda *args: prepared)
@@ -78,6 +78,15 @@ def test_nan_is_broken(bench: Callable[..., CompiledBench]) -> None:
     """And has no ratio."""
     (scale,) = bench([], [seen("a", None)], **PLANTED).group(VARIANT, SITES[:1], 1)
     assert (scale.quality.status, scale.ratio, scale.located) == (PictureStatus.BROKEN, None, Located.YES)
+
+
+def test_what_a_nan_may_have_hidden_is_compiled_once_more(bench: Callable[..., CompiledBench]) -> None:
+    """Without it; what was seen beside it stays, and what is not seen then is missed."""
+    tried = bench([], [seen("a", None), seen("b", 2.0)], [seen("c", 1.5)], **PLANTED)
+    found = {trial.case: trial for trial in tried.group(VARIANT, SITES, 1)}
+    assert {name: trial.ratio for name, trial in found.items()} == {"scale": None, "bias": 2.0, "tail": 1.5}
+    tried = bench([], [seen("a", None), seen("b", 2.0)], [], **PLANTED)
+    assert [t.located for t in tried.group(VARIANT, SITES, 1)] == [Located.YES, Located.YES, Located.NO]
 
 
 def test_a_mistake_that_landed_elsewhere_is_not_judged(bench: Callable[..., CompiledBench]) -> None:
