@@ -12,7 +12,7 @@ from perfsuite.quality.assessing import inspect
 from perfsuite.quality.budgets import judge, look_of
 from perfsuite.quality.compiled.look import deviations
 from perfsuite.quality.compiled.looking import look_into, output_errors
-from perfsuite.quality.compiled_crediting import Located, credit
+from perfsuite.quality.compiled_crediting import credit
 from perfsuite.quality.compiled_trials import LOOK, CompiledTrial, honest_cases
 from perfsuite.quality.components import chosen_steps
 from perfsuite.quality.faults.compiler import MISTAKES, NotPlantedError, miscompiled
@@ -109,8 +109,8 @@ class CompiledBench(Bench):
             quality = Quality(look.status, (), (found.outputs, look))
             trials.append(_trial(variant, site, shown, quality, start, change=site.change, group=number))
         if any(trial.quality.status is PictureStatus.BROKEN for trial in trials):
-            hidden = [site for site, t in zip(sites, trials, strict=True) if t.located is Located.NO]
-            seen = [t for t in trials if t.located is not Located.NO]
+            hidden = [site for site, t in zip(sites, trials, strict=True) if not t.caught()]
+            seen = [t for t in trials if t.caught()]
             return [*seen, *self.group(variant, hidden, number)] if hidden else seen
         return trials
 

@@ -26,7 +26,7 @@ class Located(StrEnum):
     NEIGHBOUR = "neighbour"
     """In a module that reads what this one gives."""
     NO = "no"
-    """None is near, or another mistake of the group may have caused it."""
+    """It is seen farther on, or nowhere, or another mistake of the group may have caused it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Credit:
 
     located: Located
     shown: tuple[Deviation, ...] = ()
-    """What is beyond its budget at its module, or else beside it."""
+    """What is beyond its budget at its module, or else beside it, or else where it can be seen first."""
 
     @property
     def worst(self) -> Deviation | None:
@@ -57,7 +57,12 @@ def credit(
     ]  # fmt: skip
     places = [each.place for each in found]
     rivals = [other for other in others if other.mistake.component == site.mistake.component]
-    for located, modules in ((Located.YES, site.modules), (Located.NEIGHBOUR, (*site.modules, *site.beside))):
+    tiers: tuple[tuple[Located, Collection[str]], ...] = (
+        (Located.YES, site.modules),
+        (Located.NEIGHBOUR, {*site.modules, *site.beside}),
+        (Located.NO, site.around),
+    )
+    for located, modules in tiers:
         shown = tuple(each for each in beyond if _shows(each.place, modules, site, rivals, places))
         if shown:
             return Credit(located, shown)

@@ -76,9 +76,10 @@ def _totals(variant: str, trials: Sequence[CompiledTrial]) -> Iterator[str]:
         in_groups = f" in {len(groups)} groups" if groups else ""
         at = sum(t.located is Located.YES for t in mistakes)
         beside = sum(t.located is Located.NEIGHBOUR for t in mistakes)
+        farther = sum(t.located is Located.NO and bool(t.place) for t in mistakes)
         yield (
             f"{variant}: {count} mistakes{in_groups}: {at + beside} located ({at} at the module, {beside} "
-            f"at a direct neighbour), {count - at - beside} not"
+            f"at a direct neighbour), {farther} seen farther on, {count - at - beside - farther} not seen"
         )
     if alone:
         yield (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from perfsuite.quality.compiled_crediting import Located, component_in, credit, module_in
+from perfsuite.quality.compiled_crediting import Credit, Located, component_in, credit, module_in
 from perfsuite.quality.faults.compiler import OWN, Mistake
 from perfsuite.quality.faults.compiler.sites import Site
 from perfsuite.records import Deviation
@@ -47,6 +49,14 @@ def test_the_module_itself_before_its_neighbour() -> None:
     shown = credit(site("a", beside=("b",)), (), found)
     assert (shown.located, shown.shown, shown.worst) == (Located.YES, (found[0], found[2]), found[2])
     assert credit(site("c"), (), found).worst is None
+
+
+def test_where_it_can_be_seen_first_shows_it_without_locating_it() -> None:
+    """Two modules on, where nothing between is looked at."""
+    planted = replace(site("a", beside=("b",)), reached=frozenset({"c"}))
+    found = [seen("unet.c: linear")]
+    assert credit(planted, (), found) == Credit(Located.NO, tuple(found))
+    assert credit(planted, (site("c"),), found) == Credit(Located.NO)
 
 
 def test_a_value_that_is_not_a_number_is_the_worst() -> None:

@@ -73,7 +73,8 @@ def test_of_a_group_the_outputs_are_judged_together() -> None:
 def test_totals_beside_what_outputs_alone_find() -> None:
     """What changes nothing counts as no mistake, and as no honest build either."""
     text = table(ALONE)
-    assert f"{VARIANT}: 3 mistakes: 2 located (1 at the module, 1 at a direct neighbour), 1 not" in text
+    assert f"{VARIANT}: 3 mistakes: 2 located (1 at the module, 1 at a direct neighbour), " in text
+    assert "0 seen farther on, 1 not seen" in text
     assert f"{VARIANT}: found 2 of 3, by the outputs alone 1 of 3" in text
     assert f"{VARIANT}: 1 alarms in 2 honest builds" in text
     assert f"missed: tail in {VARIANT}" in text
