@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -37,7 +37,7 @@ class Builder:
 class Server:
     """Workers that have what their interpreter is named after."""
 
-    counted: dict[str, Any] = {}
+    counted: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, python: Path, **options: Any) -> None:
         self.version = str(python).split("/")[1].removeprefix("env-")
@@ -106,7 +106,9 @@ def test_a_process_that_had_another_version_is_no_answer(
 ) -> None:
     """Also where only the local part of the version is another."""
     compared(monkeypatch, Status.OK)
-    with pytest.raises(BrokenError, match=r"torch 2\.2 was to be measured, and the process had 2\.2\+cpu") as told:
+    with pytest.raises(
+        BrokenError, match=r"torch 2\.2 was to be measured, and the process had 2\.2\+cpu"
+    ) as told:
         AbOracle(builder, Plan())(ONE, TWO, 0)  # type: ignore[arg-type]
     assert told.value.candidate is TWO
 
