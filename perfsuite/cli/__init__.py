@@ -14,11 +14,12 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import trying, explaining, reporting, exporting, tracking, guiding
+from perfsuite.cli import trying, explaining, reporting, exporting, tracking, bisecting, guiding
 
 __all__ = [
     "app",
     "baselining",
+    "bisecting",
     "calibrating",
     "comparing",
     "diagnosing",

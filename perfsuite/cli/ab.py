@@ -6,27 +6,15 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from perfsuite.cli import completing
-from perfsuite.cli.app import Command, app, to_stderr
+from perfsuite.cli.app import Comparison, app, to_stderr
 
 
-class _Comparison(Command):
-    """A command whose exit code 2 has a meaning of its own, so that a mistyped option gives 3."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as error:
-            if hasattr(error, "exit_code"):
-                error.exit_code = 3
-            raise
-
-
-@app.command(cls=_Comparison)
+@app.command(cls=Comparison)
 def ab(
     base: Annotated[str | None, typer.Option(help="Python interpreter of the environment before")] = None,
     head: Annotated[str | None, typer.Option(help="Python interpreter of the environment after")] = None,

@@ -39,6 +39,18 @@ class Command(typer.core.TyperCommand):
         return super().parse_args(ctx, args)
 
 
+class Comparison(Command):
+    """One whose exit code 2 has a meaning of its own, so that a mistyped option gives 3."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if hasattr(error, "exit_code"):
+                error.exit_code = 3
+            raise
+
+
 class Group(typer.core.TyperGroup):
     """A group of such commands."""
 

@@ -33,6 +33,12 @@ def faults(
     compiled: Annotated[
         bool, typer.Option("--compiled", help="mistakes of a compiler, in compiled variants")
     ] = False,
+    one_at_a_time: Annotated[
+        bool, typer.Option("--one-at-a-time", help="with --compiled: each mistake alone, by all looks")
+    ] = False,
+    group: Annotated[
+        list[int] | None, typer.Option(min=1, help="with --compiled: this group of mistakes; default: all")
+    ] = None,
     honest: Annotated[bool, typer.Option(help="also honest cases: false alarms count too")] = True,
     peers: Annotated[bool, typer.Option(help="also the gates of other projects, in eager variants")] = True,
     device: Annotated[
@@ -56,7 +62,10 @@ def faults(
 
     try:
         asked = _Asked(workload, device, weights, variant or (), fault or (), out, honest)
-        found, said = _compiled(asked) if compiled else _eager(asked, peers=peers)
+        together = _Together(one_at_a_time, group or ())
+        if not compiled:
+            together.check_unused()
+        found, said = _compiled(asked, together) if compiled else _eager(asked, peers=peers)
     except (ValueError, NoDeviceError, WeightsError, QualityError, StoreError) as error:
         raise fail(error) from error
     typer.echo(said)
@@ -98,6 +107,24 @@ class _Asked:
                 raise UnknownNameError(kind, name, list(known))
 
 
+@dataclass(frozen=True)
+class _Together:
+    """How mistakes of a compiler are planted together."""
+
+    one_at_a_time: bool
+    groups: Sequence[int]
+    """Numbers from 1; empty for all."""
+
+    def __post_init__(self) -> None:
+        if self.one_at_a_time and self.groups:
+            raise ValueError("--group and --one-at-a-time exclude each other; leave one out")
+
+    def check_unused(self) -> None:
+        """Raise `ValueError` if something of it was asked for."""
+        if self.one_at_a_time or self.groups:
+            raise ValueError("--group and --one-at-a-time are for a compiler's mistakes; add --compiled")
+
+
 def _eager(asked: _Asked, *, peers: bool) -> tuple[Sequence[Trial], str]:
     """Faults in eager pipelines, and honest cases."""
     from perfsuite.pipelines import variants, workloads
@@ -116,10 +143,11 @@ def _eager(asked: _Asked, *, peers: bool) -> tuple[Sequence[Trial], str]:
     return found, show.table(found)
 
 
-def _compiled(asked: _Asked) -> tuple[Sequence[Trial], str]:
+def _compiled(asked: _Asked, together: _Together) -> tuple[Sequence[Trial], str]:
     """Mistakes in compiled code, and honest builds; the file holds what was tried so far, all the time."""
     from perfsuite.pipelines import workloads
-    from perfsuite.quality.compiled_trials import VARIANTS, CompiledBench, CompiledTrial, get_variant, run
+    from perfsuite.quality.compiled_bench import CompiledBench, run
+    from perfsuite.quality.compiled_trials import VARIANTS, CompiledTrial, get_variant
     from perfsuite.quality.faults.compiler import MISTAKES
     from perfsuite.report import compiled_trials as show
 
@@ -133,10 +161,13 @@ def _compiled(asked: _Asked) -> tuple[Sequence[Trial], str]:
     bench = CompiledBench(workloads.get(asked.workload), asked.device, asked.weights, progress=to_stderr)
     _check_supported(bench, chosen if asked.variants else ())
     found: list[CompiledTrial] = []
-    for trial in run(bench, chosen, list(asked.faults) or list(MISTAKES), honest=asked.honest):
+    for trial in run(
+        bench, chosen, list(asked.faults) or list(MISTAKES), honest=asked.honest,
+        one_at_a_time=together.one_at_a_time, groups=together.groups,
+    ):  # fmt: skip
         found.append(trial)
         _write(found, bench, asked.out)
-    _check_planted(found, asked.faults, [v.name for v in chosen])
+    _check_planted(found, () if together.groups else asked.faults, [v.name for v in chosen])
     return found, show.table(found)
 
 

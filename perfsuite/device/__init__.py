@@ -1,6 +1,6 @@
 """The machine: which device it is, in what state, and what global settings a variant may leave."""
 
-from perfsuite.device.fingerprint import NoDeviceError, fingerprint, git_hashes, versions
+from perfsuite.device.fingerprint import NoDeviceError, fingerprint, further, git_hashes, versions
 from perfsuite.device.state import Snapshot, Tf32, settings_apart
 from perfsuite.device.telemetry import Conditions
 
@@ -10,6 +10,7 @@ __all__ = [
     "Snapshot",
     "Tf32",
     "fingerprint",
+    "further",
     "git_hashes",
     "settings_apart",
     "versions",

@@ -17,6 +17,19 @@ from perfsuite.settings import DEVICES
 
 PACKAGES = ("perfsuite", "torch", "diffusers", "transformers", "accelerate", "torchao")
 
+FURTHER = "PERFSUITE_PACKAGES"
+"""Environment variable: further packages whose versions are recorded, separated by spaces."""
+
+
+def further() -> tuple[str, ...]:
+    """Packages that the environment names beside `PACKAGES`."""
+    return tuple(dict.fromkeys(os.environ.get(FURTHER, "").split()))
+
+
+def packages() -> tuple[str, ...]:
+    """All whose versions are recorded."""
+    return tuple(dict.fromkeys((*PACKAGES, *further())))
+
 
 class NoDeviceError(RuntimeError):
     """The device that was asked for is not there."""
@@ -159,7 +172,7 @@ _REASONS: list[str] = []
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages():
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -172,7 +185,7 @@ def git_hashes() -> dict[str, str]:
     import torch
 
     found = {}
-    for package in PACKAGES:
+    for package in packages():
         try:
             text = importlib.metadata.distribution(package).read_text("direct_url.json")
         except importlib.metadata.PackageNotFoundError:

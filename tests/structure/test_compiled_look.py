@@ -13,7 +13,8 @@ from machine import needs_bfloat16
 from perfsuite.pipelines import prepare, release, variants, workloads
 from perfsuite.quality.assessing import inspect
 from perfsuite.quality.compiled.look import NAME
-from perfsuite.quality.compiled_trials import CompiledBench
+from perfsuite.quality.compiled_bench import CompiledBench
+from perfsuite.quality.compiled_crediting import Located
 from perfsuite.quality.faults.compiler import MISTAKES
 from perfsuite.records import PictureStatus
 
@@ -31,18 +32,29 @@ def bench():
 
 
 @pytest.mark.selftest
-@pytest.mark.parametrize(
-    "name",
-    ["one-attention-scale-doubled", "attention-scales-off-by-2-percent", "layer-norm-tail-lost",
-     "linear-summed-in-bf16"],
-)  # fmt: skip
-def test_a_mistake_is_found_where_it_is(bench, name):
-    """Smaller than rounding at the UNet's output, and plain at its own place."""
-    found = bench.mistake(variants.get(REGIONAL), MISTAKES[name])
+def test_mistakes_of_a_group_are_each_found_where_they_are(bench):
+    """Two in one compilation, a third that is read by what reads one of them in another; each is smaller
+    than rounding at the UNet's output, and plain at its own place."""
+    variant = variants.get(REGIONAL)
+    names = ("one-attention-scale-doubled", "layer-norm-tail-lost", "linear-summed-in-bf16")
+    groups = bench.groups(variant, [MISTAKES[name] for name in names])
+    assert [len(sites) for sites in groups] == [2, 1]
+    found = [trial for i, sites in enumerate(groups) for trial in bench.group(variant, sites, i)]
+    assert {trial.case for trial in found} == set(names)
+    for trial in found:
+        assert trial.change > 0
+        assert trial.located is Located.YES, (trial.case, trial.place, trial.planted)
+        assert trial.caught(NAME), trial.quality.look(NAME).detail
+
+
+@pytest.mark.selftest
+def test_a_mistake_alone_is_found_where_it_is(bench):
+    """Among all looks; the message names what computed it."""
+    found = bench.mistake(variants.get(REGIONAL), MISTAKES["attention-scales-off-by-2-percent"])
     assert found.change > 0
     assert found.caught(NAME), found.quality.look(NAME).detail
-    assert found.near, (found.place, found.planted)
-    assert "computed by" in found.quality.look(NAME).detail or ", all " in found.place
+    assert found.located is Located.YES, (found.place, found.planted)
+    assert "computed by" in found.quality.look(NAME).detail
 
 
 @pytest.mark.selftest

@@ -4,23 +4,22 @@ Captured once a variant and run operator by operator: seconds, where compiling e
 """
 
 import functools
+import itertools
 
 import pytest
-from captured import captured, distance
 from machine import needs_bfloat16
 
 from perfsuite.pipelines import prepare, release, variants
 from perfsuite.quality.faults.compiler import MISTAKES
-from perfsuite.quality.faults.compiler.planting import component_of
+from perfsuite.quality.faults.compiler.captured import captured, distance, interpreted
+from perfsuite.quality.faults.compiler.sites import apart, in_groups, site_of
 
-WHOLE, QUANTIZED, REGIONAL = (
-    "bf16-sdpa-compile", "bf16-sdpa-compile-qkv-int8", "bf16-sdpa-compile-regional-qkv-int8",
-)  # fmt: skip
+WHOLE, REGIONAL = "bf16-sdpa-compile", "bf16-sdpa-compile-regional-qkv-int8"
 TRIED = {
-    name: next(v for v in (WHOLE, QUANTIZED, REGIONAL) if mistake.applies(variants.get(v)) is None)
+    name: next(v for v in (WHOLE, REGIONAL) if mistake.applies(variants.get(v)) is None)
     for name, mistake in MISTAKES.items()
 }
-"""Each mistake in the plainest variant that takes it."""
+"""Each mistake in the plainest variant that takes it; int8 in blocks alone, whose graphs are small."""
 CASES = [(variant, name) for name, variant in TRIED.items()]
 
 
@@ -32,7 +31,7 @@ def graphs(variant):
     try:
         found = {}
         for each in captured(prepared):
-            found.setdefault(component_of(each.module.graph), each)
+            found.setdefault(each.component, each)
         return found
     finally:
         release(prepared.pipe)
@@ -78,9 +77,19 @@ def test_an_operator_that_would_have_been_decomposed_is_not_lowered():
 
 
 @pytest.mark.selftest
+def test_those_of_blocks_stand_in_groups():
+    """Int8 included: each once, and nothing that shows one is caused by another."""
+    mistakes = [m for m in MISTAKES.values() if m.applies(variants.get(REGIONAL)) is None]
+    blocks = list(graphs(REGIONAL).values())
+    groups = in_groups([site_of(mistake, blocks) for mistake in mistakes], blocks)
+    assert sorted(s.mistake.name for group in groups for s in group) == sorted(m.name for m in mistakes)
+    assert len(groups) < len(mistakes)
+    for group in groups:
+        assert all(apart(one, other) for one, other in itertools.combinations(group, 2))
+
+
+@pytest.mark.selftest
 def test_nothing_planted_changes_nothing():
     """The same graph with the same inputs gives the same numbers, so what differs is the mistake's."""
-    from captured import interpreted
-
     for graph in graphs(WHOLE).values():
         assert distance(interpreted(graph.module, graph.inputs), graph.outputs) == 0

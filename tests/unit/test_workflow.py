@@ -36,3 +36,26 @@ def test_the_summary_reaches_the_step(job: str) -> None:
     environment = f"testenv:{command.split()[-1]}"
     for name in NEEDED:
         assert any(fnmatch.fnmatch(name, pattern) for pattern in passed(environment)), name
+
+
+def test_the_history_is_kept_between_nights_and_issues_tell_of_it() -> None:
+    """Restored before the run and saved after it, whatever the gates said; only this job may write issues."""
+    found = workflow()
+    nightly, gate = found["jobs"]["nightly"], found["jobs"]["gate"]
+    uses = [step.get("uses", "").partition("@")[0] for step in nightly["steps"]]
+    restore, save = uses.index("actions/cache/restore"), uses.index("actions/cache/save")
+    (script,) = [
+        i for i, step in enumerate(nightly["steps"]) if step.get("run", "").startswith(".ci/nightly ")
+    ]
+    (suite,) = [i for i, step in enumerate(nightly["steps"]) if " run -e " in step.get("run", "")]
+    assert restore < suite < script < save
+    kept = [nightly["steps"][i]["with"] for i in (restore, save)]
+    assert kept[0]["path"] == kept[1]["path"] in nightly["env"]["PERFSUITE_HISTORY"]
+    assert kept[1]["key"].startswith(kept[0]["restore-keys"])
+    assert nightly["steps"][script]["env"]["GH_TOKEN"] == "${{ github.token }}"
+    for i in (script, save):
+        assert nightly["steps"][i]["if"] == "${{ !cancelled() }}"
+    assert nightly["permissions"] == {"contents": "read", "issues": "write"}
+    assert found["permissions"] == {"contents": "read"}
+    assert "permissions" not in gate
+    assert (ROOT / ".ci" / "nightly").stat().st_mode & 0o111

@@ -3,7 +3,8 @@
 Importing a module here registers its subcommands, in this order.
 """
 
-from perfsuite.cli.tracking import adding, looking, reporting
+# ruff: noqa: I001 -- the order of the help text
 from perfsuite.cli.tracking.app import track
+from perfsuite.cli.tracking import adding, looking, confirming, reporting
 
-__all__ = ["adding", "looking", "reporting", "track"]
+__all__ = ["adding", "confirming", "looking", "reporting", "track"]

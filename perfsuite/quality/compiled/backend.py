@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device.failures import out_of_memory, sticky
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.quality.compiled import kernels
-from perfsuite.quality.compiled.graph import is_written, taps_of
+from perfsuite.quality.compiled.graph import WITHOUT_END, is_written, taps_of
 from perfsuite.quality.compiled.lockstep import NotComparableError, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from perfsuite.quality.compiled.graph import Tap
-
-WITHOUT_END = 1 << 62
-"""Bytes: more than any machine has."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ VIEWING = (
 """Functions that only look at what is there; a tap is put at what they look at."""
 CHANGING = (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.setitem)
 """Functions that write into their first argument and are not spelled with an underscore at their end."""
+WITHOUT_END = 1 << 62
+"""Bytes: more than any machine has."""
 _SPELLING = ("L", "__dict__", "_modules", "_orig_mod")
 """Parts of Dynamo's names of modules that are no names of modules."""
 
@@ -87,9 +89,17 @@ def plain_name(where: str) -> str:
     return ".".join(parts[1:] if parts and parts[0] in ("self", "fn", "mod") else parts)
 
 
+def _passes_on(node: Any) -> bool:
+    """Whether what it gives is what it is given: a view, or a dropout outside of training."""
+    if operation_of(node) == "dropout":
+        training = node.args[2] if len(node.args) > 2 else node.kwargs.get("training", True)
+        return training is False
+    return operation_of(node) in VIEWING
+
+
 def _source(node: Any) -> Any:
     """What a chain of views looks at; None where it is an input or no floating tensor."""
-    while node.op in ("call_function", "call_method") and operation_of(node) in VIEWING:
+    while node.op in ("call_function", "call_method") and _passes_on(node):
         first = node.args[0] if node.args else None
         if not hasattr(first, "op"):
             return None
@@ -112,7 +122,7 @@ def is_written(node: Any) -> bool:
             seen.add(user)
             if _writes(user) or user.kwargs.get("inplace") is True or "out" in user.kwargs:
                 return True
-            if operation_of(user) in VIEWING:
+            if _passes_on(user):
                 left.append(user)
     return False
 

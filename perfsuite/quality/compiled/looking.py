@@ -13,7 +13,7 @@ from perfsuite.device.memory import free_bytes
 from perfsuite.pipelines.watching.forms import UnknownFormError, forms_of, instead
 from perfsuite.quality.compiled.backend import Tapping
 from perfsuite.quality.generation import ENCODERS, call_encoder, call_unet, call_vae
-from perfsuite.quality.relative_errors import Place
+from perfsuite.quality.relative_errors import Place, relative_l2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines.watching.forms import Form
     from perfsuite.quality.compiled.backend import Graph, Seen
     from perfsuite.quality.generation import Trace
+    from perfsuite.quality.relative_errors import Errors
 
 SHARE = 4
 """Of the free memory one part in so many may hold what the taps of a graph give."""
@@ -36,6 +37,8 @@ class CompiledErrors:
     graphs: list[Graph] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
     """Reasons why a compiled form, a graph or the rest of one was not looked into."""
+    outputs: Errors = field(default_factory=dict)
+    """Of the code with taps: relative L2 errors of what the components give, from float32's."""
     untapped: tuple[str, ...] = ()
     """Generated code of the pipeline's own first call."""
 
@@ -127,8 +130,28 @@ def _look_into(pipe: Any, context: Context, traces: Sequence[Trace], limit: int)
             at.component = component
             for prompt, step, call in _calls(pipe, context, traces, component):
                 at.prompt, at.step = prompt, step
-                call()
+                _take(found, component, prompt, step, call(), traces)
     return found
+
+
+def output_errors(pipe: Any, context: Context, traces: Sequence[Trace], component: str) -> Errors:
+    """What the pipeline as it is gives in the calls that are looked into, from float32's."""
+    found = CompiledErrors()
+    for prompt, step, call in _calls(pipe, context, traces, component):
+        _take(found, component, prompt, step, call(), traces)
+    return found.outputs
+
+
+def _take(
+    found: CompiledErrors, component: str, prompt: int, step: int | None, given: Any, traces: Sequence[Trace]
+) -> None:
+    if component == "unet":
+        wanted = traces[prompt]["noise"][step]
+    elif component in ENCODERS:
+        wanted = (traces[prompt][f"{component}.hidden"], traces[prompt][f"{component}.first"])
+    else:
+        wanted = traces[prompt]["decoded"]
+    found.outputs[Place(component, "", prompt, step)] = relative_l2(given, wanted)
 
 
 def _untapped(pipe: Any) -> tuple[str, ...]:

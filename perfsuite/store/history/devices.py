@@ -35,3 +35,13 @@ def device_for(connection: Connection, device: Device, name: str | None) -> tupl
     assert made is not None
     connection.execute(insert(tables.device_alias), {"alias": wanted, "device": made[0]})
     return int(made[0]), wanted
+
+
+def name_of(connection: Connection, alias: str) -> str:
+    """The present name of a device, by any that it had; the same where it is not known."""
+    found = connection.execute(
+        select(tables.device.c.name)
+        .join(tables.device_alias, tables.device_alias.c.device == tables.device.c.pk)
+        .where(tables.device_alias.c.alias == alias)
+    ).scalar()
+    return alias if found is None else str(found)

@@ -190,6 +190,11 @@ class History:
 
     # -- names ---------------------------------------------------------------------------------------
 
+    def name_of(self, slug: str) -> str:
+        """The present name of a device, by any that it had; the same where it is not known."""
+        with self._database.reading() as connection:
+            return devices.name_of(connection, slug)
+
     def rename_device(self, old: str, new: str) -> None:
         """Give a device another name, or make it part of one that measured before or after it."""
         with self._database.writing() as connection:

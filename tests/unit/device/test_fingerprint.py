@@ -7,7 +7,7 @@ import os
 import psutil
 import pytest
 
-from perfsuite.device.fingerprint import available_threads, git_hashes, slug
+from perfsuite.device.fingerprint import available_threads, further, git_hashes, slug, versions
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,14 @@ def test_commits_that_packages_were_built_from(monkeypatch: pytest.MonkeyPatch) 
     assert git_hashes() == {"diffusers": "abc", "torch": "def"}
     monkeypatch.delattr(torch.version, "git_version")
     assert git_hashes() == {"diffusers": "abc"}
+
+
+def test_packages_that_the_environment_names_are_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once, however it is spaced."""
+    monkeypatch.setenv("PERFSUITE_PACKAGES", " packaging  torch numpy packaging ")
+    assert further() == ("packaging", "torch", "numpy")
+    found = versions()
+    assert list(found)[-2:] == ["packaging", "numpy"]
+    assert found["packaging"] == importlib.metadata.version("packaging")
+    monkeypatch.delenv("PERFSUITE_PACKAGES")
+    assert "packaging" not in versions()

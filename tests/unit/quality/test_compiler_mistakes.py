@@ -148,7 +148,7 @@ def test_what_is_compiled_meanwhile_has_the_mistake():
     found, planted = compiled_meanwhile(Mistake("wrong", "no sine", OWN, "unet", plant))
     ones = torch.ones(4)
     assert torch.allclose(found, -ones.cos())
-    assert (planted.modules, planted.graphs) == (["head"], ["unet"])
+    assert (planted.by_mistake, planted.graphs) == ({"wrong": ["head"]}, ["unet"])
     assert torch.allclose(torch.compile(lambda x: x.cos().sin())(ones), ones.cos().sin())
     torch._dynamo.reset()
 

@@ -36,6 +36,10 @@ class Mistake:
     without: str = ""
     """Optimizations that make the graph have places for it, or lose them."""
 
+    def changes(self, component: str) -> bool:
+        """Whether a compiled graph is one that it is planted into; `component` as of `component_of`."""
+        return component == self.component or (component == "block" and self.in_blocks)
+
     def applies(self, variant: Variant) -> str | None:
         """None, or the reason why it cannot be planted in this variant."""
         if not variant.compiled:

@@ -1,4 +1,4 @@
-"""How a mistake gets into everything that is compiled for a while."""
+"""How mistakes get into everything that is compiled for a while."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ class NotPlantedError(ValueError):
 
 @dataclass
 class Planted:
-    """What became of a mistake while code was compiled."""
+    """What became of mistakes while code was compiled."""
 
-    modules: list[str] = field(default_factory=list)
-    """Where it was planted, each once; of blocks that are compiled alone the name within the block."""
+    by_mistake: dict[str, list[str]]
+    """Modules in which each was planted; of blocks that are compiled alone the name within the block."""
     graphs: list[str] = field(default_factory=list)
     """What each compiled graph was, see `component_of`."""
+
+    def plant(self, mistake: Mistake, graph: Any) -> None:
+        """Into one graph, if it has a place for it."""
+        modules = self.by_mistake[mistake.name]
+        modules += [name for name in mistake.plant(graph) if name not in modules]
+        graph.lint()
 
 
 def component_of(graph: Any) -> str:
@@ -41,33 +47,33 @@ def component_of(graph: Any) -> str:
 
 
 @contextlib.contextmanager
-def miscompiled(mistake: Mistake) -> Iterator[Planted]:
-    """All that is compiled meanwhile has the mistake where it has its place; no cache takes part.
+def miscompiled(*mistakes: Mistake) -> Iterator[Planted]:
+    """All that is compiled meanwhile has the mistakes where each has its place; no cache takes part.
 
-    Raises `NotPlantedError` at the end if nothing had.
+    Raises `NotPlantedError` at the end for one that nothing had a place for.
     """
     import torch
     from torch._inductor.custom_graph_pass import CustomGraphPass
 
-    planted = Planted()
+    planted = Planted({mistake.name: [] for mistake in mistakes})
 
     class Pass(CustomGraphPass):  # type: ignore[misc]
         def __call__(self, graph: Any) -> None:
             component = component_of(graph)
             planted.graphs.append(component)
-            if component == mistake.component or (component == "block" and mistake.in_blocks):
-                found = mistake.plant(graph)
-                planted.modules.extend(name for name in found if name not in planted.modules)
-                graph.lint()
+            for mistake in mistakes:
+                if mistake.changes(component):
+                    planted.plant(mistake, graph)
 
         def uuid(self) -> str:
-            return f"perfsuite {mistake.name}"
+            return f"perfsuite {', '.join(planted.by_mistake)}"
 
     with (
         torch._inductor.config.patch(post_grad_custom_pre_pass=Pass(), fx_graph_cache=False),
         torch._functorch.config.patch(enable_autograd_cache=False),
     ):
         yield planted
-    if not planted.modules:
+    without = [name for name, modules in planted.by_mistake.items() if not modules]
+    if without:
         seen = ", ".join(planted.graphs) or "nothing"
-        raise NotPlantedError(f"{mistake.name} has no place in what was compiled: {seen}")
+        raise NotPlantedError(f"{without[0]} has no place in what was compiled: {seen}")

@@ -70,3 +70,19 @@ def test_the_unet_is_called_early_and_late(steps: int, prompts: int, wanted: lis
     assert [call[:2] for call in looking._calls(None, CPU, traces, "unet")] == wanted
     assert [call[:2] for call in looking._calls(None, CPU, traces, "vae")] == [(0, None)]
     assert [call[:2] for call in looking._calls(None, CPU, traces, "text_encoder")] == [(0, None)]
+
+
+def test_errors_of_what_the_components_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each against float32's own output in that call, which is of that prompt and step."""
+    one, two = torch.tensor([3.0, 4.0]), torch.tensor([3.0, 9.0])
+    traces: Any = [_Trace(steps=2, noise=[one, two], decoded=one), _Trace(steps=2, noise=[two, two])]
+    monkeypatch.setattr(looking, "call_unet", lambda pipe, context, trace, step: trace["noise"][step])
+    monkeypatch.setattr(looking, "call_vae", lambda pipe, context, trace: two)
+    unet = looking.output_errors(None, CPU, traces, "unet")
+    assert unet == {Place("unet", "", 0, 0): 0.0, Place("unet", "", 1, 1): 0.0}
+    assert looking.output_errors(None, CPU, traces, "vae") == {Place("vae", "", 0): 1.0}
+
+
+class _Trace(SimpleNamespace):
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
