@@ -125,7 +125,7 @@ print(json.dumps([perfsuite.__file__, heavy, UNet2DConditionModel.forward.__name
 def test_the_interpreter_of_a_trial_slows_the_class_at_its_import(
     percent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, in a process with neither our path nor our folder, as a worker is; torch is not imported for it."""
+    """Once, in a process with neither our path nor our folder, as a worker is; torch is not imported."""
     python = build(tmp_path / "environment")
     (tmp_path / "fake").mkdir()
     (tmp_path / "fake" / "unet.py").write_text(
