@@ -61,8 +61,11 @@ class _Finder:
 
 
 def install() -> None:
-    """Slow what this process will import, if the environment says so."""
-    if int(os.environ.get(PERCENT) or 0):
+    """Slow what this process will import, if the environment says so.
+
+    Once: in a virtual environment Python runs a path file's code twice, and twice the share is another share.
+    """
+    if int(os.environ.get(PERCENT) or 0) and not any(isinstance(each, _Finder) for each in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 

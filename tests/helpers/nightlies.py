@@ -49,7 +49,9 @@ class Finder:
 
 
 def install():
-    sys.meta_path.insert(0, Finder())
+    # Python runs a path file's code twice in a virtual environment.
+    if not any(type(each).__name__ == "Finder" for each in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
 
 
 def change(model):

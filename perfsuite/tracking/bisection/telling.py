@@ -29,9 +29,9 @@ def step(each: Step) -> str:
     number = f"{each.number:>3}."
     again = f" (again, {each.effort + 1})" if each.effort else ""
     what = f"{number} {each.base} -> {each.head}{again}: {each.answer}"
-    figures = _figures(each.ratio, each.interval)
-    said = f"{what}{figures}, {each.cost_s:.0f} s"
-    return f"{said}: {each.detail}" if each.answer == "BROKEN" else said
+    said = f"{what}{_figures(each.ratio, each.interval)}, {each.cost_s:.0f} s"
+    # An interval says all that the detail of an A/B does; a count and a failure say more.
+    return said if each.interval is not None or not each.detail else f"{said}: {each.detail}"
 
 
 def _figures(ratio: float | None, interval: tuple[float, float] | None) -> str:

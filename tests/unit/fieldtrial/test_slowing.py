@@ -114,8 +114,10 @@ import json, sys
 import perfsuite
 heavy = "torch" in sys.modules
 from fake.unet import UNet2DConditionModel
-print(json.dumps([perfsuite.__file__, heavy, UNet2DConditionModel.forward.__name__,
-                  hasattr(UNet2DConditionModel.forward, "__wrapped__")]))
+times, forward = 0, UNet2DConditionModel.forward
+while hasattr(forward, "__wrapped__"):
+    times, forward = times + 1, forward.__wrapped__
+print(json.dumps([perfsuite.__file__, heavy, UNet2DConditionModel.forward.__name__, times]))
 """
 
 
@@ -123,7 +125,7 @@ print(json.dumps([perfsuite.__file__, heavy, UNet2DConditionModel.forward.__name
 def test_the_interpreter_of_a_trial_slows_the_class_at_its_import(
     percent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a process with neither our path nor our folder, as a worker is; torch is not imported for it."""
+    """Once, in a process with neither our path nor our folder, as a worker is; torch is not imported."""
     python = build(tmp_path / "environment")
     (tmp_path / "fake").mkdir()
     (tmp_path / "fake" / "unet.py").write_text(
@@ -138,7 +140,7 @@ def test_the_interpreter_of_a_trial_slows_the_class_at_its_import(
     )  # fmt: skip
     import perfsuite
 
-    assert json.loads(done.stdout) == [perfsuite.__file__, False, "forward", percent == "30"]
+    assert json.loads(done.stdout) == [perfsuite.__file__, False, "forward", int(percent == "30")]
 
 
 def test_the_class_that_is_slowed_is_there() -> None:
