@@ -17,6 +17,7 @@ TOPICS = (
     "ab",
     "baselines",
     "tracking",
+    "bisecting",
     "gpu",
     "compiling",
     "reports",

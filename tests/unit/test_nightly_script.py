@@ -108,6 +108,7 @@ STEPS = [
     "track confirm --device cuda --limit 60",
     "bisect --confirmed --device cuda --limit 180",
     "track nominate",
+    "track report --out out/nights",
 ]
 
 
