@@ -30,14 +30,9 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         StoreError: the folder holds something else, or cannot be written.
     """
     make_folder(folder)
+    _ours(folder, files)  # not even a lock is left in a folder of something else
     with locked(folder / LIST):
-        ours = _ours(folder)
-        foreign = sorted(name for name in {*files, *_others(folder, ours)} - ours if (folder / name).exists())
-        if foreign:
-            raise StoreError(
-                f"{folder}: it holds {foreign[0]!r}, which no {_WRITTEN_BY} has written; name an empty "
-                "folder, or one that does not exist yet, with --out"
-            )
+        ours = _ours(folder, files)
         # Noted before they are there: what a killed process leaves is known to be ours.
         _note(folder, {*ours, *files})
         for name, data in files.items():
@@ -49,8 +44,19 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         _note(folder, files)
 
 
-def _ours(folder: Path) -> set[str]:
-    """What earlier reports wrote."""
+def _ours(folder: Path, files: Iterable[str]) -> set[str]:
+    """What earlier reports wrote, if these files may be written beside it."""
+    ours = _listed(folder)
+    foreign = sorted(name for name in {*files, *_others(folder, ours)} - ours if (folder / name).exists())
+    if foreign:
+        raise StoreError(
+            f"{folder}: it holds {foreign[0]!r}, which no {_WRITTEN_BY} has written; name an empty "
+            "folder, or one that does not exist yet, with --out"
+        )
+    return ours
+
+
+def _listed(folder: Path) -> set[str]:
     place = folder / LIST
     raw = read_bytes(place)
     if raw is None:
