@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from overviews import believable
 
-from perfsuite.report import tracking
+from perfsuite.report.tracking import site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ GROUP = "group-10a7b3c9d2c"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tracking.write(believable(), tmp_path_factory.mktemp("nights"), "history.db").parent
+    return site.write(believable(), tmp_path_factory.mktemp("nights"), "history.db").parent
 
 
 def of(folder: Path, name: str) -> Path:

@@ -41,7 +41,7 @@ def nominate(
     Exit code 0: nothing is open; 1: something confirmed is open;
     2: it could not be evaluated; 3: something is undecided, or missing.
     """
-    from perfsuite.report import tracking_text, tracking_words
+    from perfsuite.report.tracking import text, words
     from perfsuite.store import StoreError
     from perfsuite.tracking.nightly import nominate as evaluate
 
@@ -52,9 +52,9 @@ def nominate(
             found = _overview(history, history.runs(), on, nights, after)
     except (StoreError, ValueError) as error:
         raise fail(error) from error
-    for line in tracking_text.moved(before, found.groups):
+    for line in text.moved(before, found.groups):
         typer.echo(line)
-    typer.echo(tracking_words.verdict(found))
+    typer.echo(words.verdict(found))
     _exit(found)
 
 
@@ -73,7 +73,7 @@ def list_(
     Exit code 0: nothing is open; 1: something confirmed is open;
     2: the history cannot be read; 3: something is undecided, or missing.
     """
-    from perfsuite.report import tracking_text
+    from perfsuite.report.tracking import text
     from perfsuite.store import StoreError
 
     try:
@@ -83,10 +83,10 @@ def list_(
     except (StoreError, ValueError) as error:
         raise fail(error) from error
     if as_json:
-        typer.echo(tracking_text.as_json(found))
+        typer.echo(text.as_json(found))
     else:
         shown = terminal()
-        typer.echo(tracking_text.listed(found, everything=everything, colour=shown.colour, width=shown.width))
+        typer.echo(text.listed(found, everything=everything, colour=shown.colour, width=shown.width))
     _exit(found)
 
 
@@ -102,7 +102,7 @@ def show(
 
     Exit code 0: shown; 2: there is none, or several, or the history cannot be read.
     """
-    from perfsuite.report import tracking_text
+    from perfsuite.report.tracking import text
     from perfsuite.store import StoreError
 
     width = terminal().width
@@ -110,9 +110,9 @@ def show(
         with opened(db) as history:
             group = _group(history, what)
             if group is not None:
-                typer.echo(tracking_text.group(group, str(history), width))
+                typer.echo(text.group(group, str(history), width))
             else:
-                typer.echo(tracking_text.series(_series(history, what), width))
+                typer.echo(text.series(_series(history, what), width))
     except (StoreError, ValueError) as error:
         raise fail(error) from error
 
@@ -161,7 +161,7 @@ def summary(
 
     Exit code 0: written; 2: there is no such group, or the history cannot be read.
     """
-    from perfsuite.report import tracking_markdown
+    from perfsuite.report.tracking import markdown
     from perfsuite.store import StoreError
 
     try:
@@ -169,12 +169,12 @@ def summary(
             if group is None:
                 runs = history.runs()
                 found = _overview(history, runs, wanted_night(runs, night), nights, history.changes())
-                typer.echo(tracking_markdown.summary(found, str(history)), nl=False)
+                typer.echo(markdown.summary(found, str(history)), nl=False)
             else:
                 one = _group(history, group)
                 if one is None:
                     raise ValueError(f"--group {group}: there is none; see perfsuite track list --all")
-                typer.echo(tracking_markdown.of_group(one, str(history)), nl=False)
+                typer.echo(markdown.of_group(one, str(history)), nl=False)
     except (StoreError, ValueError) as error:
         raise fail(error) from error
 

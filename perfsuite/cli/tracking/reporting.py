@@ -25,14 +25,14 @@ def report(
 
     Exit code 0: written, whatever is open; 2: the history cannot be read, or the pages not be written.
     """
-    from perfsuite.report import tracking
+    from perfsuite.report.tracking import site
     from perfsuite.store import StoreError
     from perfsuite.tracking.nightly import full_overview
 
     try:
         with opened(db) as history:
             found = full_overview(history, wanted_night(history.runs(), night))
-            page = tracking.write(found, out, str(history))
+            page = site.write(found, out, str(history))
     except (StoreError, ValueError) as error:
         raise fail(error) from error
     typer.echo(f"wrote {page}")

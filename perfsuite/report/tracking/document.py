@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.report import tracking_text
+from perfsuite.report.tracking import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 def index(of: Overview, pages: Mapping[Series, str], groups: Mapping[str, str]) -> bytes:
     """Groups, absences, runs and series, with the names of their pages."""
-    document = tracking_text.document(of)
+    document = text.document(of)
     for group in document["groups"]:
         group["page"] = groups[group["id"]]
     document["runs"] = [_run(run) for run in of.runs]

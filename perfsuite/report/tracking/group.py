@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import SeriesKind, Status
 from perfsuite.report import format as show
-from perfsuite.report import tracking_words
 from perfsuite.report.html.ladder import change_axis, three
 from perfsuite.report.html.overview import Fact
 from perfsuite.report.html.words import Badge
 from perfsuite.report.html.words import badge as verdict_badge
-from perfsuite.report.tracking import words
+from perfsuite.report.tracking import states, words
 from perfsuite.report.tracking.chart import Spark, spark
 
 if TYPE_CHECKING:
@@ -104,16 +103,16 @@ def view(of: ChangeGroup, tracked: Mapping[str, Tracked], pages: Mapping[str, st
         database: as it may be shown.
         nights: the first and the last of the sparklines.
     """
-    state = words.of_group(of)
+    state = states.of_group(of)
     axis = change_axis(list(_bounds(of)))
     return GroupView(
         of.id,
-        tracking_words.headline(of),
+        words.headline(of),
         state,
         state.tone if state.tone in ("bad", "good") else "unsure",
         _said(of),
         tuple(_facts(of)),
-        tuple(tracking_words.next_steps(of, database)),
+        tuple(words.next_steps(of, database)),
         tuple(_culprits(of)),
         tuple(_evidence(c, tracked.get(c.id), pages.get(c.id, ""), nights) for c in of.changes),
         tuple(bar for change in of.changes for bar in _bars(change, axis)),
@@ -124,7 +123,7 @@ def view(of: ChangeGroup, tracked: Mapping[str, Tracked], pages: Mapping[str, st
 
 
 def _said(of: ChangeGroup) -> str:
-    good, bad = tracking_words.ends(of)
+    good, bad = words.ends(of)
     counted = sum(c.series.kind is SeriesKind.EXACT for c in of.changes)
     parts = [f"{counted} counted"] if counted else []
     if len(of.changes) - counted:
@@ -135,8 +134,8 @@ def _said(of: ChangeGroup) -> str:
 
 def _facts(of: ChangeGroup) -> Iterable[Fact]:
     yield Fact("Group", of.id)
-    yield Fact("Good on", tracking_words.ends(of)[0])
-    yield Fact("Bad on", tracking_words.ends(of)[1])
+    yield Fact("Good on", words.ends(of)[0])
+    yield Fact("Bad on", words.ends(of)[1])
     yield Fact("Devices", ", ".join(sorted({c.series.device for c in of.changes})))
     yield Fact("Variants", ", ".join(dict.fromkeys(c.series.variant for c in of.changes)))
     yield Fact("Nominated", f"{min(c.nominated for c in of.changes)}, by "
@@ -158,13 +157,13 @@ def _evidence(of: Change, series: Tracked | None, page: str, nights: tuple[str, 
         _name(of),
         f"{of.series.workload} on {of.series.device}",
         page,
-        words.badge(of.state, worse=of.worse),
-        tracking_words.value(seen.before, unit),
-        tracking_words.value(seen.after, unit),
+        states.badge(of.state, worse=of.worse),
+        words.value(seen.before, unit),
+        words.value(seen.after, unit),
         "" if of.series.kind is SeriesKind.EXACT and not seen.before else show.change(seen.ratio),
-        tracking_words.interval(of) if seen.interval is not None else "",
-        tracking_words.shape(of),
-        tracking_words.nights(seen.last_good, seen.first_bad),
+        words.interval(of) if seen.interval is not None else "",
+        words.shape(of),
+        words.nights(seen.last_good, seen.first_bad),
         f"since {of.since}" + (f", opened again {of.times_reopened}x" if of.times_reopened else ""),
         spark(series, *nights, of) if series is not None else None,
     )
@@ -174,10 +173,10 @@ def _culprits(of: ChangeGroup) -> Iterable[Culprit]:
     found: dict[tuple[str, str], list[str]] = {}
     for change in of.changes:
         if change.culprit:
-            key = tracking_words.culprit(change), change.culprit.get("link", "")
+            key = words.culprit(change), change.culprit.get("link", "")
             found.setdefault(key, []).append(_name(change))
     for (text, address), names in found.items():
-        link = tracking_words.web_address(address)
+        link = words.web_address(address)
         yield Culprit(text, link, "" if link else address, ", ".join(names))
 
 

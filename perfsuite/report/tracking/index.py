@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
 from perfsuite.records import OPEN, UNDECIDED, Outcome, SeriesKind, State
-from perfsuite.report import tracking_words
 from perfsuite.report.html.overview import Fact
-from perfsuite.report.tracking import names, words
+from perfsuite.report.tracking import names, states, words
 from perfsuite.report.tracking.chart import Spark, spark
 from perfsuite.report.tracking.series import latest, precise
 from perfsuite.tracking.absences import NO_RUN, RAN_NOTHING
@@ -130,16 +129,16 @@ def view(
     shown = [is_worse(group) and state_of(group) not in _CLOSED for group, _ in rows]
     paged = [tracked for tracked in of.tracked if tracked.series in pages]
     return IndexView(
-        tracking_words.verdict(of),
+        words.verdict(of),
         _tone(of),
         _said(of),
-        f"{tracking_words.health(of)}: look at how nights are measured, not at the code."
+        f"{words.health(of)}: look at how nights are measured, not at the code."
         if is_one_sided(of.worse, of.better)
         else "",
         tuple(_facts(of)),
         tuple(row for (_, row), wanted in zip(rows, shown, strict=True) if wanted),
         tuple(row for (_, row), wanted in zip(rows, shown, strict=True) if not wanted),
-        tuple(map(tracking_words.absence, of.absences)),
+        tuple(map(words.absence, of.absences)),
         tuple(_devices(of, surroundings)),
         tuple(_blocks(paged, pages, (first, of.night))),
         _quiet([tracked.series for tracked in of.tracked if tracked.series not in pages]),
@@ -161,7 +160,7 @@ def _said(of: Overview) -> str:
     stopped = len(of.absences) - len(away)
     if stopped:
         said.append(f"{stopped} series stopped")
-    said.append(f"health: {tracking_words.health(of)}")
+    said.append(f"health: {words.health(of)}")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -179,10 +178,10 @@ def _facts(of: Overview) -> Iterable[Fact]:
 
 
 def _group(of: ChangeGroup, database: str) -> GroupRow:
-    steps = tracking_words.next_steps(of, database)
+    steps = words.next_steps(of, database)
     return GroupRow(
-        f"{names.of_group(of)}.html", of.headline, words.of_group(of),
-        tracking_words.nights(*tracking_words.ends(of)), tracking_words.change(_largest(of)),
+        f"{names.of_group(of)}.html", of.headline, states.of_group(of),
+        words.nights(*words.ends(of)), words.change(_largest(of)),
         len(of.changes), steps[min(1, len(steps) - 1)],
     )  # fmt: skip
 
@@ -262,21 +261,21 @@ def _block(
         if many:
             row += f", {series.protocol}"
         cells[row][series.device] = _cell(tracked, pages[series], nights)
-    gravest = [words.gravest(tracked.changes) for tracked in of]
-    states = Counter(change.state for change in gravest if change is not None and change.state not in _CLOSED)
-    lively = any(state in (*OPEN, *UNDECIDED) for state in states)
+    gravest = [states.gravest(tracked.changes) for tracked in of]
+    found = Counter(change.state for change in gravest if change is not None and change.state not in _CLOSED)
+    lively = any(state in (*OPEN, *UNDECIDED) for state in found)
     return Block(
         f"{metric}, counted: what ever changed" if exact else metric,
         workload,
         devices,
         tuple((row, tuple(own.get(device) for device in devices)) for row, own in cells.items()),
         metric in METRICS[:2] or (lively and not exact),
-        tuple((words.badge(state), count) for state, count in states.items()),
+        tuple((states.badge(state), count) for state, count in found.items()),
     )
 
 
 def _cell(of: Tracked, page: str, nights: tuple[str, str]) -> Cell:
-    last, gravest = latest(of.points), words.gravest(of.changes)
+    last, gravest = latest(of.points), states.gravest(of.changes)
     note = ""
     if last is None:
         note = "no point has weight"
@@ -287,7 +286,7 @@ def _cell(of: Tracked, page: str, nights: tuple[str, str]) -> Cell:
         page,
         precise(last.value, of.series.unit) if last is not None else "none",
         note,
-        words.badge(gravest.state) if gravest is not None and gravest.state not in _CLOSED else None,
+        states.badge(gravest.state) if gravest is not None and gravest.state not in _CLOSED else None,
         spark(of, *nights, gravest),
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import perfsuite
 from perfsuite.records import SeriesKind
 from perfsuite.report.html import shell
-from perfsuite.report.tracking import document, group, index, names, series, words
+from perfsuite.report.tracking import document, group, index, names, series, states
 from perfsuite.report.tracking.chart import spark_begin
 from perfsuite.report.tracking.nights import Surroundings
 
@@ -72,8 +72,8 @@ def _page(name: str, stem: str, night: str, view: object) -> bytes:
         json=f"{stem}.json",
         night=night,
         version=perfsuite.__version__,
-        words=words.glossary(),
-        intro=words.INTRO,
+        words=states.glossary(),
+        intro=states.INTRO,
     ).encode()
 
 

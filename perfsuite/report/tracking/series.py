@@ -8,9 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from perfsuite.records import SeriesKind
-from perfsuite.report import tracking_words
 from perfsuite.report.html.overview import Fact
-from perfsuite.report.tracking import words
+from perfsuite.report.tracking import states, words
 from perfsuite.report.tracking.chart import Chart, Z, chart, letter
 
 if TYPE_CHECKING:
@@ -71,13 +70,13 @@ class SeriesView:
 def view(of: Tracked, pages: Mapping[str, str], surroundings: Surroundings, night: str) -> SeriesView:
     """The page of a series on a night; `pages` are those of changes, by id."""
     series = of.series
-    gravest = words.gravest(of.changes)
+    gravest = states.gravest(of.changes)
     rows = tuple(_rows(of, surroundings))
     return SeriesView(
         f"{series.variant}: {series.metric}",
         series.metric,
         series.variant,
-        words.badge(gravest.state) if gravest is not None else None,
+        states.badge(gravest.state) if gravest is not None else None,
         _said(of),
         tuple(_facts(of, surroundings)),
         chart(of, [(change, pages[change.id]) for change in of.changes], night),
@@ -96,7 +95,7 @@ def latest(points: Iterable[Point]) -> Point | None:
 
 def amount(value: float, unit: str) -> str:
     """A value of a point, which may be none."""
-    return tracking_words.value(value, unit) if math.isfinite(value) else "not finite"
+    return words.value(value, unit) if math.isfinite(value) else "not finite"
 
 
 def precise(value: float, unit: str) -> str:
@@ -137,12 +136,12 @@ def _facts(of: Tracked, surroundings: Surroundings) -> Iterable[Fact]:
 
 def _change(sign: str, of: Change, page: str) -> ChangeRow:
     seen = of.nomination
-    parts = [tracking_words.change(of), tracking_words.shape(of)]
+    parts = [words.change(of), words.shape(of)]
     if seen.interval is not None:
-        parts.append(f"95 % interval {tracking_words.interval(of)}")
+        parts.append(f"95 % interval {words.interval(of)}")
     return ChangeRow(
-        sign, words.badge(of.state, worse=of.worse), page, ", ".join(parts),
-        tracking_words.nights(seen.last_good, seen.first_bad),
+        sign, states.badge(of.state, worse=of.worse), page, ", ".join(parts),
+        words.nights(seen.last_good, seen.first_bad),
     )  # fmt: skip
 
 
@@ -150,7 +149,7 @@ def _rows(of: Tracked, surroundings: Surroundings) -> Iterable[PointRow]:
     notes: dict[str, list[str]] = {}
     for i, change in enumerate(of.changes):
         notes.setdefault(change.nomination.first_bad, []).append(
-            f"{letter(i)}: {tracking_words.change(change)}, {change.state}"
+            f"{letter(i)}: {words.change(change)}, {change.state}"
         )
     for i, event in enumerate(of.epochs, 1):
         notes.setdefault(event.night, []).append(f"{i}: {event.kind}, {event.text}")

@@ -104,14 +104,14 @@ def test_all_points(benchmark, place):
 @pytest.mark.benchmark(group="figures", timer=time.perf_counter)
 def test_pages(benchmark, place, tmp_path):
     """Written within 20 s, levels and all."""
-    from perfsuite.report import tracking
+    from perfsuite.report.tracking import site
     from perfsuite.store.history import History
     from perfsuite.tracking.nightly import full_overview
 
     def report():
         with History.open(place) as history:
             overview = full_overview(history, history.runs()[-1].night)
-        return tracking.write(overview, tmp_path / "pages", "history.db")
+        return site.write(overview, tmp_path / "pages", "history.db")
 
     benchmark.pedantic(report, rounds=1)
     files = list((tmp_path / "pages").iterdir())

@@ -8,7 +8,7 @@ import pytest
 from overviews import believable
 from parsed_page import Page
 
-from perfsuite.report.tracking import pages
+from perfsuite.report.tracking.pages import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ from perfsuite.records import (
     Tracked,
 )
 from perfsuite.report.html import shell
-from perfsuite.report.tracking import pages
+from perfsuite.report.tracking.pages import pages
 
 STEP = "series-latency-bf16-sdpa-compile-sdxl-base-h100"
 EXCLUDED = "series-latency-bf16-sdxl-base-h100"

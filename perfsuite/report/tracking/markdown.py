@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfsuite.report import tracking_words as words
 from perfsuite.report.github import MOST_COMMENT_BYTES
 from perfsuite.report.markdown import MOST_LINES, code
+from perfsuite.report.tracking import words
 from perfsuite.tracking.grouping import is_open, is_undecided, state_of
 from perfsuite.tracking.overview import is_one_sided
 

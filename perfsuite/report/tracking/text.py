@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.records import OPEN, UNDECIDED, State
 from perfsuite.report import columns
 from perfsuite.report import format as show
-from perfsuite.report import tracking_words as words
+from perfsuite.report.tracking import words
 from perfsuite.tracking.grouping import is_worse, state_of
 from perfsuite.tracking.notices import notices
 from perfsuite.tracking.overview import is_one_sided

@@ -8,8 +8,9 @@ from dataclasses import replace
 from made_nights import COUNT, LATENCY, night, run, step, trial
 
 from perfsuite.records import Change, Decision, Overview, Shape, State, Tracked
-from perfsuite.report import tracking_markdown, tracking_text, tracking_words
 from perfsuite.report.github import MOST_COMMENT_BYTES
+from perfsuite.report.tracking import markdown, words
+from perfsuite.report.tracking import text as tables
 from perfsuite.tracking.overview import overview
 
 EVIL = "<script>@team</script> | [x](javascript:1) \x1b[31m"
@@ -37,31 +38,29 @@ def found(**of: object) -> Change:
 
 
 def test_the_sentence() -> None:
-    assert tracking_words.verdict(seen()) == f"nothing open on {night(10)}"
+    assert words.verdict(seen()) == f"nothing open on {night(10)}"
     some = seen(
         change(), replace(change(State.NOMINATED, variant="x"), nomination=step(1, 2, 1, 2)), last_run=6
     )
-    assert tracking_words.verdict(some) == f"1 open, 1 undecided, 1 absence on {night(10)}"
+    assert words.verdict(some) == f"1 open, 1 undecided, 1 absence on {night(10)}"
 
 
 def test_the_table() -> None:
-    text = tracking_text.listed(seen(change()), everything=False, colour=False, width=100)
+    text = tables.listed(seen(change()), everything=False, colour=False, width=100)
     row = "abf16-sdpa  confirmed  2026-11-07  +10.0 %  bf16-sdpa: latency"
     assert row in text
-    assert "\x1b[1;31m" in tracking_text.listed(seen(change()), everything=False, colour=True, width=100)
+    assert "\x1b[1;31m" in tables.listed(seen(change()), everything=False, colour=True, width=100)
 
 
 def test_closed_groups_are_counted_and_shown_where_asked_for() -> None:
     closed = seen(change(State.ACCEPTED))
-    assert "1 closed or for the better" in tracking_text.listed(
-        closed, everything=False, colour=False, width=80
-    )
-    assert "accepted" in tracking_text.listed(closed, everything=True, colour=False, width=80)
+    assert "1 closed or for the better" in tables.listed(closed, everything=False, colour=False, width=80)
+    assert "accepted" in tables.listed(closed, everything=True, colour=False, width=80)
 
 
 def test_a_narrow_terminal_loses_nothing() -> None:
     one = replace(change(variant="a-variant-of-many-words"), id="0123456789")
-    text = tracking_text.listed(seen(one, last_run=6), everything=False, colour=False, width=50)
+    text = tables.listed(seen(one, last_run=6), everything=False, colour=False, width=50)
     assert max(map(len, text.splitlines())) <= 50
     for said in ("0123456789", "confirmed", "+10.0 %", "    a-variant-of-many-words: latency", "no run"):
         assert said in text
@@ -71,10 +70,10 @@ def test_nothing_reaches_a_terminal_that_it_would_carry_out() -> None:
     one = found(variant=EVIL)
     (group,) = seen(one).groups
     texts = (
-        tracking_text.listed(seen(one), everything=True, colour=False, width=80),
-        tracking_text.group(group, HOME, 80),
-        tracking_text.series(Tracked(one.series, (), changes=(one,)), 80),
-        "\n".join(tracking_text.moved([], [group])),
+        tables.listed(seen(one), everything=True, colour=False, width=80),
+        tables.group(group, HOME, 80),
+        tables.series(Tracked(one.series, (), changes=(one,)), 80),
+        "\n".join(tables.moved([], [group])),
     )
     for text in texts:
         assert "script" in text
@@ -83,7 +82,7 @@ def test_nothing_reaches_a_terminal_that_it_would_carry_out() -> None:
 
 def test_one_change_in_full() -> None:
     (group,) = seen(found()).groups
-    text = tracking_text.group(group, HOME, 100)
+    text = tables.group(group, HOME, 100)
     for said in (
         "500 ms -> 550 ms", "+10.0 %, a step, worse", "between         2026-11-06 to 2026-11-07",
         "torch 2.13 (aaa) -> 2.14 (bbb)", "compare/aaa...bbb", "A/B to confirm    2026-11-08 REGRESSED",
@@ -94,7 +93,7 @@ def test_one_change_in_full() -> None:
 
 
 def test_json() -> None:
-    document = json.loads(tracking_text.as_json(seen(found(), last_run=6)))
+    document = json.loads(tables.as_json(seen(found(), last_run=6)))
     (group,) = document["groups"]
     assert (group["state"], group["first_bad"], group["changes"][0]["culprit"]["bad"]) == (
         "found", night(7), "2.14",
@@ -112,12 +111,12 @@ def test_the_next_command_is_of_the_state() -> None:
     }
     for state, command in wanted.items():
         (group,) = seen(change(state)).groups
-        assert command in [said for _, said in tracking_words.next_steps(group, HOME)]
+        assert command in [said for _, said in words.next_steps(group, HOME)]
 
 
 def test_names_are_quoted_in_commands() -> None:
     (group,) = seen(change(variant="a; rm -rf b")).groups
-    commands = [command for _, command in tracking_words.next_steps(group, "it's")]
+    commands = [command for _, command in words.next_steps(group, "it's")]
     assert any("--variant 'a; rm -rf b'" in command for command in commands)
     assert all("""--db 'it'"'"'s'""" in command for command in commands)
 
@@ -125,15 +124,15 @@ def test_names_are_quoted_in_commands() -> None:
 def test_figures_in_their_units() -> None:
     count = replace(change(), series=COUNT, nomination=step(6, 7, 70, 71, Shape.EXACT))
     appeared = replace(count, nomination=step(6, 7, 0, 71, Shape.EXACT))
-    assert tracking_words.change(count) == "70 -> 71"
-    assert tracking_words.change(appeared) == "0 -> 71"
-    assert tracking_words.value(3 * 2**20, "bytes") == "3 MiB"
-    assert tracking_words.value(0.123456, "budgets") == "0.1235 budgets"
+    assert words.change(count) == "70 -> 71"
+    assert words.change(appeared) == "0 -> 71"
+    assert words.value(3 * 2**20, "bytes") == "3 MiB"
+    assert words.value(0.123456, "budgets") == "0.1235 budgets"
 
 
 def test_an_issue_of_one_group() -> None:
     (group,) = seen(found()).groups
-    title, empty, *body = tracking_markdown.of_group(group, HOME).splitlines()
+    title, empty, *body = markdown.of_group(group, HOME).splitlines()
     assert (title, empty) == ("perfsuite: bf16-sdpa: latency +10.0 % since 2026-11-07 (abf16-sdpa)", "")
     text = "\n".join(body)
     assert "<https://github.com/pytorch/pytorch/compare/aaa...bbb>" in text
@@ -143,14 +142,14 @@ def test_an_issue_of_one_group() -> None:
 
 def test_an_issue_says_that_it_is_closed() -> None:
     (group,) = seen(change(State.RECOVERED)).groups
-    assert tracking_markdown.of_group(group, HOME).splitlines()[0].endswith("recovered (abf16-sdpa)")
+    assert markdown.of_group(group, HOME).splitlines()[0].endswith("recovered (abf16-sdpa)")
 
 
 def test_names_are_text_in_an_issue() -> None:
     one = found(variant=EVIL, unit="<b>")
     one = replace(one, culprit={**one.culprit, "link": "https://x/<img>"})
     (group,) = seen(one).groups
-    for text in (tracking_markdown.of_group(group, HOME), tracking_markdown.summary(seen(one), HOME)):
+    for text in (markdown.of_group(group, HOME), markdown.summary(seen(one), HOME)):
         title = text.splitlines()[0]
         assert not set("<>@|[]\x1b") & set(title)
         for evil in ("<script", "<img", "<b>", "[x](", "\x1b"):
@@ -161,8 +160,8 @@ def test_names_are_text_in_an_issue() -> None:
 def test_a_long_history_fits_into_an_issue() -> None:
     changes = [change(variant=f"v{i}" + "&" * 480) for i in range(400)]
     for text in (
-        tracking_markdown.of_group(seen(*changes).groups[0], HOME),
-        tracking_markdown.summary(seen(*changes, last_run=6), HOME),
+        markdown.of_group(seen(*changes).groups[0], HOME),
+        markdown.summary(seen(*changes, last_run=6), HOME),
     ):
         assert len(text.encode()) <= MOST_COMMENT_BYTES
         assert "and 380 more" in text or "Left out for want of room" in text
@@ -170,17 +169,17 @@ def test_a_long_history_fits_into_an_issue() -> None:
 
 def test_many_changes_are_a_line_each() -> None:
     changes = [change(variant=f"v{i}") for i in range(40)]
-    text = tracking_text.group(seen(*changes).groups[0], HOME, 100)
-    assert text.count("nominated") == tracking_text.MOST_IN_FULL
+    text = tables.group(seen(*changes).groups[0], HOME, 100)
+    assert text.count("nominated") == tables.MOST_IN_FULL
     assert all(f"av{i}" in text for i in range(40))
 
 
 def test_what_people_are_told_stands_first() -> None:
     one = change()
     (group,) = seen(one).groups
-    assert tracking_text.moved([], [group]) == [
+    assert tables.moved([], [group]) == [
         "new: abf16-sdpa  1 confirmed  bf16-sdpa: latency +10.0 % since 2026-11-07"
     ]
-    assert tracking_text.moved([one], [group]) == []
+    assert tables.moved([one], [group]) == []
     (waiting,) = seen(change(State.NOMINATED)).groups
-    assert tracking_text.moved([], [waiting])[0].startswith("abf16-sdpa  1 nominated")
+    assert tables.moved([], [waiting])[0].startswith("abf16-sdpa  1 nominated")
