@@ -59,9 +59,15 @@ def main(perfsuite: str) -> None:
     groups = json.loads(said(perfsuite, "track", "list", "--all", "--json", codes=(0, 1, 3)))["groups"]
     said("gh", "label", "create", LABEL, "--force", "--description", "made by perfsuite")
     issues = known()
+    failed = []
     for group in groups:
-        if group["worse"]:
-            update(perfsuite, group, issues.get(MARK.format(group["id"])))
+        try:
+            if group["worse"]:
+                update(perfsuite, group, issues.get(MARK.format(group["id"])))
+        except SystemExit as error:  # of one issue; the others are told all the same
+            failed.append(f"{group['id']}: {error}")
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,10 @@ from perfsuite.cli import completing
 from perfsuite.cli.app import Comparison, app, to_stderr
 from perfsuite.cli.tracking import options
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
+from perfsuite.records import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from perfsuite.records import Change, NightRun
     from perfsuite.store.history import History
@@ -116,6 +118,8 @@ class _Asked:
         of_history = bool(self.changes) or self.confirmed
         if of_history and (self.variant or self.good or self.bad):
             raise ValueError("--change and --confirmed name all: leave --variant, --good and --bad out")
+        if self.log is not None and self.log.suffix == ".txt":
+            raise ValueError(f"--log {self.log}: the text beside the log has that name; take another suffix")
         if self.confirmed and self.log is not None:
             raise ValueError(f"--confirmed has a log for each change, below {LOGS}: leave --log out")
         if not of_history:
@@ -208,6 +212,12 @@ def _changes(asked: _Asked, history: History, device: str, wheels: WheelCache, m
 
     runs, codes = history.runs(device), [0]
     chosen = options.changes_named(history, device, asked.changes)
+    for each in chosen:
+        if each.state not in OPEN:
+            raise ValueError(
+                f"--change {each.id}: is {each.state}; what is searched is confirmed first: perfsuite track "
+                f"confirm --change {each.id}, or perfsuite track decide {each.id} confirmed"
+            )
     if asked.confirmed:
         chosen = wanting(history.changes(), device)
     if not chosen:
@@ -238,14 +248,21 @@ def _of_change(
     def told(step: Step) -> None:
         history.add_trial(trial_of(change, step))
 
+    def keep(found: Outcome) -> None:
+        store(history, change, found, min(max(run.night for run in runs), now[:10]))
+
+    now = datetime.now(UTC).isoformat()
     assignment = of_change(change, runs, wheels, asked.packages, means.plan)
-    found = _searched(assignment, asked, replace(means, told=told))
-    store(history, change, found, max(run.night for run in runs))
-    return found
+    return _searched(assignment, asked, replace(means, told=told), keep)
 
 
-def _searched(assignment: Assignment, asked: _Asked, means: Means) -> Outcome:
-    """One search, told step by step; the text of all of it lies beside the log."""
+def _searched(
+    assignment: Assignment, asked: _Asked, means: Means, keep: Callable[[Outcome], None] = lambda found: None
+) -> Outcome:
+    """One search, told step by step; the text of all of it lies beside the log.
+
+    `keep` has the answer before it is explained: what fails then loses nothing.
+    """
     from perfsuite.store.files import write_atomic
     from perfsuite.tracking.bisecting import run
     from perfsuite.tracking.bisection import telling
@@ -262,8 +279,10 @@ def _searched(assignment: Assignment, asked: _Asked, means: Means) -> Outcome:
         write_atomic(log.with_suffix(".txt"), ("\n".join(lines) + "\n").encode())
 
     found = run(assignment, replace(means, told=told), log, resume=resume)
+    keep(found)
     said = telling.outcome(found)
-    if found.found and asked.explain and not found.out_of_time:
+    late = found.out_of_time or (means.until is not None and time.monotonic() >= means.until)
+    if found.found and asked.explain and not late:
         said += _explained(assignment, found, means)
     typer.echo("\n".join(said))
     write_atomic(log.with_suffix(".txt"), ("\n".join([*lines, *said]) + "\n").encode())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -12,7 +14,7 @@ from perfsuite.tracking.bisection.candidates import NoSuchCandidateError, betwee
 from perfsuite.tracking.bisection.journal import BROKEN, Journal, Question
 from perfsuite.tracking.bisection.running import bisect, culprit_of
 from perfsuite.tracking.bisection.telling import link_of
-from perfsuite.tracking.judging import is_timed, settings_for
+from perfsuite.tracking.judging import can_be_asked, is_timed, settings_for
 from perfsuite.tracking.life import moved
 from perfsuite.tracking.oracles import AbOracle, CountsOracle
 
@@ -44,9 +46,11 @@ class Assignment:
     @property
     def name(self) -> str:
         """For a file."""
-        if self.change is not None:
-            return self.change.id
         asked = self.question
+        if self.change is not None:
+            # Of a change that returned, or whose nights are known better now, other questions are asked.
+            digest = hashlib.sha256(json.dumps(asdict(asked), sort_keys=True).encode()).hexdigest()
+            return f"{self.change.id}-{digest[:6]}"
         words = (asked.workload, asked.variant, asked.metric, *asked.packages[:1], asked.good, asked.bad)
         return "-".join("".join(c if c.isalnum() or c in ".+" else "_" for c in word) for word in words)
 
@@ -132,6 +136,7 @@ def wanting(changes: Sequence[Change], device: str) -> list[Change]:
         if change.series.device == device
         and change.worse
         and change.state in (State.CONFIRMED, State.BISECTING)
+        and can_be_asked(change.series)
     ]
     return sorted(found, key=lambda c: (c.series.kind is not SeriesKind.EXACT, c.nomination.first_bad, c.id))
 
@@ -150,6 +155,8 @@ def run(assignment: Assignment, means: Means, log: Path, *, resume: bool) -> Out
     ab = None
     if is_timed(asked.metric):
         ab = AbOracle(means.builder, plan, metric=asked.metric, progress=means.progress)
+        if assignment.change is not None:
+            ab.settings = settings_for(assignment.change.nomination.ratio)
     oracle = ab or CountsOracle(means.builder, plan, asked.metric)
     journal = Journal(log, asked, oracle, means.until, means.told)
     journal.begin(resume=resume)
@@ -186,5 +193,6 @@ def store(history: History, change: Change, outcome: Outcome, night: str) -> Cha
         changed = moved(change, State.CONFIRMED, night)
     else:
         changed = moved(change, State.BISECTING, night)
-    history.save_changes([changed])
+    # What a person said of it while this ran holds.
+    history.save_changes([changed], [change])
     return changed

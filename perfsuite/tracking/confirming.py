@@ -15,7 +15,7 @@ from perfsuite.tracking.bisection.candidates import of_runs
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import UNDER_TEST
 from perfsuite.tracking.judging import is_size, is_timed, of_metric, settings_for
-from perfsuite.tracking.life import tried
+from perfsuite.tracking.life import counts, tried
 from perfsuite.tracking.oracles import AbOracle, CountsOracle, OracleError
 
 if TYPE_CHECKING:
@@ -67,12 +67,13 @@ def waiting(changes: Sequence[Change], runs: Sequence[NightRun], device: str) ->
         change
         for change in changes
         if change.series.device == device and change.worse and change.state in UNDECIDED
-        if not change.trials or (_last(change) < latest and len(change.trials) < MOST_TRIALS)
+        if not (tries := _tries(change)) or (tries[-1] < latest and len(tries) < MOST_TRIALS)
     ]
 
 
-def _last(change: Change) -> str:
-    return max(trial.date for trial in change.trials)
+def _tries(change: Change) -> list[str]:
+    """When this occurrence of it was asked an A/B; a bisection, or an occurrence before, is none."""
+    return sorted(t.date for t in change.trials if t.purpose == "confirm" and counts(t, change))
 
 
 def confirm(
@@ -86,7 +87,7 @@ def confirm(
         UnavailableError: the index is away, or there is no space; what was decided before is stored.
         HistoryError: the history cannot be written.
     """
-    night = max((run.night for run in runs), default="")
+    night = _tonight(runs)
     ends = _ends(runs, means)
     asked: dict[tuple[object, ...], _Compared] = {}
     found = []
@@ -98,10 +99,18 @@ def confirm(
         trial = _decide(change, ends, means, asked, share)
         history.add_trial(trial)
         changed = tried(replace(change, trials=(*change.trials, trial)), night)
-        history.save_changes([changed])
+        if history.save_changes([changed], [change]):
+            means.progress(f"{change.series.name}: somebody decided on it meanwhile, and that holds")
+            continue
         means.progress(f"{change.series.name}: {changed.state}: {trial.detail}")
         found.append(Confirmed(changed, trial))
     return found
+
+
+def _tonight(runs: Sequence[NightRun]) -> str:
+    """The latest night; a clock that was ahead makes none of the future."""
+    today = datetime.now(UTC).date().isoformat()
+    return min(max((run.night for run in runs), default=today), today)
 
 
 def _question(change: Change) -> tuple[str, ...]:
@@ -140,19 +149,21 @@ def _decide(
     (good, good_run), (bad, bad_run) = ends[nomination.last_good], ends[nomination.first_bad]
     ends_of = (change, good.versions, bad.versions)
     if good.identity == bad.identity:
-        return _same(change, good, bad, good_run, bad_run)
+        return _same(change, good, bad, good_run, bad_run, _others(good_run, bad_run, means))
     began = time.monotonic()
     try:
         if series.kind is SeriesKind.EXACT or is_size(series.metric):
-            return _exact(change, good, bad, means, began)
+            return _unless(_others(good_run, bad_run, means), _exact(change, good, bad, means, began))
         if not is_timed(series.metric):
             return _trial(*ends_of, Status.NOT_JUDGED, f"an A/B does not measure {series.metric}")
-        return _noisy(change, good, bad, means, asked, share)
+        return _unless(_others(good_run, bad_run, means), _noisy(change, good, bad, means, asked, share))
     except (BrokenError, OracleError) as error:
         return _trial(*ends_of, Status.NOT_JUDGED, str(error), cost_s=time.monotonic() - began)
 
 
-def _same(change: Change, good: Candidate, bad: Candidate, one: NightRun, two: NightRun) -> Trial:
+def _same(
+    change: Change, good: Candidate, bad: Candidate, one: NightRun, two: NightRun, others: Sequence[str]
+) -> Trial:
     """Nothing to compare: both nights ran the same."""
     detail = "both nights ran the same packages, so none of them did it"
     moved = [
@@ -161,17 +172,29 @@ def _same(change: Change, good: Candidate, bad: Candidate, one: NightRun, two: N
         for name in sorted({*one.environment.surroundings, *two.environment.surroundings})
         if one.environment.surroundings.get(name) != two.environment.surroundings.get(name)
     ]
-    others = [
-        f"{name} {one.environment.versions.get(name, 'none')} -> {two.environment.versions.get(name, 'none')}"
-        for name in sorted({*one.environment.versions, *two.environment.versions})
-        if one.environment.versions.get(name) != two.environment.versions.get(name)
-    ]
-    if others:  # packages that are not exchanged may have done it
-        detail = f"{detail}; but others changed, which no A/B exchanges: {', '.join(others)}; see --packages"
-        return _trial(change, good.versions, bad.versions, Status.NOT_JUDGED, detail)
     if moved:
         detail = f"{detail}; around them changed: {', '.join(moved)}; perfsuite track event tells of it"
-    return _trial(change, good.versions, bad.versions, Status.OK, detail)
+    if one.commit != two.commit:
+        detail = f"{detail}; the suite's own checkout went from {one.commit} to {two.commit}"
+    return _unless(others, _trial(change, good.versions, bad.versions, Status.OK, detail))
+
+
+def _others(one: NightRun, two: NightRun, means: Means) -> list[str]:
+    """What changed between the nights and no A/B exchanges: each with its versions."""
+    then, now = one.environment.versions, two.environment.versions
+    return [
+        f"{name} {then.get(name, 'none')} -> {now.get(name, 'none')}"
+        for name in sorted({*then, *now} - set(means.packages))
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _unless(others: Sequence[str], trial: Trial) -> Trial:
+    """That the exchanged packages make no difference says nothing where others changed as well."""
+    if trial.verdict != Status.OK or not others:
+        return trial
+    said = f"others changed too, which no A/B exchanges: {', '.join(others)}; see --packages"
+    return replace(trial, verdict=str(Status.NOT_JUDGED), detail=f"{trial.detail}; but {said}")
 
 
 def _exact(change: Change, good: Candidate, bad: Candidate, means: Means, began: float) -> Trial:

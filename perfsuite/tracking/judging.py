@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from perfsuite.decision.amounts import PEAK, START, judge_amount
 from perfsuite.decision.paired import PairedSettings, compare_turns
 from perfsuite.decision.session_amounts import show_bytes, show_seconds
+from perfsuite.store.history.metrics import family_of
 
 if TYPE_CHECKING:
-    from perfsuite.records import Verdict
+    from perfsuite.records import Series, Verdict
     from perfsuite.workers.ab import Comparison
 
 LATENCY = re.compile(r"latency|relative latency|latency in fixed work|latency relative to .+")
@@ -43,6 +44,11 @@ def is_size(metric: str) -> bool:
 def is_timed(metric: str) -> bool:
     """Whether an A/B can say anything of a metric."""
     return bool(LATENCY.fullmatch(metric) or metric in _STAGES or _AMOUNTS.fullmatch(metric))
+
+
+def can_be_asked(series: Series) -> bool:
+    """Whether two environments can be compared in this figure; what runs alone judge cannot."""
+    return is_timed(series.metric) or is_size(series.metric) or family_of(series.metric) is not None
 
 
 def of_metric(found: Comparison, metric: str, settings: PairedSettings) -> Verdict | None:

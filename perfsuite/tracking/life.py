@@ -98,7 +98,7 @@ def _sharpened(change: Change, seen: Nomination | None) -> Change:
 
 def tried(change: Change, night: str) -> Change:
     """The change after its last A/B, unless something later was said of it."""
-    trials = [t for t in change.trials if t.purpose == "confirm" and _counts(t, change)]
+    trials = [t for t in change.trials if t.purpose == "confirm" and counts(t, change)]
     if not trials or change.state not in (*UNDECIDED, State.DRIFTED):
         return change
     return moved(change, _outcome(max(trials, key=lambda t: t.date), change), night)
@@ -106,15 +106,15 @@ def tried(change: Change, night: str) -> Change:
 
 def was_confirmed(change: Change) -> bool:
     """Whether an A/B has shown this occurrence of it; what is exact shows itself."""
-    trials = (t for t in change.trials if t.purpose == "confirm" and _counts(t, change))
+    trials = (t for t in change.trials if t.purpose == "confirm" and counts(t, change))
     return change.series.kind is SeriesKind.EXACT or any(
         _outcome(t, change) is State.CONFIRMED for t in trials
     )
 
 
-def _counts(trial: Trial, change: Change) -> bool:
+def counts(trial: Trial, change: Change) -> bool:
     """An A/B of an earlier occurrence says nothing of the return."""
-    return not change.times_reopened or trial.date[:10] >= change.nominated
+    return trial.date[:10] >= change.nominated
 
 
 def _outcome(trial: Trial, change: Change) -> State:

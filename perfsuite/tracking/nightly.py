@@ -49,10 +49,7 @@ def nominate(
         after = evaluate(Evidence(points, events, tuple(by_id.values()), runs), night, rule)
     known = {change.id: change for change in before}
     # Only what moved: another command may have said something of the others meanwhile.
-    history.save_changes([change for change in after if known.get(change.id) != change])
-    # After the states: a decision that is stored counts as taken over.
-    for each in new:
-        history.add_decision(each)
+    history.save_changes([change for change in after if known.get(change.id) != change], before, new)
     return before, after
 
 
@@ -77,11 +74,9 @@ def decide(
     """
     changes = {each.id: each for each in history.changes()}
     said = [decision(changes, id, state, who, now, reason, until) for id in ids]
-    latest = max((run.night for run in history.runs()), default=now[:10])
+    latest = min(max((run.night for run in history.runs()), default=now[:10]), now[:10])
     done = [life.decided(changes[each.change], each, latest) for each in said]
-    for each in said:
-        history.add_decision(each)
-    history.save_changes(done)
+    history.save_changes(done, decisions=said)
     return done
 
 

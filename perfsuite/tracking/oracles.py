@@ -67,6 +67,9 @@ class AbOracle:
                 raise OracleError(str(error)) from error
             except WorkerError as error:
                 raise BrokenError(_at_fault(str(error), pythons, base, head), _short(error)) from error
+            except (RuntimeError, ValueError) as error:
+                # Of these two alone: pieces that run in another order cannot take turns.
+                raise BrokenError(None, str(error)) from error
         self.last = found
         for side, candidate in zip(SIDES, (base, head), strict=True):
             _check_ran(candidate, found.facts[side].versions)

@@ -243,8 +243,8 @@ def _turns(
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
 
     per_call = plan.steps + 2
-    cuda = workers["base"].ask("device_kind") == "cuda"
-    pause_s = 0.0 if cuda else PAUSE_S
+    found.device_kind = workers["base"].ask("device_kind")
+    pause_s = 0.0 if found.device_kind == "cuda" else PAUSE_S
     sides = advance("base"), advance("head")
     # One call of each in turns does not count: caches and clocks settle.
     take_turns(*sides, per_call, 0.0, rng, least_calls=1, pause_s=pause_s)

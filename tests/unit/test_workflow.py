@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from perfsuite.cli.bisecting import LOGS
+
 ROOT = Path(__file__).parents[2]
 NEEDED = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
 
@@ -50,7 +52,11 @@ def test_the_history_is_kept_between_nights_and_issues_tell_of_it() -> None:
     (suite,) = [i for i, step in enumerate(nightly["steps"]) if " run -e " in step.get("run", "")]
     assert restore < suite < script < save
     kept = [nightly["steps"][i]["with"] for i in (restore, save)]
-    assert kept[0]["path"] == kept[1]["path"] in nightly["env"]["PERFSUITE_HISTORY"]
+    assert kept[0]["path"] == kept[1]["path"]
+    history, logs = kept[0]["path"].split()
+    assert history in nightly["env"]["PERFSUITE_HISTORY"]
+    # Where an interrupted bisection goes on from.
+    assert Path(logs) == LOGS
     assert kept[1]["key"].startswith(kept[0]["restore-keys"])
     assert nightly["steps"][script]["env"]["GH_TOKEN"] == "${{ github.token }}"
     for i in (script, save):

@@ -43,7 +43,7 @@ def keep(
         with opened(db) as history:
             runs, changes = history.runs(device), history.changes()
         if not runs:
-            raise ValueError(f"{db}: the history has no run{f' of {device}' if device else ''}")
+            raise ValueError(f"{history}: the history has no run{f' of {device}' if device else ''}")
         missing = keep_latest(cache, index, runs, packages, to_stderr)
         removed, over = cache.prune(pinned(changes, runs, packages))
     except (StoreError, UnavailableError, ValueError) as error:

@@ -126,11 +126,7 @@ def next_steps(group: ChangeGroup, database: str) -> list[tuple[str, str]]:
     if of.state in UNDECIDED:
         return [look, ("compare both nights in an A/B", f"perfsuite track confirm {db}")]
     if of.state is State.CONFIRMED:
-        seen = of.nomination
-        search = (
-            f"perfsuite bisect {db} --variant {shlex.quote(of.series.variant)} "
-            f"--good {seen.last_good} --bad {seen.first_bad}"
-        )
+        search = f"perfsuite bisect --change {of.id} {db}"
         return [look, ("find the night and the package", search), _decide(group, db)]
     return [look, _decide(group, db)] if of.state in OPEN else [look]
 

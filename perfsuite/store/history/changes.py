@@ -17,14 +17,29 @@ if TYPE_CHECKING:
     from perfsuite.records import Change, Decision, Series, Trial
 
 
-def save_changes(connection: Connection, changes: Iterable[Change]) -> None:
+def save_changes(connection: Connection, changes: Iterable[Change], read: Iterable[Change] = ()) -> list[str]:
     """Store each by its id, without its trials and decisions.
+
+    Args:
+        connection: that writes.
+        changes: as they are now.
+        read: as they were read before. Where somebody moved one to another state meanwhile, that holds.
+
+    Returns:
+        Ids of those that were moved meanwhile, and are left as they are.
 
     Raises:
         StoreError: one is of a series that the history does not have.
     """
-    there = set(connection.scalars(select(tables.change.c.id)))
+    there = {
+        row.id: row.state for row in connection.execute(select(tables.change.c.id, tables.change.c.state))
+    }
+    known = {change.id: str(change.state) for change in read}
+    left = []
     for change in changes:
+        if change.id in there and there[change.id] != known.get(change.id, there[change.id]):
+            left.append(change.id)
+            continue
         series = _series(connection, change.series)
         if series is None:
             raise StoreError(f"change {change.id}: the history has no series {change.series.name}")
@@ -33,7 +48,8 @@ def save_changes(connection: Connection, changes: Iterable[Change]) -> None:
             connection.execute(update(tables.change).where(tables.change.c.id == change.id).values(values))
         else:
             connection.execute(insert(tables.change).values(values))
-            there.add(change.id)
+            there[change.id] = str(change.state)
+    return left
 
 
 def _series(connection: Connection, series: Series) -> int | None:

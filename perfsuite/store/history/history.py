@@ -173,10 +173,24 @@ class History:
         with self._database.reading() as connection:
             return reading.read_changes(connection)
 
-    def save_changes(self, found: Iterable[Change]) -> None:
-        """Store these by their ids; trials and decisions are added by themselves."""
+    def save_changes(
+        self, found: Iterable[Change], read: Iterable[Change] = (), decisions: Iterable[Decision] = ()
+    ) -> list[str]:
+        """Store these by their ids, and what was decided of them; trials are added by themselves.
+
+        Args:
+            found: as they are now.
+            read: as they were read; one that somebody moved to another state since then is left so.
+            decisions: that are stored with them, or not at all.
+
+        Returns:
+            Ids of those that are left.
+        """
         with self._database.writing() as connection:
-            changes.save_changes(connection, found)
+            left = changes.save_changes(connection, found, read)
+            for decision in decisions:
+                changes.add_decision(connection, decision)
+            return left
 
     def add_trial(self, trial: Trial) -> bool:
         """Add the evidence of one A/B to its change; False where the same one is there."""

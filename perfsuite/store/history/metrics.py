@@ -102,6 +102,12 @@ def families(result: Result) -> list[Family]:
     return found
 
 
+def family_of(metric: str) -> str | None:
+    """The kind of count that a metric is of; None where it is none."""
+    name = metric.partition(": ")[0]
+    return name if name in {name for name, _ in _FAMILIES.values()} else None
+
+
 def _told(kernels: Mapping[str, int]) -> dict[str, int]:
     """Generated kernels as one number: another torch names them anew each time, which is no news."""
     generated = {name for name in kernels if name.startswith(_GENERATED)}

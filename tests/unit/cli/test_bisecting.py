@@ -162,6 +162,43 @@ def test_what_the_time_did_not_suffice_for_goes_on(team: Team) -> None:
     assert team.stored().state is State.FOUND
 
 
+@pytest.mark.parametrize("state", [State.NOMINATED, State.DRIFTED, State.ACCEPTED])
+def test_only_what_is_confirmed_is_searched(state: State, team: Team) -> None:
+    """Else a search that finds nothing would open it."""
+    team.change(state=state)
+    done = team.nights("bisect", "--change", "c0ffee", "--device", "cpu")
+    assert (done.exit_code, team.stored().state, team.asked) == (3, state, 0)
+    assert f"--change c0ffee: is {state}; what is searched is confirmed first" in done.stderr
+
+
+def test_a_change_whose_nights_are_known_better_has_a_log_of_its_own(team: Team) -> None:
+    """Steps of another question are no answers to this one, and do not stop it."""
+    change = team.change()
+    words = ("bisect", "--confirmed", "--device", "cpu", "--no-explain")
+    assert team.nights(*words, "--limit", "0").exit_code == 2
+    sharper = replace(change.nomination, last_good=night(5))
+    team.change(nomination=sharper, state=State.BISECTING)
+    assert team.nights(*words).exit_code == 0
+    assert len(list(bisecting.LOGS.glob("c0ffee-*.jsonl"))) == 2
+
+
+def test_what_fails_in_the_explanation_loses_no_answer(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*words: Any) -> Any:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(bisecting, "_explained", fail)
+    team.change()
+    done = team.nights("bisect", "--confirmed", "--device", "cpu")
+    assert (done.exit_code, team.stored().state) == (3, State.FOUND)
+    assert "no space left" in done.stderr
+
+
+def test_a_log_is_not_the_text_beside_it(team: Team) -> None:
+    done = team.nights(*BY_HAND, "--good", night(1), "--bad", night(12), "--log", "my.txt")
+    assert done.exit_code == 3
+    assert "take another suffix" in done.stderr
+
+
 def test_good_and_bad_that_do_not_differ(team: Team) -> None:
     team.slower = False
     done = team.nights(*BY_HAND, "--good", night(1), "--bad", night(12))

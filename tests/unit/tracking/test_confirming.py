@@ -141,6 +141,47 @@ def test_what_could_not_be_settled_is_tried_on_a_later_night_and_not_without_end
     assert waiting([found], later, "cpu") == []
 
 
+def test_bisections_and_earlier_occurrences_are_no_tries(history: History, oracles: Oracles) -> None:
+    """What was confirmed and bisected, recovered and came back, wants an A/B of its own."""
+    nominated(history, 6, 7)
+    oracles.statuses = [Status.REGRESSED]
+    (found,) = decided(history)
+    runs = history.runs("h100")
+    step_of_search = replace(found.trials[0], purpose="bisect")
+    old = replace(found, trials=(*found.trials, *[step_of_search] * 8))
+    back = replace(old, state=State.NOMINATED, nominated="2099-01-01", times_reopened=1)
+    assert waiting([back], runs, "h100") == [back]
+    searched = replace(old, state=State.NOMINATED, trials=(step_of_search,) * 8)
+    assert waiting([searched], runs, "h100") == [searched]
+
+
+def test_no_difference_says_nothing_where_others_changed_too(history: History, oracles: Oracles) -> None:
+    nominated(history, 9, 10)
+    oracles.statuses = [Status.OK]
+    (found,) = decided(history)
+    assert found.state is State.UNCONFIRMED
+    (trial,) = found.trials
+    assert trial.verdict == "NOT_JUDGED"
+    assert "others changed too, which no A/B exchanges: accelerate 1.0 -> 1.1" in trial.detail
+
+
+def test_a_decision_during_the_ab_holds(
+    history: History, oracles: Oracles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = nominated(history, 6, 7)
+    oracles.statuses = [Status.REGRESSED]
+    judge = confirming.of_metric
+
+    def meanwhile(*words: Any) -> Any:
+        history.save_changes([replace(asked, state=State.ACCEPTED)])
+        return judge(*words)
+
+    monkeypatch.setattr(confirming, "of_metric", meanwhile)
+    (found,) = decided(history)
+    assert found.state is State.ACCEPTED
+    assert [t.verdict for t in found.trials] == ["REGRESSED"]
+
+
 def test_equal_packages_need_no_ab(history: History, oracles: Oracles) -> None:
     """The driver changed, and nothing else that is known."""
     nominated(history, 11, 12)

@@ -151,6 +151,19 @@ def test_changes_with_all_that_belongs_to_them(place: str) -> None:
         assert history.changes() == [EXACT, whole]
 
 
+def test_what_moved_since_it_was_read_stays(history: History) -> None:
+    """A command that took hours does not undo what a person said meanwhile."""
+    with history:
+        history.add(night_run(1))
+        history.save_changes([PLAIN])
+        accepted = replace(PLAIN, state=State.ACCEPTED)
+        decision = replace(DECISION, state=State.ACCEPTED, until=None)
+        assert history.save_changes([accepted], [PLAIN], [decision]) == []
+        found = replace(PLAIN, state=State.FOUND)
+        assert history.save_changes([found], [PLAIN]) == [PLAIN.id]
+        assert history.changes() == [replace(accepted, decisions=(decision,))]
+
+
 def test_what_belongs_to_nothing_is_refused(history: History) -> None:
     """A change of a series that is not there, evidence and words on a change that is not."""
     with pytest.raises(StoreError, match="no series bf16 latency"):
