@@ -247,6 +247,10 @@ def _read(
     verdict: Verdict | None = of_metric(found, metric, settings)
     if verdict is None:
         return _trial(*ends_of, Status.NOT_JUDGED, f"{metric} was not measured in an A/B of {found.design}")
+    looked_for = abs(ends_of[0].nomination.ratio - 1)
+    if verdict.status is Status.OK and looked_for <= (verdict.tolerance or 0.0):
+        detail = f"{looked_for:.1%} is less than the {verdict.tolerance:.0%} that an A/B tells of {metric}"
+        return _trial(*ends_of, Status.NOT_JUDGED, detail, verdict.ratio, verdict.interval, compared.cost_s)
     return _trial(*ends_of, verdict.status, verdict.detail, verdict.ratio, verdict.interval, compared.cost_s)
 
 

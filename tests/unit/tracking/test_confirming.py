@@ -165,6 +165,19 @@ def test_no_difference_says_nothing_where_others_changed_too(history: History, o
     assert "others changed too, which no A/B exchanges: accelerate 1.0 -> 1.1" in trial.detail
 
 
+def test_what_is_smaller_than_an_ab_tells_is_not_called_the_machines(
+    history: History, oracles: Oracles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of memory 5 % more at the least: 4 % a month would be accepted for ever."""
+    nominated(history, 6, 7)
+    oracles.statuses = [Status.OK]
+    verdict = Verdict(Status.OK, 1.08, (1.07, 1.09), tolerance=0.15)
+    monkeypatch.setattr(confirming, "of_metric", lambda *words: verdict)
+    (found,) = decided(history)
+    assert (found.state, found.trials[0].verdict) == (State.UNCONFIRMED, "NOT_JUDGED")
+    assert "8.0% is less than the 15% that an A/B tells of latency" in found.trials[0].detail
+
+
 def test_a_decision_during_the_ab_holds(
     history: History, oracles: Oracles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
