@@ -1,8 +1,9 @@
 """One GitHub issue a group of changes, through gh: ``python3 .ci/issues.py PERFSUITE``.
 
 A group that is open has an open issue, opened once and brought up to date each night; the issue of a group
-that has recovered, or that somebody accepted, is closed. A mark in its text, which nobody sees, says of which
-group it is.
+that has recovered, or that somebody accepted, is closed. So is that of a group that is now part of another
+one. A mark in its text, which nobody sees, says of which change it is. What comes and goes again and again is
+left alone.
 """
 
 import json
@@ -61,9 +62,16 @@ def main(perfsuite: str) -> None:
     issues = known()
     failed = []
     for group in groups:
+        # By any of its changes: with another night it may be named after another one.
+        marks = [MARK.format(name) for name in (group["id"], *(change["id"] for change in group["changes"]))]
+        found = [issues.pop(mark) for mark in dict.fromkeys(marks) if mark in issues]
         try:
-            if group["worse"]:
-                update(perfsuite, group, issues.get(MARK.format(group["id"])))
+            if group["worse"] and group["told"]:
+                update(perfsuite, group, found[0] if found else None)
+            for issue in found[1:]:
+                if issue["state"] == "OPEN":
+                    number = str(issue["number"])
+                    said("gh", "issue", "close", number, "--comment", "This is part of another issue now.")
         except SystemExit as error:  # of one issue; the others are told all the same
             failed.append(f"{group['id']}: {error}")
     if failed:

@@ -143,7 +143,7 @@ def test_one_issue_a_group_from_its_opening_to_its_end(made: Night) -> None:
     """Opened once, left alone while nothing is new, closed, and opened again where it returns."""
 
     def group(name: str, state: str, worse: bool = True) -> dict[str, Any]:
-        return {"id": name, "state": state, "worse": worse}
+        return {"id": name, "state": state, "worse": worse, "told": True, "changes": []}
 
     quiet = [group("b2", "nominated"), group("c3", "found", worse=False), group("d4", "recovered")]
     told = [
@@ -163,3 +163,32 @@ def test_one_issue_a_group_from_its_opening_to_its_end(made: Night) -> None:
         assert [" ".join(line.split()[: len(w.split())]) for line, w in zip(did, words, strict=True)] == words
     issue = json.loads((made.folder / "issues").read_text())[0]
     assert issue["body"] == "evidence of a1\n\n<!-- perfsuite change group a1 -->\n"
+
+
+def test_groups_that_become_one_keep_one_issue_and_what_flips_is_left_alone(made: Night) -> None:
+    def group(name: str, *changes: str, told: bool = True) -> dict[str, Any]:
+        members = [{"id": each} for each in changes]
+        return {"id": name, "state": "confirmed", "worse": True, "told": told, "changes": members}
+
+    made.groups = [group("a1", "a1"), group("b2", "b2"), group("f9", "f9", told=False)]
+    assert made.run(GH_TOKEN="x").returncode == 0
+    assert [state for state, _ in made.issues()] == ["OPEN", "OPEN"]
+    made.groups = [group("b2", "b2", "a1")]
+    assert made.run(GH_TOKEN="x").returncode == 0
+    assert [state for state, _ in made.issues()] == ["CLOSED", "OPEN"]
+    made.groups = [group("a1", "a1", "b2")]
+    assert made.run(GH_TOKEN="x").returncode == 0
+    assert "OPEN" in [state for state, _ in made.issues()]
+
+
+def test_an_issue_that_fails_does_not_keep_others_from_being_told(made: Night) -> None:
+    def group(name: str) -> dict[str, Any]:
+        return {"id": name, "state": "confirmed", "worse": True, "told": True, "changes": []}
+
+    made.groups = [group("a1"), group("b2")]
+    gh = made.folder / "gh.py"
+    gh.write_text(gh.read_text() + '\nif "slower since a1" in words: sys.exit(1)\n')
+    done = made.run(GH_TOKEN="x")
+    assert done.returncode == 1
+    assert "a1: gh issue create" in done.stderr
+    assert "slower since b2" in [title for _, title in made.issues()]

@@ -13,7 +13,7 @@ from perfsuite.report import columns
 from perfsuite.report import format as show
 from perfsuite.report.tracking import words
 from perfsuite.tracking.grouping import is_worse, state_of
-from perfsuite.tracking.notices import notices
+from perfsuite.tracking.notices import MOST_RETURNS, notices
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _plain(group: ChangeGroup) -> dict[str, object]:
         "headline": group.headline,
         "state": state_of(group),
         "worse": is_worse(group),
+        "told": any(c.worse and c.times_reopened <= MOST_RETURNS for c in group.changes),
         "last_good": group.last_good,
         "first_bad": group.first_bad,
         "changes": [
