@@ -104,8 +104,8 @@ def families(result: Result) -> list[Family]:
 
 def family_of(metric: str) -> str | None:
     """The kind of count that a metric is of; None where it is none."""
-    name = metric.partition(": ")[0]
-    return name if name in {name for name, _ in _FAMILIES.values()} else None
+    family = metric.partition(": ")[0]
+    return family if family in {name for name, _ in _FAMILIES.values()} else None
 
 
 def _told(kernels: Mapping[str, int]) -> dict[str, int]:
