@@ -164,7 +164,7 @@ def _told_with_3() -> Iterator[None]:
     from perfsuite.store import StoreError
     from perfsuite.tracking.bisection.search import BrokenError
     from perfsuite.tracking.environments import EnvironmentsError
-    from perfsuite.tracking.oracles import OracleError
+    from perfsuite.tracking.trials.oracles import OracleError
 
     try:
         yield
@@ -208,7 +208,7 @@ def _changes(asked: _Asked, history: History, device: str, wheels: WheelCache, m
     from perfsuite.tracking.bisecting import wanting
     from perfsuite.tracking.bisection.candidates import NoSuchCandidateError
     from perfsuite.tracking.bisection.search import BrokenError
-    from perfsuite.tracking.oracles import OracleError
+    from perfsuite.tracking.trials.oracles import OracleError
 
     runs, codes = history.runs(device), [0]
     chosen = options.changes_named(history, device, asked.changes)
@@ -301,8 +301,8 @@ def _explained(assignment: Assignment, found: Outcome, means: Means) -> list[str
     """What differs between both sides of the largest culprit, measured now."""
     from perfsuite.bench.explanation import explain as find
     from perfsuite.report.explain import text
-    from perfsuite.tracking.evidence import side_of
-    from perfsuite.tracking.oracles import OracleError
+    from perfsuite.tracking.trials.evidence import side_of
+    from perfsuite.tracking.trials.oracles import OracleError
 
     culprit = max(found.named, key=lambda named: named.culprit.reply.ratio or 1.0).culprit
     plan = replace(means.plan, workload=assignment.question.workload, variant=assignment.question.variant)

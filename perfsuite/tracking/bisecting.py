@@ -14,9 +14,9 @@ from perfsuite.tracking.bisection.candidates import NoSuchCandidateError, betwee
 from perfsuite.tracking.bisection.journal import BROKEN, Journal, Question
 from perfsuite.tracking.bisection.running import bisect, culprit_of
 from perfsuite.tracking.bisection.telling import link_of
-from perfsuite.tracking.judging import can_be_asked, is_timed, settings_for
-from perfsuite.tracking.life import moved
-from perfsuite.tracking.oracles import AbOracle, CountsOracle
+from perfsuite.tracking.life.states import moved
+from perfsuite.tracking.trials.judging import can_be_asked, is_timed, settings_for
+from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.records import Decision, State
 from perfsuite.store.errors import Place, StoreError
-from perfsuite.tracking.life import DECISIONS
-from perfsuite.tracking.until import Until
+from perfsuite.tracking.life.states import DECISIONS
+from perfsuite.tracking.life.until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

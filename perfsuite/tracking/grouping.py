@@ -7,8 +7,8 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from perfsuite.records import OPEN, UNDECIDED, ChangeGroup, SeriesKind, Shape, State
-from perfsuite.tracking import sizes
 from perfsuite.tracking.headlines import Place, headline, place_of
+from perfsuite.tracking.life import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

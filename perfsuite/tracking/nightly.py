@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite.tracking import life
 from perfsuite.tracking.decisions import decision, fresh, read
-from perfsuite.tracking.evaluate import Evidence, evaluate
+from perfsuite.tracking.life import states
+from perfsuite.tracking.life.evaluate import Evidence, evaluate
 from perfsuite.tracking.overview import overview, tracked
 from perfsuite.tracking.rule import Standard
 
@@ -45,7 +45,7 @@ def nominate(
     if new:
         by_id = {change.id: change for change in after}
         for each in new:
-            by_id[each.change] = life.decided(by_id[each.change], each, night)
+            by_id[each.change] = states.decided(by_id[each.change], each, night)
         after = evaluate(Evidence(points, events, tuple(by_id.values()), runs), night, rule)
     known = {change.id: change for change in before}
     # Only what moved: another command may have said something of the others meanwhile.
@@ -55,7 +55,7 @@ def nominate(
 
 def _check_order(changes: list[Change], night: str) -> None:
     # Of what a person decided, the night is that of the latest run, whether it was evaluated or not.
-    nights = [change.nominated if change.state in life.DECISIONS else change.since for change in changes]
+    nights = [change.nominated if change.state in states.DECISIONS else change.since for change in changes]
     latest = max(nights, default="")
     if night < latest:
         raise ValueError(
@@ -75,7 +75,7 @@ def decide(
     changes = {each.id: each for each in history.changes()}
     said = [decision(changes, id, state, who, now, reason, until) for id in ids]
     latest = min(max((run.night for run in history.runs()), default=now[:10]), now[:10])
-    done = [life.decided(changes[each.change], each, latest) for each in said]
+    done = [states.decided(changes[each.change], each, latest) for each in said]
     history.save_changes(done, decisions=said)
     return done
 

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from perfsuite.records import Overview, SeriesKind, Tracked
-from perfsuite.tracking import sizes
 from perfsuite.tracking.absences import NIGHTS, absences
-from perfsuite.tracking.evaluate import begun, epochs
 from perfsuite.tracking.grouping import groups, is_open, is_undecided
+from perfsuite.tracking.life import sizes
+from perfsuite.tracking.life.evaluate import begun, epochs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

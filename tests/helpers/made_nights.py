@@ -22,7 +22,7 @@ from perfsuite.records import (
     Shape,
     Trial,
 )
-from perfsuite.tracking.evaluate import Evidence, evaluate
+from perfsuite.tracking.life.evaluate import Evidence, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

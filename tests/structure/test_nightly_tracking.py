@@ -63,7 +63,7 @@ def counted(team: Team, number: int) -> Any:
     """What the pipeline of a night does."""
     from perfsuite.tracking.bisection.candidates import Candidate
     from perfsuite.tracking.environments import Builder, Index, WheelCache
-    from perfsuite.tracking.oracles import built, counts_of
+    from perfsuite.tracking.trials.oracles import built, counts_of
     from perfsuite.workers.ab import Plan
 
     cache = WheelCache(team.wheels)

@@ -91,9 +91,9 @@ def confirm(
     from perfsuite.device import NoDeviceError
     from perfsuite.records import State
     from perfsuite.store import StoreError
-    from perfsuite.tracking.confirming import Means, waiting
-    from perfsuite.tracking.confirming import confirm as decide
     from perfsuite.tracking.environments import Builder, EnvironmentsError
+    from perfsuite.tracking.trials.confirming import Means, waiting
+    from perfsuite.tracking.trials.confirming import confirm as decide
     from perfsuite.workers.ab import Plan
 
     cache = options.wheels_of(wheels, wheels_limit)

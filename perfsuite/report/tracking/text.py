@@ -13,7 +13,7 @@ from perfsuite.report import columns
 from perfsuite.report import format as show
 from perfsuite.report.tracking import words
 from perfsuite.tracking.grouping import is_worse, state_of
-from perfsuite.tracking.notices import MOST_RETURNS, notices
+from perfsuite.tracking.life.notices import MOST_RETURNS, notices
 from perfsuite.tracking.overview import is_one_sided
 
 if TYPE_CHECKING:

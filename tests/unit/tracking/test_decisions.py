@@ -10,7 +10,7 @@ from made_nights import LATENCY, night, step
 from perfsuite.records import Change, Decision, State
 from perfsuite.store import StoreError
 from perfsuite.tracking.decisions import DecisionError, decision, fresh, known_id, read
-from perfsuite.tracking.until import Until
+from perfsuite.tracking.life.until import Until
 
 if TYPE_CHECKING:
     from pathlib import Path

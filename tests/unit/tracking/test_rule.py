@@ -11,8 +11,8 @@ import pytest
 from made_nights import COUNT, LATENCY, night, points, run
 
 from perfsuite.records import Change, Decision, NightRun, Point, State
-from perfsuite.tracking import life
-from perfsuite.tracking.evaluate import Evidence, evaluate
+from perfsuite.tracking.life import states
+from perfsuite.tracking.life.evaluate import Evidence, evaluate
 from perfsuite.tracking.rule import Standard
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_what_comes_soon_after_an_accepted_step_is_found() -> None:
         if i == 15:
             (change,) = changes
             said = Decision(change.id, State.ACCEPTED, "ada", night(i), "worth it")
-            changes = (life.decided(change, said, night(i)),)
+            changes = (states.decided(change, said, night(i)),)
     accepted, second = changes
     assert (accepted.state, second.state) == (State.ACCEPTED, State.NOMINATED)
     assert second.nomination.first_bad == night(16)

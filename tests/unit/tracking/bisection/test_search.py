@@ -12,7 +12,7 @@ from perfsuite.tracking.bisection.candidates import Candidate, merged
 from perfsuite.tracking.bisection.running import Outcome, bisect
 from perfsuite.tracking.bisection.search import Answer, BrokenError, OutOfTimeError, Reply
 from perfsuite.tracking.bisection.telling import outcome as told
-from perfsuite.tracking.judging import settings_for
+from perfsuite.tracking.trials.judging import settings_for
 
 PACKAGES = ("torch", "torchao", "diffusers")
 

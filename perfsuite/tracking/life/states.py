@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite.records import OPEN, UNDECIDED, Change, SeriesKind, State, Status
-from perfsuite.tracking.until import Until
+from perfsuite.tracking.life.until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,9 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from perfsuite.records import Outcome, SeriesKind, State
-from perfsuite.tracking import life, sizes
-from perfsuite.tracking.life import Sight
-from perfsuite.tracking.matching import covers, matched, returns
+from perfsuite.tracking.life import sizes, states
+from perfsuite.tracking.life.matching import covers, matched, returns
+from perfsuite.tracking.life.states import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +93,7 @@ class _Evening:
     def evaluate(self, known: Sequence[Change]) -> list[Change]:
         if not self.points:
             return [self._advance(change, None) for change in known]
-        accepted = [change.nomination.first_bad for change in known if change.state in life.HELD]
+        accepted = [change.nomination.first_bad for change in known if change.state in states.HELD]
         nominations = self.rule.nominations(self.series, self.points, self.epochs, accepted)
         nights = sorted({p.night for p in self.points})
         pairs, rest = matched(known, nominations, nights)
@@ -109,16 +109,16 @@ class _Evening:
             return
         for i, change in enumerate(current):
             if returns(change, nomination):
-                current[i] = life.returned(change, self.night, nomination, self.epochs)
+                current[i] = states.returned(change, self.night, nomination, self.epochs)
                 return
         worse = sizes.is_worse(self.series, nomination)
         id = change_id(self.series, nomination, self.taken)
         self.taken.add(id)
-        current.append(life.born(id, self.series, nomination, worse, self.night, self.epochs))
+        current.append(states.born(id, self.series, nomination, worse, self.night, self.epochs))
 
     def _is_view(self, nomination: Nomination, change: Change) -> bool:
         """Whether it is a known step in another view, of a night when a pause before it is not seen."""
-        if self.series.kind is SeriesKind.EXACT or change.state not in life.WATCHED:
+        if self.series.kind is SeriesKind.EXACT or change.state not in states.WATCHED:
             return False
         same_way = sizes.is_up(nomination) == sizes.is_up(change.nomination)
         return same_way and any(
@@ -128,10 +128,10 @@ class _Evening:
 
     def _advance(self, change: Change, nomination: Nomination | None) -> Change:
         versions = self.runs[-1].environment.versions if self.runs else {}
-        return life.advance(change, self.night, self._sight(change, nomination), versions, self.epochs)
+        return states.advance(change, self.night, self._sight(change, nomination), versions, self.epochs)
 
     def _sight(self, change: Change, nomination: Nomination | None) -> Sight:
-        if change.state not in (*life.WATCHED, State.RECOVERED) or not self.points:
+        if change.state not in (*states.WATCHED, State.RECOVERED) or not self.points:
             return Sight(nomination, back=None)
         vanished = (
             nomination is None

@@ -14,9 +14,9 @@ from perfsuite.records import UNDECIDED, SeriesKind, Status, Trial
 from perfsuite.tracking.bisection.candidates import of_runs
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import UNDER_TEST
-from perfsuite.tracking.judging import is_size, is_timed, of_metric, settings_for
-from perfsuite.tracking.life import counts, tried
-from perfsuite.tracking.oracles import AbOracle, CountsOracle, OracleError
+from perfsuite.tracking.life.states import counts, tried
+from perfsuite.tracking.trials.judging import is_size, is_timed, of_metric, settings_for
+from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle, OracleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

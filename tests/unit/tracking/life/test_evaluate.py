@@ -8,9 +8,9 @@ import pytest
 from made_nights import COUNT, LATENCY, Stairs, Team, night, points, trial
 
 from perfsuite.records import Decision, HistoryEvent, Point, State
-from perfsuite.tracking import life
-from perfsuite.tracking.evaluate import Evidence, evaluate
-from perfsuite.tracking.notices import News, notices
+from perfsuite.tracking.life import states
+from perfsuite.tracking.life.evaluate import Evidence, evaluate
+from perfsuite.tracking.life.notices import News, notices
 
 STEP = [1.0] * 6 + [1.1] * 30
 BACK = [1.0] * 6 + [1.1] * 6 + [1.0] * 30
@@ -26,7 +26,7 @@ def said(team: Team, state: State, on: int, until: str | None = None) -> None:
     """A person decides."""
     (change,) = [c for c in team.changes if c.worse]
     decision = Decision(change.id, state, "ada", f"{night(on)}T09:00:00", "because", until)
-    team.put(life.decided(change, decision, night(on)))
+    team.put(states.decided(change, decision, night(on)))
 
 
 def confirmed(values: list[float], by: int) -> Team:

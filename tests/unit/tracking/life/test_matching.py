@@ -7,8 +7,8 @@ from dataclasses import replace
 from made_nights import COUNT, LATENCY, night, step
 
 from perfsuite.records import Change, Nomination, Shape, State
-from perfsuite.tracking.evaluate import change_id
-from perfsuite.tracking.matching import covers, matched, overlap
+from perfsuite.tracking.life.evaluate import change_id
+from perfsuite.tracking.life.matching import covers, matched, overlap
 
 NIGHTS = [night(i) for i in range(1, 41)]
 

@@ -10,7 +10,7 @@ from perfsuite.device import fingerprint
 from perfsuite.measuring import Plan as SessionPlan
 from perfsuite.store.sides import Evidence, Side
 from perfsuite.tracking.bisection.search import BrokenError
-from perfsuite.tracking.oracles import OracleError, built, counts_of
+from perfsuite.tracking.trials.oracles import OracleError, built, counts_of
 from perfsuite.workers import Server, WorkerError, measure_session
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import pytest
 
 from perfsuite.records import Counts, Status, Verdict
-from perfsuite.tracking import oracles
 from perfsuite.tracking.bisection.candidates import Candidate
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import Built, EnvironmentsError, UnavailableError
-from perfsuite.tracking.oracles import AbOracle, CountsOracle, OracleError
+from perfsuite.tracking.trials import oracles
+from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle, OracleError
 from perfsuite.workers.ab import Comparison, Plan
 from perfsuite.workers.client import RefusedError, WorkerError
 

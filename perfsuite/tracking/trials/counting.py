@@ -8,7 +8,7 @@ from typing import Any
 from perfsuite.structure.counting import count
 from perfsuite.workers.commands import Commands
 
-COMMANDS = "perfsuite.tracking.counting:CountingCommands"
+COMMANDS = "perfsuite.tracking.trials.counting:CountingCommands"
 
 
 class CountingCommands(Commands):

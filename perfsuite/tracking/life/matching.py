@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from perfsuite.records import OPEN, UNDECIDED, Shape, State
-from perfsuite.tracking import sizes
+from perfsuite.tracking.life import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

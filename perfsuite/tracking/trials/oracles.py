@@ -12,10 +12,10 @@ from perfsuite.records import Counts, Result, Status
 from perfsuite.store.history.metrics import families, figures
 from perfsuite.structure.comparing import MEASURES
 from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
-from perfsuite.tracking.counting import COMMANDS
 from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
 from perfsuite.tracking.environments.building import same
-from perfsuite.tracking.judging import is_size, of_metric
+from perfsuite.tracking.trials.counting import COMMANDS
+from perfsuite.tracking.trials.judging import is_size, of_metric
 from perfsuite.workers import Server, WorkerError
 from perfsuite.workers.ab import SIDES, run_ab
 from perfsuite.workers.client import RefusedError

@@ -12,12 +12,12 @@ from nightlies import make_run
 
 from perfsuite.records import Change, Counts, Device, Series, SeriesKind, Shape, Start, State, Status, Verdict
 from perfsuite.store.history import History
-from perfsuite.tracking import confirming
 from perfsuite.tracking.bisection.candidates import Candidate
 from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
-from perfsuite.tracking.confirming import MOST_TRIALS, Means, confirm, waiting
-from perfsuite.tracking.judging import is_timed, of_metric, settings_for
 from perfsuite.tracking.keeping import pinned
+from perfsuite.tracking.trials import confirming
+from perfsuite.tracking.trials.confirming import MOST_TRIALS, Means, confirm, waiting
+from perfsuite.tracking.trials.judging import is_timed, of_metric, settings_for
 from perfsuite.workers.ab import Comparison, Plan
 
 DEVICE = Device("cuda", "NVIDIA H100", "h100", 1, 1)
