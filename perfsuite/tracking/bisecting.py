@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from perfsuite.tracking.bisection.running import Named, Outcome
     from perfsuite.tracking.bisection.search import Reply
     from perfsuite.tracking.environments import Builder, Index, WheelCache
-    from perfsuite.workers.ab import Plan
+    from perfsuite.workers.ab import Comparison, Plan
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Means:
     """`time.monotonic` after which no step is begun."""
     told: Callable[[Step], None] = lambda step: None
     progress: Callable[[str], None] = lambda line: None
+    made: dict[tuple[object, ...], Comparison] = field(default_factory=dict)
+    """What was compared already, for other metrics too."""
 
 
 def of_releases(question: Question, package: str, index: Index, wheels: WheelCache) -> Assignment:
@@ -154,7 +156,7 @@ def run(assignment: Assignment, means: Means, log: Path, *, resume: bool) -> Out
     plan = replace(means.plan, workload=asked.workload, variant=asked.variant, weights=asked.weights)
     ab = None
     if is_timed(asked.metric):
-        ab = AbOracle(means.builder, plan, metric=asked.metric, progress=means.progress)
+        ab = AbOracle(means.builder, plan, metric=asked.metric, progress=means.progress, made=means.made)
         if assignment.change is not None:
             ab.settings = settings_for(assignment.change.nomination.ratio)
     oracle = ab or CountsOracle(means.builder, plan, asked.metric)

@@ -49,9 +49,21 @@ class AbOracle:
     progress: Callable[[str], None] = lambda line: None
     last: Comparison | None = None
     """The latest comparison, with all its figures."""
+    made: dict[tuple[object, ...], Comparison] = field(default_factory=dict)
+    """Comparisons of this search and of others: several metrics of one variant are read from one."""
 
     def __call__(self, base: Candidate, head: Candidate, effort: int) -> Reply:
         """See `Oracle`. Raises `UnavailableError` and `OracleError` for what is nobody's fault."""
+        plan = self.plan
+        key = (plan.workload, plan.variant, base.identity, head.identity, effort, self.settings)
+        found = self.made.get(key) or self._compare(base, head, effort)
+        self.last = self.made[key] = found
+        verdict = of_metric(found, self.metric, self.settings)
+        if verdict is None or verdict.status not in _ANSWERS:
+            raise OracleError(f"{self.metric} cannot be judged by an A/B of {found.design}")
+        return Reply(_ANSWERS[verdict.status], verdict.ratio, verdict.interval, verdict.detail)
+
+    def _compare(self, base: Candidate, head: Candidate, effort: int) -> Comparison:
         pythons = {side: built(self.builder, c) for side, c in zip(SIDES, (base, head), strict=True)}
         times = min(2**effort, MOST_TIMES)
         plan = replace(self.plan, time_s=self.plan.time_s * times, seed=effort)
@@ -70,13 +82,9 @@ class AbOracle:
             except (RuntimeError, ValueError) as error:
                 # Of these two alone: pieces that run in another order cannot take turns.
                 raise BrokenError(None, str(error)) from error
-        self.last = found
         for side, candidate in zip(SIDES, (base, head), strict=True):
             _check_ran(candidate, found.facts[side].versions)
-        verdict = of_metric(found, self.metric, self.settings)
-        if verdict is None or verdict.status not in _ANSWERS:
-            raise OracleError(f"{self.metric} cannot be judged by an A/B of {found.design}")
-        return Reply(_ANSWERS[verdict.status], verdict.ratio, verdict.interval, verdict.detail)
+        return found
 
 
 _ANSWERS = {

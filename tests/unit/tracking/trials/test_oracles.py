@@ -12,6 +12,7 @@ from perfsuite.tracking.bisection.candidates import Candidate
 from perfsuite.tracking.bisection.search import Answer, BrokenError
 from perfsuite.tracking.environments import Built, EnvironmentsError, UnavailableError
 from perfsuite.tracking.trials import oracles
+from perfsuite.tracking.trials.judging import settings_for
 from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle, OracleError
 from perfsuite.workers.ab import Comparison, Plan
 from perfsuite.workers.client import RefusedError, WorkerError
@@ -101,6 +102,20 @@ def test_a_verdict_is_an_answer(
     assert [plan.time_s for plan in plans] == [10.0, 20.0, 40.0, 40.0]
 
 
+def test_metrics_of_one_variant_share_a_comparison(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same two environments, with as much time and the same tolerance."""
+    plans = compared(monkeypatch, Status.REGRESSED, "2.2")
+    made: dict[tuple[object, ...], Comparison] = {}
+    for metric in ("latency", "relative latency"):
+        oracle = AbOracle(builder, Plan(variant="bf16"), metric=metric, made=made)  # type: ignore[arg-type]
+        assert oracle(ONE, TWO, 0).answer is Answer.REGRESSED
+    assert len(plans) == 1
+    stricter = AbOracle(builder, Plan(variant="bf16"), settings_for(1.01), made=made)  # type: ignore[arg-type]
+    stricter(ONE, TWO, 0)
+    AbOracle(builder, Plan(variant="fp32"), made=made)(ONE, TWO, 0)  # type: ignore[arg-type]
+    assert len(plans) == 3
+
+
 def test_a_process_that_had_another_version_is_no_answer(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +134,7 @@ def test_a_process_that_had_another_version_is_no_answer(
         (RefusedError("no such device"), OracleError, None),
         (WorkerError("/env-2.2/bin/python: the process ended\nKilled"), BrokenError, TWO),
         (WorkerError("the process ended"), BrokenError, None),
+        (RuntimeError("the sides ran no such device's pieces in one order"), BrokenError, None),
     ],
 )
 def test_errors_of_an_ab(
