@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.tracking.environments.errors import EnvironmentsError
+from perfsuite.environments.errors import EnvironmentsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

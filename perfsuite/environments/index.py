@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from perfsuite.tracking.environments.errors import EnvironmentsError, GoneError, UnavailableError
+from perfsuite.environments.errors import EnvironmentsError, GoneError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,8 +13,7 @@ from types import SimpleNamespace
 import pytest
 from stub_wheels import make_wheel, served, write_index
 
-from perfsuite.store import StoreError
-from perfsuite.tracking.environments import (
+from perfsuite.environments import (
     Builder,
     EnvironmentsError,
     GoneError,
@@ -25,6 +24,7 @@ from perfsuite.tracking.environments import (
     building,
     installed,
 )
+from perfsuite.store import StoreError
 
 STUB = "perfsuite-stub"
 COMMITS = {"1.0": "a" * 40, "1.1": "b" * 40}

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from perfsuite.tracking.environments.errors import EnvironmentsError, UnavailableError
-from perfsuite.tracking.environments.index import Index, run_pip
-from perfsuite.tracking.environments.installed import installed
-from perfsuite.tracking.environments.wheels import WheelCache, canonical
+from perfsuite.environments.errors import EnvironmentsError, UnavailableError
+from perfsuite.environments.index import Index, run_pip
+from perfsuite.environments.installed import installed
+from perfsuite.environments.wheels import WheelCache, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -21,15 +21,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
+from perfsuite.environments.child import GIT
+from perfsuite.environments.errors import EnvironmentsError, UnavailableError
 from perfsuite.store.errors import StoreError
 from perfsuite.store.files import locked, make_folder, read_bytes, write_atomic
-from perfsuite.tracking.environments.child import GIT
-from perfsuite.tracking.environments.errors import EnvironmentsError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from perfsuite.tracking.environments.index import Index
+    from perfsuite.environments.index import Index
 
 SCHEMA_VERSION = 1
 LIMIT_BYTES = 60 * 2**30
