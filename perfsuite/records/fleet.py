@@ -16,7 +16,7 @@ class Work(StrEnum):
     """What a block does."""
 
     DOCTOR = "doctor"
-    """Is the machine fit to measure; the first block of each machine, made by the driver and not by a plan."""
+    """Is the machine fit to measure; the first block of each machine, made by the driver, not by a plan."""
     COMPILE = "compile"
     """Code for the latency blocks of one environment, workload and device class, ahead of their time."""
     LATENCY = "latency"

@@ -6,11 +6,13 @@ driver's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from perfsuite.records import DeviceClass, PlannedEnvironment, Slot
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.records import DeviceClass, PlannedEnvironment, Slot
 
 
 class ExecutorError(RuntimeError):
