@@ -37,7 +37,9 @@ def check_pytest_options(options: Sequence[str]) -> None:
         if name in WRITTEN:
             raise ValueError(f"{option}: leave it out, each block has its own")
         if name in SHARING or (name.startswith("-n") and name[2:].isdigit()):
-            raise ValueError(f"{option}: leave it out, workers of one machine would disturb each other's times")
+            raise ValueError(
+                f"{option}: leave it out, workers of one machine would disturb each other's times"
+            )
         if name.startswith("--perf-"):
             if name not in known:
                 raise UnknownNameError("option", name, list(known))

@@ -13,7 +13,7 @@ from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import Block, Cell, DeviceClass, Plan, PlannedEnvironment, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from perfsuite.fleet.matrix import Matrix
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite.fleet.planning import identified
@@ -15,8 +15,52 @@ if TYPE_CHECKING:
     from perfsuite.records import Block, Plan
 
 
+MOST_JOBS = 256
+"""Of a matrix of GitHub's."""
+
+
 class ShardError(ValueError):
     """A part that a plan does not have; the message says which it has."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One part as a CI's own job, which plans it again by its name and runs it."""
+
+    shard: str
+    device: str
+    """Class that its machine must be of."""
+    blocks: int
+    cells: int
+    limit_s: float
+    """After which all its blocks have ended, one by one."""
+
+
+def jobs(plan: Plan, count: int | None = None) -> list[Job]:
+    """The plan as so many jobs; None for as many as can be run apart. A part of a plan is one job.
+
+    Raises:
+        ShardError: there cannot be so many, or one would need several machines.
+    """
+    if plan.shard:
+        return [_job(plan.shard, plan.blocks)]
+    count = count or len(_groups(plan))
+    if count > MOST_JOBS:
+        raise ShardError(
+            f"{count} jobs: GitHub runs at most {MOST_JOBS} of one matrix; ask for --jobs {MOST_JOBS}"
+        )
+    return [_job(f"{number}/{count}", part) for number, part in enumerate(split(plan, count), 1)]
+
+
+def _job(name: str, blocks: Sequence[Block]) -> Job:
+    classes = sorted({block.device for block in blocks})
+    if len(classes) > 1:
+        raise ShardError(
+            f"part {name} has blocks for {' and '.join(classes)}, and a job has one machine; ask for at "
+            "least one part a device class"
+        )
+    cells = sum(len(block.cells) for block in blocks)
+    return Job(name, classes[0], len(blocks), cells, _length(blocks))
 
 
 def parse_shard(text: str) -> tuple[int, int]:
