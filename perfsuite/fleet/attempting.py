@@ -30,6 +30,8 @@ class Running:
     begun: Begun
     since_s: float
     """By the driver's clock that does not jump."""
+    fixed: bool = True
+    """Whether its slot is at a machine; False where its engine's queue finds one."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -38,7 +40,7 @@ class Running:
 
     def machine(self, told: str) -> str:
         """Its machine's name: that of its place, or of the one that an engine's queue has found."""
-        return self.slot.machine if self.slot.fixed or not told else told
+        return self.slot.machine if self.fixed or not told else told
 
     def finished(
         self, outcome: Outcome, ending: Ending, cause: str, files: Mapping[str, str], now_s: float
@@ -46,8 +48,8 @@ class Running:
         """It has ended, as its machine tells."""
         return Attempt(
             block=self.begun.block, number=self.begun.number, machine=self.machine(outcome.machine),
-            slot=self.begun.slot, uuid=self.begun.uuid, began=self.begun.began, ended=utc_now(),
-            seconds=outcome.seconds, placed_s=max(0.0, now_s - self.since_s - outcome.seconds),
+            slot=self.begun.slot, uuid=outcome.uuid or self.begun.uuid, began=self.begun.began,
+            ended=utc_now(), seconds=outcome.seconds, placed_s=max(0.0, now_s - self.since_s - outcome.seconds),
             ending=ending, exit_code=outcome.exit_code, cause=one_line(cause), files=files,
             clock_ahead_s=clock_ahead_s(outcome, self.begun.began, datetime.now(UTC)),
             free_bytes=outcome.free_bytes,

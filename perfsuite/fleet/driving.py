@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
@@ -72,8 +73,8 @@ class Conduct:
     stopped: Callable[[], bool] = lambda: False
     """Whether somebody has said stop."""
     tell: Callable[[str], None] = lambda line: None
-    changed: Callable[[], None] = lambda: None
-    """Called when a block has begun or ended."""
+    turned: Callable[[bool], None] = lambda changed: None
+    """Called now and then, and told whether a block has begun or ended since."""
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
@@ -118,8 +119,11 @@ class Driver:
         check(plan)
         self._plan, self._ledger, self._executor, self._conduct = plan, ledger, executor, conduct
         self._began_s = conduct.clock()
-        self._looked_s = -LOOK_S
+        self._looked_s = -math.inf
+        self._changed = True
+        """Whether something has begun, ended, come or gone, so that there may be something to place."""
         self._park = Park(plan.devices, ())
+        self._blocked: dict[str, Obstacle] = {}
         self._patience = Patience(conduct.wait_s, conduct.tell)
         self._notices = Notices(conduct.tell)
         self._hand = _Hand()
@@ -164,8 +168,10 @@ class Driver:
             return False
         self._look()
         late = self._is_late()
-        if not late:
+        if self._changed and not late:
             self._place()
+        self._conduct.turned(self._changed)
+        self._changed = False
         if not self._hand.running:
             if late or not self._hand.waiting or self._is_hopeless():
                 return False
@@ -182,8 +188,10 @@ class Driver:
         self._looked_s = now_s
         slots = list(self._executor.slots())
         if slots != list(self._park.slots):
-            self._park = Park(self._plan.devices, slots)
-        self._patience.note([found for found in self._obstacles().values() if found], now_s)
+            self._park, self._changed = Park(self._plan.devices, slots), True
+        if self._changed:
+            self._blocked = self._obstacles()
+        self._patience.note(list(self._blocked.values()), now_s)
 
     def _is_late(self) -> bool:
         limit_s = self._conduct.limit_s
@@ -205,10 +213,16 @@ class Driver:
         return Situation(
             park=self._park, running=running, seconds=seconds, drained=set(self._standing.drained),
             unfit={machine for machine, (fit, _) in self._fitness.items() if not fit},
-            unexamined=examining.wanted(self._park, self._hand.timed) - self._fitness.keys(),
+            unexamined=self._unexamined(),
             barred={b.id: self._standing.barred(b.id, self._open(b)) for b in failed},
             needed={name for block in waiting for name in block.needs}, had=self._hand.had,
         )  # fmt: skip
+
+    def _unexamined(self) -> set[str]:
+        """Machines that are to be examined; what a queue will find cannot be."""
+        if not self._executor.knows_machines:
+            return set()
+        return examining.wanted(self._park, self._hand.timed) - self._fitness.keys()
 
     def _open(self, block: Block) -> list[Slot]:
         drained = self._standing.drained
@@ -237,13 +251,12 @@ class Driver:
         order = self._conduct.order(self._plan, block, number)
         avoid = situation.barred.get(block.id, frozenset()) | situation.drained
         self._ledger.add(begun)
-        running = Running(block, slot, begun, self._conduct.clock())
+        running = Running(block, slot, begun, self._conduct.clock(), self._executor.knows_machines)
         self._hand.running[running.key] = running
         try:
             self._executor.start(replace(order, avoid=tuple(sorted(avoid))), slot)
         except ExecutorError as error:
             self._settle(running, running.without_outcome(Ending.LOST, str(error), self._conduct.clock()))
-        self._conduct.changed()
 
     # What has ended.
 
@@ -263,7 +276,7 @@ class Driver:
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
                 attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
-                self._looked_s = -LOOK_S
+                self._looked_s = -math.inf
             self._settle(running, attempt)
 
     def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
@@ -289,27 +302,26 @@ class Driver:
         every = len(self._plan.blocks)
         self._notices.ended(block, attempt, f"{every - len(self._hand.unfinished)}/{every}")
         self._notices.machines(self._standing.drained, self._fitness)
-        self._conduct.changed()
+        self._changed = True
 
     # How it ends.
 
-    def _obstacles(self) -> dict[str, Obstacle | None]:
+    def _obstacles(self) -> dict[str, Obstacle]:
         situation = self._situation()
-        return {block.id: obstacle(block, situation) for block in self._hand.waiting.values()}
+        found = {block.id: obstacle(block, situation) for block in self._hand.waiting.values()}
+        return {name: each for name, each in found.items() if each is not None}
 
     def _is_hopeless(self) -> bool:
         """Whether nothing can be begun, though nothing runs, and it was waited for long enough.
 
         What waits for a block that no machine takes goes without it.
         """
-        stuck = {name for name, found in self._obstacles().items() if found}
+        stuck = self._obstacles().keys()
         freed = (stuck & self._situation().needed) - self._hand.stuck
         self._hand.stuck |= freed
-        return (
-            not freed
-            and len(stuck) == len(self._hand.waiting)
-            and self._patience.is_over(self._conduct.clock())
-        )
+        self._changed = self._changed or bool(freed)
+        patient = self._patience.is_over(self._conduct.clock())
+        return not freed and len(stuck) == len(self._hand.waiting) and patient
 
     def _stop(self) -> None:
         """End what runs, and note it."""
@@ -323,7 +335,7 @@ class Driver:
             self._settle(running, running.without_outcome(Ending.STOPPED, cause, self._conduct.clock()))
 
     def _end(self) -> End:
-        obstacles = {name: found for name, found in self._obstacles().items() if found}
+        obstacles = self._obstacles()
         broken = {b.id: said for b in self._plan.blocks if (said := self._standing.broken(b.id))}
         elsewhere = {name: found.said for name, found in obstacles.items() if found.lack is Lack.OTHER}
         unplaced = {name: found.said for name, found in obstacles.items() if name not in elsewhere}

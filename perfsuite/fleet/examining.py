@@ -47,12 +47,9 @@ def fitness(attempts: Iterable[Attempt]) -> dict[str, tuple[bool, str]]:
 
 
 def wanted(park: Park, timed: Iterable[Block]) -> set[str]:
-    """Machines to which some of the timed blocks may go.
-
-    Not those that an engine finds when it starts a block: nobody knows whether the next goes there, too.
-    """
+    """Machines to which some of the timed blocks may go."""
     devices = {block.device for block in timed}
-    return {slot.machine for device in devices for slot in park.suitable[device] if slot.fixed}
+    return {slot.machine for device in devices for slot in park.suitable[device]}
 
 
 def _id(machine: str) -> str:

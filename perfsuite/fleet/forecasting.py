@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.scheduling import Held, examinations, kin, obstacle, place, ranked, ready
+from perfsuite.fleet.examining import wanted
+from perfsuite.fleet.scheduling import Held, Situation, examinations, kin, obstacle, place, ranked, ready
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perfsuite.fleet.scheduling import Park, Placement, Situation
+    from perfsuite.fleet.scheduling import Park, Placement
     from perfsuite.records import Block, Slot
 
 DOCTOR_S = 45.0
@@ -48,34 +49,36 @@ class Forecast:
         return sum(step.ends_s - step.begins_s for step in self.steps)
 
 
-def forecast(blocks: Sequence[Block], start: Situation, doctor_s: float = DOCTOR_S) -> Forecast:
-    """Play the scheduling of blocks through, from machines that are empty."""
+def forecast(
+    blocks: Sequence[Block], park: Park, seconds: Mapping[str, float], *, examined: bool = False
+) -> Forecast:
+    """Play the scheduling of blocks through, on empty machines; `examined`: after their doctors."""
+    timed = [block for block in blocks if block.work.exclusive]
+    unexamined = wanted(park, timed) if examined else frozenset()
+    start = Situation(park=park, running=(), seconds=seconds, unexamined=unexamined)
     reasons = {block.id: obstacle(block, start) for block in blocks}
     unplaced = Counter(reason.said for reason in reasons.values() if reason is not None)
     possible = [block for block in blocks if reasons[block.id] is None]
-    steps = _Play(possible, start, doctor_s).all_steps()
-    bound = lower_bound_s(possible, start.park, start.seconds)
+    steps = _Play(possible, start).all_steps()
+    bound = lower_bound_s(possible, park, seconds)
     return Forecast(tuple(steps), max((s.ends_s for s in steps), default=0.0), bound, dict(unplaced))
 
 
 class _Play:
     """A clock that goes from end to end."""
 
-    def __init__(self, blocks: Sequence[Block], start: Situation, doctor_s: float) -> None:
+    def __init__(self, blocks: Sequence[Block], start: Situation) -> None:
         self._now = 0.0
         self._situation = start
         self._waiting = {block.id: block for block in ranked(blocks, start.seconds)}
         self._unfinished = set(self._waiting)
         self._running: list[tuple[float, int, Held]] = []
         self._had: defaultdict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
-        self._doctor_s = doctor_s
 
     def all_steps(self) -> list[Step]:
         steps: list[Step] = []
         timed = [block for block in self._waiting.values() if block.work.exclusive]
-        examined = [
-            (self._now + self._doctor_s, slot.machine) for slot in examinations(self._situation, timed)
-        ]
+        examined = [(DOCTOR_S, slot.machine) for slot in examinations(self._situation, timed)]
         while True:
             steps += [self._begin(placement) for placement in place(self._ready(), self._given())]
             ends = [end for end, *_ in self._running[:1]] + [end for end, _ in examined[:1]]

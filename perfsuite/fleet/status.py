@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perfsuite.fleet.estimates import Sure
 from perfsuite.fleet.examining import fitness, is_examination
 from perfsuite.fleet.retrying import Standing
-from perfsuite.records import CellState, Ending, Machine
+from perfsuite.records import CellState, Ending, Machine, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,14 +58,17 @@ class Status:
     """Why blocks are broken or unplaced."""
     running: tuple[Current, ...]
     machines: tuple[Machine, ...]
-    device_s: float
-    """That all attempts took, on one device each; of a timed one its machine was held besides."""
-    machine_s: float
-    """That machines were held for what is timed."""
+    seconds: Mapping[str, float]
+    """That all attempts of a block took, on one device; what is timed holds its whole machine so long."""
     left_s: float | None
     """By what is expected of the blocks that are left, on as many devices as work now; None where nothing
     runs."""
     sure: Sure
+
+    @property
+    def times(self) -> bool:
+        """Whether something is timed now, a machine's examination included."""
+        return any(each.block is None or each.block.work.exclusive for each in self.running)
 
 
 def status(
@@ -77,6 +80,9 @@ def status(
     running = _running(by_id, account, now, expected) if driven else ()
     cells: Counter[CellState] = Counter()
     for block in plan.blocks:
+        # What is compiled ahead has cells to be known by, and nothing to know.
+        if block.work is Work.COMPILE:
+            continue
         cells[states[block.id]] += len(block.cells)
     open_blocks = [b.id for b in plan.blocks if states[b.id] in (CellState.WAITING, CellState.RUNNING)]
     return Status(
@@ -96,8 +102,7 @@ def status(
         reasons=reasons,
         running=running,
         machines=machines(account, standing),
-        device_s=sum(attempt.seconds for attempt in account.attempts),
-        machine_s=sum(a.seconds for a in account.attempts if a.block in by_id and _timed(by_id[a.block])),
+        seconds=_seconds(account),
         left_s=_left_s(open_blocks, running, expected),
         sure=max((expected[name].sure for name in open_blocks), key=list(Sure).index, default=Sure.ABOUT),
     )
@@ -173,8 +178,11 @@ def _left_s(
     return max(0.0, sum(expected[name].seconds for name in open_blocks) - spent) / len(running)
 
 
-def _timed(block: Block) -> bool:
-    return block.work.exclusive
+def _seconds(account: Account) -> dict[str, float]:
+    spent: defaultdict[str, float] = defaultdict(float)
+    for attempt in account.attempts:
+        spent[attempt.block] += attempt.seconds
+    return spent
 
 
 def _last(values: Iterable[T | None]) -> T | None:

@@ -144,8 +144,6 @@ class Slot:
     cores: Annotated[int, Ge(1)] = 1
     """The device's share of the machine."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    fixed: bool = True
-    """Whether `machine` is one; False where an engine with a queue of its own finds one when it starts."""
 
 
 class Ending(StrEnum):
