@@ -4,9 +4,8 @@ It needs the standard library alone and nothing of ours, for the interpreter tha
 else. A job is one line of JSON, the first of its input or a file that is named; it is made by
 `perfsuite.fleet.executors.jobs`. The answer is lines of JSON: ``{"began": HOST}``, then ``{"ended": {...}}``.
 
-The end of its input means that whoever asked has gone: the block is ended, so that nothing computes for
-nobody while another is timed. What is timed holds the machine's lease, which the operating system takes back
-from whatever dies.
+The end of its input means that whoever asked has gone: the block is ended, so that it disturbs nothing that
+is timed. What is timed holds the machine's lease, which the operating system takes back from whatever dies.
 """
 
 from __future__ import annotations
@@ -36,13 +35,12 @@ PASSED_ON = frozenset(
      "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE",
      "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 )  # fmt: skip
-"""What a block gets of the machine's environment. An engine's own variables are none of it: Ray limits the
-threads of OpenMP, and what else it sets nobody would find in a result."""
+"""What a block gets of the machine's environment, and nothing of an engine's: Ray limits OpenMP's threads."""
 PREFIXES = ("LC_", "HF_")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TAIL_BYTES = 4000
 NO_SPACE_BYTES = 1 << 20
-"""Whatever ends with less of the disk left had none."""
+"""Whatever ends badly with less of the disk left had none."""
 
 
 class MachineError(Exception):
@@ -138,7 +136,7 @@ def environment(job: dict[str, Any], here: dict[str, str]) -> dict[str, str]:
         **chosen,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": visible,
-        "OMP_NUM_THREADS": str(job["cores"]),
+        "OMP_NUM_THREADS": str(job["cores"] or len(os.sched_getaffinity(0))),
         **job["variables"],
     }
 
@@ -202,7 +200,7 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
         else:
             raise MachineError(
                 f"{each['python']}: no interpreter of environment {each['name']} on {socket.gethostname()}; "
-                "install it there, or give the environment exact packages"
+                "install it there, or give exact packages"
             )
     return found
 
@@ -210,8 +208,10 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
 def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> str:
     said = Path(job["folder"], f"making-{_slug(each['name'])}.txt")
     command = [sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])]
+    # Where packages come from is the machine's own business.
+    indexes = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with said.open("wb") as stream:
-        code, _ = attended(command, variables, stream, job, wishes, job["making_limit_s"], [])
+        code, _ = attended(command, {**variables, **indexes}, stream, job, wishes, job["making_limit_s"], [])
     text = said.read_text(errors="replace").strip()
     last = text.splitlines()[-1] if text else ""
     if code == 0:
@@ -385,6 +385,8 @@ def main(arguments: list[str]) -> None:
     """The job of a file that is named, with answers beside it, or of the first line of the input."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        if arguments:  # there is no input whose end would tell that the one who asked has gone
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     job = json.loads(Path(arguments[0]).read_bytes() if arguments else _first_line())
     job["by_file"] = bool(arguments)
     job["uuid"] = device(job, os.environ.get("CUDA_VISIBLE_DEVICES"))
