@@ -50,10 +50,11 @@ def _cpu_name() -> str:
 
 
 def available_threads() -> int:
-    """One for each physical core that this process may run on but one, which is left to the rest of the machine.
+    """One for each physical core that this process may run on but one, which is left to the rest of the
+    machine.
 
-    A thread on every core is little faster and far less steady: where anything else runs, all threads wait for
-    the one whose core it took. ``OMP_NUM_THREADS`` says otherwise, up to all of them.
+    A thread on every core is little faster and far less steady: where anything else runs, all threads wait
+    for the one whose core it took. ``OMP_NUM_THREADS`` says otherwise, up to all of them.
     """
     import psutil
 
