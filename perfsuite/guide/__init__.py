@@ -19,6 +19,7 @@ TOPICS = (
     "tracking",
     "bisecting",
     "gpu",
+    "fleet",
     "compiling",
     "reports",
     "options",
