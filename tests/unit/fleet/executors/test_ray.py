@@ -106,7 +106,13 @@ def test_what_is_timed_takes_its_machine_from_the_cluster(
     executor: RayExecutor, gpus: list[Slot], tmp_path: Path
 ) -> None:
     """Also from other drivers and other work of the cluster; and a stopped block gives it back."""
-    executor.start(order("timed", sleeping(tmp_path / "pids"), exclusive=True), gpus[0])
+    code = f"""
+try:
+    {sleeping(tmp_path / "pids")}
+except KeyboardInterrupt:
+    open({str(tmp_path / "interrupted")!r}, "w").close()
+"""
+    executor.start(order("timed", code, exclusive=True), gpus[0])
     began(executor, "timed")
     until = time.monotonic() + 10
     while ray.available_resources()["measure"] != 1.0 and time.monotonic() < until:
@@ -122,6 +128,8 @@ def test_what_is_timed_takes_its_machine_from_the_cluster(
     assert isinstance(found["timed"], Lost)
     assert isinstance(found["beside"], Finished)
     assert gone(tmp_path / "pids")
+    # Ray blocks the interrupt in its own processes, and not in what they start.
+    assert (tmp_path / "interrupted").exists()
 
 
 def test_labels_of_the_device_class_are_held(executor: RayExecutor, gpus: list[Slot]) -> None:
