@@ -99,7 +99,9 @@ class RayExecutor:
 
     def slots(self) -> Sequence[Slot]:
         """Those of nodes that are there, have answered, and have the resource `MEASURE`."""
-        alive = {node["NodeID"]: node for node in self._ray.nodes() if self._alive(node)}
+        # In the order of their ids, by which two nodes of one host keep their names.
+        nodes = sorted(self._ray.nodes(), key=lambda node: str(node["NodeID"]))
+        alive = {node["NodeID"]: node for node in nodes if self._alive(node)}
         usable = {i: node for i, node in alive.items() if node["Resources"].get(MEASURE, 0) >= 1}
         if not usable:
             raise ExecutorError(
