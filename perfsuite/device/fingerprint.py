@@ -40,7 +40,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
@@ -76,7 +76,7 @@ def _has_bfloat16() -> bool:
 def _cpu() -> Device:
     import psutil
 
-    name, wanted, isa = _cpu_name(), available_threads(), instruction_sets()
+    name, wanted, isa = cpu_name(), available_threads(), instruction_sets()
     pool = cores.pool(wanted)
     # What binds or limits threads may leave fewer than torch is told to take.
     threads = wanted if pool is None else min(wanted, pool.parallel)
