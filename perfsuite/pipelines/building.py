@@ -58,18 +58,26 @@ class Prepared:
         return [self.generate(i) for i in range(len(self.context.workload.prompts))]
 
 
-def lacking(variant: Variant, device: Device) -> tuple[Optimization, str] | None:
-    """The first technique of a variant that the device cannot run, or should not, and why."""
+def lacking(
+    variant: Variant, device: Device, workload: Workload | None = None
+) -> tuple[Optimization, str] | None:
+    """The first technique of a variant that the device cannot run, or should not, or that has no meaning on
+    the workload's pipeline, and why."""
+    family = None if workload is None else models.family(workload.model)
     for optimization in variant.optimizations:
-        reason = optimization.supports(device)
+        reason = None
+        if family is not None:
+            reason = family.refusal(optimization.name) or optimization.fits(family)
+        reason = reason or optimization.supports(device)
         if reason is not None:
             return optimization, reason
     return None
 
 
-def unsupported(variant: str | Variant, device: Device) -> str | None:
-    """Why the device cannot run the variant, or should not; None if it can."""
-    found = lacking(variants.get(variant), device)
+def unsupported(variant: str | Variant, device: Device, workload: Workload | None = None) -> str | None:
+    """Why the device cannot run the variant, or should not, or why it has no meaning on the workload's
+    pipeline; None if it can."""
+    found = lacking(variants.get(variant), device, workload)
     return None if found is None else f"{found[0].name}: {found[1]}"
 
 
@@ -92,7 +100,7 @@ def prepare(
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
-    reason = unsupported(variant, device)
+    reason = unsupported(variant, device, workload)
     if reason is not None and not forced:
         raise UnsupportedError(reason)
     IMPORTS.bring()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.schedules import schedule
-from perfsuite.pipelines.watching.forms import MODELS
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Workload
 
 ENCODERS = ("text_encoder", "text_encoder_2")
-COMPONENTS = MODELS
+COMPONENTS = (*ENCODERS, "unet", "vae")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from perfsuite.pipelines import families
 from perfsuite.pipelines.models import sdxl, shapes
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.registry import REGISTRY
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.registry import Load, Registration
 
 
@@ -24,6 +26,8 @@ class Source:
     """The configuration of every component, in diffusers' layout: what random weights are made of."""
     local: Path | None = None
     """Shipped with the package, or with who registered the model."""
+    family: Family = families.SDXL
+    """What pipeline it is."""
     hub: str | None = None
     """Repository on the Hugging Face hub."""
     parameters: Mapping[str, int] | None = field(default=None, hash=False)
@@ -66,3 +70,8 @@ def source_of(model: str) -> Source:
             f"no model {model!r}; known: {', '.join(found)}; add one with registry.model({model!r}, ...)"
         )
     return found[model]
+
+
+def family(model: str) -> Family:
+    """What pipeline a model is."""
+    return source_of(model).family

@@ -1,9 +1,10 @@
-"""torch.compile of UNet and VAE decoder, with channels_last and the published Inductor flags."""
+"""torch.compile of denoiser and VAE decoder, with channels_last and the published Inductor flags."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.inductor import (
     COMPILE_FLAGS,
@@ -44,11 +45,13 @@ def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
-    pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
+    family = family_of(pipe)
+    setattr(pipe, family.denoiser, torch.compile(getattr(pipe, family.denoiser), mode=mode, fullgraph=True))
     decoder_mode = decoder_mode_for(pipe, context.device)
     if decoder_mode != mode:
         context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
-    pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
+    decoder = getattr(pipe, family.decoder)
+    decoder.decode = torch.compile(decoder.decode, mode=decoder_mode, fullgraph=True)
 
 
 def check_settings(pipe: Any, context: Context) -> str:
@@ -94,10 +97,11 @@ def check_calls(pipe: Any, context: Context) -> None:
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    if not hasattr(pipe.unet, "_orig_mod"):
-        raise NotEngagedError("pipe.unet is not a compiled module")
-    if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
-        raise NotEngagedError("pipe.vae.decode is not compiled")
+    family = family_of(pipe)
+    if not hasattr(getattr(pipe, family.denoiser), "_orig_mod"):
+        raise NotEngagedError(f"pipe.{family.denoiser} is not a compiled module")
+    if not hasattr(getattr(pipe, family.decoder).decode, "_torchdynamo_orig_callable"):
+        raise NotEngagedError(f"pipe.{family.decoder}.decode is not compiled")
     layout = check_settings(pipe, context)
     check_calls(pipe, context)
     return f"{context.graphs} graphs compiled ({mode_for(context.device)}), no graph break, {layout}"
