@@ -48,7 +48,27 @@ SDXL_BASE = Workload(
     ),
     seed=0,
 )
-WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE)}
+_OTHERS = tuple(
+    replace(SDXL_BASE, name=name, model=name, width=side, height=side, steps=steps, guidance=guidance)
+    for name, side, steps, guidance in (
+        # As the publication ran them beside SDXL.
+        ("ssd-1b", 1024, 30, 5.0),
+        ("sd15", 512, 30, 7.5),
+        ("pixart-alpha", 1024, 30, 4.5),
+        # As their authors' examples do.
+        ("sd3", 1024, 28, 7.0),
+        ("flux-dev", 1024, 28, 3.5),
+    )
+)
+_TINY = tuple(
+    replace(each, name=name, model=name, width=64, height=64, steps=4, prompts=each.prompts[:2])
+    for name, each in (
+        ("tiny-sd15", _OTHERS[1]), ("tiny-pixart", _OTHERS[2]), ("tiny-sd3", _OTHERS[3]),
+        ("tiny-flux", _OTHERS[4]), ("tiny-kandinsky", _OTHERS[1]),
+    )
+)  # fmt: skip
+"""Untrained, of a few small layers: whether the suite works on a pipeline class, in seconds on a CPU."""
+WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE, *_OTHERS, *_TINY)}
 """The suite's own."""
 
 LEAST_SIDE, MOST_SIDE = 64, 4096

@@ -7,7 +7,6 @@ that import torch themselves.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from perfsuite.records import Workload
 
 _WORDS = {"unet": "UNet", "transformer": "transformer", "vae": "VAE", "movq": "MoVQ"}
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,13 @@ class Family:
     """Whether latents are passed as rows of 2x2 patches."""
     calls_back: str = "callback_on_step_end"
     """The argument that takes a function called after every step."""
-    options: Mapping[str, Any] = field(default=_NOTHING, hash=False)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Arguments of every call."""
+    construction: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Arguments of the pipeline's constructor beside its parts."""
     inputs: Callable[[Any, Workload, int], dict[str, Any]] | None = None
     """Of a pipeline that takes no prompt: what it takes instead."""
-    refusals: Mapping[str, str] = field(default=_NOTHING, hash=False)
+    refusals: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Techniques by name that have no meaning here or fail, and why in plain words."""
 
     @property

@@ -19,6 +19,7 @@ SDXL = Family(
     title="Stable Diffusion XL",
     pipeline="StableDiffusionXLPipeline",
     upcasts=True,
+    construction={"add_watermarker": False},
 )
 SD15 = Family(
     name="sd15",
@@ -27,6 +28,7 @@ SD15 = Family(
     encoders=("text_encoder",),
     tokenizers=("tokenizer",),
     others=("safety_checker", "feature_extractor", "image_encoder"),
+    construction={"requires_safety_checker": False},
 )
 PIXART = Family(
     name="pixart",

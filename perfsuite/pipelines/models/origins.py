@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import families
-from perfsuite.pipelines.models import sdxl, shapes
+from perfsuite.pipelines.models import architectures, sdxl, shapes
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.registry import REGISTRY
 
@@ -38,6 +38,15 @@ class Source:
     """What tells the weights of `load` from others: a text, or the files that it reads."""
     origin: str = ""
     """Who registered it; empty for the suite's own."""
+    title: str = "SDXL base 1.0"
+    """The model's name in a message."""
+
+
+def _architecture(model: str, title: str, family: Family, hub: str | None = None) -> Source:
+    return Source(
+        architectures.configs(model), family=family, hub=hub, title=title,
+        parameters=architectures.PARAMETERS.get(model),
+    )  # fmt: skip
 
 
 SOURCES = {
@@ -45,6 +54,22 @@ SOURCES = {
     "sdxl-base": Source(
         sdxl.CONFIGS, hub="stabilityai/stable-diffusion-xl-base-1.0", parameters=sdxl.PARAMETERS
     ),
+    "ssd-1b": _architecture("ssd-1b", "SSD-1B", families.SDXL, "segmind/SSD-1B"),
+    "sd15": _architecture(
+        "sd15", "Stable Diffusion 1.5", families.SD15, "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    ),
+    "pixart-alpha": _architecture(
+        "pixart-alpha", "PixArt-alpha 1024", families.PIXART, "PixArt-alpha/PixArt-XL-2-1024-MS"
+    ),
+    "sd3": _architecture(
+        "sd3", "Stable Diffusion 3 medium", families.SD3, "stabilityai/stable-diffusion-3-medium-diffusers"
+    ),
+    "flux-dev": _architecture("flux-dev", "Flux.1 dev", families.FLUX, "black-forest-labs/FLUX.1-dev"),
+    **{
+        f"tiny-{name}": _architecture(f"tiny-{name}", f"a tiny {family.title}", family)
+        for name, family in families.FAMILIES.items()
+        if family is not families.SDXL
+    },
 }
 """The suite's own."""
 
