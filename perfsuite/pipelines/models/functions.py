@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import SDXL
 from perfsuite.pipelines.models.checks import WeightsError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _returned: weakref.WeakSet[Any] = weakref.WeakSet()
 """Components of pipelines that were handed out and may have been changed since."""
 
 
-def call(load: Load, device: str, dtype: Any, family: Family, who: str) -> Any:
+def call(load: Load, device: str, dtype: Any, who: str, family: Family = SDXL) -> Any:
     """The pipeline that the function makes; what it raises goes on, with who registered it.
 
     Raises:

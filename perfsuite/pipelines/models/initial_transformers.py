@@ -55,13 +55,9 @@ def fill(model: Any, component: str, seed: int = SEED) -> None:
             buffer.copy_(_positions(holder, buffer))
         for name, module in model.named_modules():
             for kind, parameter in module.named_parameters(recurse=False):
+                mean, deviation = _spread(component, name, module, kind, parameter, branches)
                 if _is_query_or_key_of_t5(name):
-                    mean, deviation = (
-                        0.0,
-                        math.sqrt(LOGITS / math.sqrt(model.config.d_kv) / parameter.shape[1]),
-                    )
-                else:
-                    mean, deviation = _spread(component, name, module, kind, parameter, branches)
+                    deviation *= math.sqrt(LOGITS / math.sqrt(model.config.d_kv))
                 _scatter(parameter, mean, deviation, f"{seed} {component}.{name}.{kind}")
 
 

@@ -45,7 +45,7 @@ class Source:
 def _architecture(model: str, title: str, family: Family, hub: str | None = None) -> Source:
     return Source(
         architectures.configs(model), family=family, hub=hub, title=title,
-        parameters=architectures.PARAMETERS.get(model),
+        parameters=architectures.PARAMETERS[model],
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def _from_function(model: str, source: Source, weights: str) -> Weights:
 
 def _from_hub(model: str, source: Source, weights: str) -> Weights:
     if source.hub is None and weights == "auto":
-        return Weights("random", "random", str(source.configs), reason="nobody has trained this model")
+        return Weights("random", "random", str(source.configs))  # nobody has trained it
     if source.hub is None:
         raise WeightsError(f"model {model!r} is not on the hub; use --perf-weights=auto")
     wanted = {"auto": (None, "fp16"), "hub": (None,), "hub:fp16": ("fp16",)}[weights]
@@ -318,10 +318,8 @@ def _pipeline(workload: Workload, device: Device, dtype: Any, weights: str) -> A
     source, taken = source_of(workload.model), resolve(workload.model, weights)
     if source.load is not None:
         with _quiet():
-            return functions.call(
-                source.load, device.kind, dtype, source.family,
-                f"model {workload.model!r}, registered {source.origin}",
-            )  # fmt: skip
+            who = f"model {workload.model!r}, registered {source.origin}"
+            return functions.call(source.load, device.kind, dtype, who, source.family)
     wanted = source.parameters
     if wanted is not None:
         count = sum(wanted.values())

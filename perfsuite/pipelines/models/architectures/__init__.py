@@ -23,8 +23,19 @@ PARAMETERS = {
         "text_encoder_2": CLIP_G, "text_encoder_3": T5_XXL,
     },
     "flux-dev": {
-        "transformer": 11_901_408_320, "vae": VAE_16_CHANNELS, "text_encoder": CLIP_L, "text_encoder_2": T5_XXL
+        "transformer": 11_901_408_320, "vae": VAE_16_CHANNELS, "text_encoder": CLIP_L,
+        "text_encoder_2": T5_XXL,
     },
+    "tiny-sd15": {"unet": 792_964, "vae": 261_079, "text_encoder": 1_600_672},
+    "tiny-pixart": {"transformer": 119_536, "vae": 261_079, "text_encoder": 1_048_864},
+    "tiny-sd3": {
+        "transformer": 82_816, "vae": 271_379, "text_encoder": 1_601_696, "text_encoder_2": 1_601_696,
+        "text_encoder_3": 2_097_600,
+    },
+    "tiny-flux": {
+        "transformer": 132_176, "vae": 260_987, "text_encoder": 1_600_672, "text_encoder_2": 1_048_864
+    },
+    "tiny-kandinsky": {"unet": 884_456, "movq": 715_327},
 }  # fmt: skip
 """Number of parameters of each component, by model."""
 
