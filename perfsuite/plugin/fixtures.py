@@ -98,7 +98,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     from perfsuite.bench.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = unwanted(variant, workbench.device, workbench.settings)
+    reason = unwanted(workload, variant, workbench.device, workbench.settings)
     if reason is not None:
         asking.skip_or_fail(request, workbench, reason)
     asking.check_weights(request, workbench)

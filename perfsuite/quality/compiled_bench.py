@@ -272,7 +272,7 @@ def run(
     """
     able = []
     for variant in chosen:
-        reason = unsupported(variant, bench.device)
+        reason = unsupported(variant, bench.device, bench.workload)
         if reason is not None:
             bench.progress(f"{variant.name}: left out, {reason}")
             continue

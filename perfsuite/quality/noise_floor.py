@@ -51,7 +51,7 @@ def measure_noise(
         references.append(record_reference(one, device, weights, deep=False).pictures)
     found: dict[str, dict[str, PromptThreshold]] = {}
     for variant in map(variants.get, chosen):
-        reason = unsupported(variant, device)
+        reason = unsupported(variant, device, workload)
         if reason is not None and not forced:
             progress(f"{variant.name}: left out, {reason}")
             continue
