@@ -63,15 +63,24 @@ def lacking(
 ) -> tuple[Optimization, str] | None:
     """The first technique of a variant that the device cannot run, or should not, or that has no meaning on
     the workload's pipeline, and why."""
-    family = None if workload is None else models.family(workload.model)
     for optimization in variant.optimizations:
-        reason = None
-        if family is not None:
-            reason = family.refusal(optimization.name) or optimization.fits(family)
+        reason = None if workload is None else _misfit(optimization, workload)
         reason = reason or optimization.supports(device)
         if reason is not None:
             return optimization, reason
     return None
+
+
+def misfit(variant: Variant, workload: Workload) -> str | None:
+    """Why a technique of the variant has no meaning on the workload's pipeline, on any device; None if all
+    have."""
+    reasons = ((o.name, _misfit(o, workload)) for o in variant.optimizations)
+    return next((f"{name}: {reason}" for name, reason in reasons if reason is not None), None)
+
+
+def _misfit(optimization: Optimization, workload: Workload) -> str | None:
+    family = models.family(workload.model)
+    return family.refusal(optimization.name) or optimization.fits(family)
 
 
 def unsupported(variant: str | Variant, device: Device, workload: Workload | None = None) -> str | None:
@@ -91,7 +100,7 @@ def prepare(
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    `forced` builds also what the device does not support. Changes global settings of the process
+    `forced` builds also what the device does not support, not what has no meaning. Changes global settings of the process
     (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
@@ -100,8 +109,8 @@ def prepare(
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
-    reason = unsupported(variant, device, workload)
-    if reason is not None and not forced:
+    reason = misfit(variant, workload) or (None if forced else unsupported(variant, device))
+    if reason is not None:
         raise UnsupportedError(reason)
     IMPORTS.bring()
     trim()
