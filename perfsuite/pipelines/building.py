@@ -100,8 +100,8 @@ def prepare(
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    `forced` builds also what the device does not support, not what has no meaning. Changes global settings of the process
-    (threads, TF32, Inductor flags) until `release` puts them back.
+    `forced` builds also what the device does not support, not what has no meaning. Changes global settings
+    of the process (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
     """

@@ -27,7 +27,8 @@ def make(folder: Path, family: Family, words: tuple[str, ...], dtype: Any, devic
     models = {name: model.to(dtype) for name, model in skeletons(folder, family).items()}
     for name, model in models.items():
         model.to_empty(device=device)
-        model.tie_weights()  # what was one tensor without memory has become two
+        if hasattr(model, "tie_weights"):
+            model.tie_weights()  # what was one tensor without memory has become two
         filling = initial_transformers if initial_transformers.knows(model) else initial
         filling.fill(model, name)
         model.eval().requires_grad_(False)
