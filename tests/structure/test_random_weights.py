@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perfsuite.pipelines import models, prepare, release, workloads
-from perfsuite.quality.generation import COMPONENTS, call_encoder, call_unet, call_vae, record
+from perfsuite.quality.generation import COMPONENTS, call_denoiser, call_encoder, call_vae, record
 from perfsuite.quality.relative_errors import relative_l2, tensors_in
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=6)
@@ -48,7 +48,7 @@ def built():
 def run(prepared, trace, component):
     """The output of one component on its recorded inputs, early in the schedule."""
     if component == "unet":
-        return call_unet(prepared.pipe, prepared.context, trace, 1)
+        return call_denoiser(prepared.pipe, prepared.context, trace, 1)
     if component == "vae":
         return call_vae(prepared.pipe, prepared.context, trace)
     return call_encoder(prepared.pipe, prepared.context, trace, component)[1]

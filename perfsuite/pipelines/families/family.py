@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import spelling
+from perfsuite.pipelines.families.spelling import Spelling
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -53,6 +56,10 @@ class Family:
     """The argument that takes a function called after every step."""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Arguments of every call."""
+    spelling: Spelling = spelling.SDXL
+    """How a call of the denoiser is spelled."""
+    decoding: Mapping[str, Any] = field(default_factory=lambda: {"return_dict": False}, hash=False)
+    """Arguments of the decoder's ``decode`` beside the latents."""
     construction: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Arguments of the pipeline's constructor beside its parts."""
     inputs: Callable[[Any, Workload, int], dict[str, Any]] | None = None
@@ -132,15 +139,25 @@ class Family:
 
     def on_step(self, done: Callable[[], None]) -> dict[str, Any]:
         """Arguments of a call that has `done` called after every step."""
+        given = self.on_latents(lambda step, latents: done())
+        if self.calls_back != "callback":
+            given["callback_on_step_end_tensor_inputs"] = []
+        return given
+
+    def on_latents(self, changed: Callable[[int, Any], Any]) -> dict[str, Any]:
+        """Arguments of a call that has `changed` called after every step with its number and the latents.
+
+        What it returns takes the latents' place, where the pipeline lets it; None leaves them.
+        """
         if self.calls_back == "callback":
 
             def stepped(step: int, timestep: Any, latents: Any) -> None:
-                done()
+                changed(step, latents)
 
             return {"callback": stepped, "callback_steps": 1}
 
         def step_ended(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            done()
-            return {}
+            other = changed(step, tensors.get("latents"))
+            return {} if other is None else {"latents": other}
 
-        return {"callback_on_step_end": step_ended, "callback_on_step_end_tensor_inputs": []}
+        return {"callback_on_step_end": step_ended}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import spelling
 from perfsuite.pipelines.families.family import Family
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SD15 = Family(
     name="sd15",
     title="Stable Diffusion 1.5",
     pipeline="StableDiffusionPipeline",
+    spelling=spelling.SD15,
     encoders=("text_encoder",),
     tokenizers=("tokenizer",),
     others=("safety_checker", "feature_extractor", "image_encoder"),
@@ -34,6 +36,7 @@ PIXART = Family(
     name="pixart",
     title="PixArt-alpha",
     pipeline="PixArtAlphaPipeline",
+    spelling=spelling.PIXART,
     denoiser="transformer",
     encoders=("text_encoder",),
     tokenizers=("tokenizer",),
@@ -49,6 +52,7 @@ SD3 = Family(
     name="sd3",
     title="Stable Diffusion 3",
     pipeline="StableDiffusion3Pipeline",
+    spelling=spelling.SD3,
     denoiser="transformer",
     encoders=("text_encoder", "text_encoder_2", "text_encoder_3"),
     tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
@@ -60,6 +64,7 @@ FLUX = Family(
     name="flux",
     title="Flux.1",
     pipeline="FluxPipeline",
+    spelling=spelling.FLUX,
     denoiser="transformer",
     others=("image_encoder", "feature_extractor"),
     attention=("Attention", "FluxAttention"),
@@ -83,10 +88,12 @@ KANDINSKY = Family(
     name="kandinsky",
     title="Kandinsky 2.2",
     pipeline="KandinskyV22Pipeline",
+    spelling=spelling.KANDINSKY,
     decoder="movq",
     encoders=(),
     tokenizers=(),
     inputs=_image_embeddings,
+    decoding={"force_not_quantize": True},
     refusals={
         "qkv": (
             "its UNet's attention takes added key and value projections of the image embedding "
