@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.families import spelling
-from perfsuite.pipelines.families.spelling import Spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from perfsuite.pipelines.families.spelling import Spelling
     from perfsuite.records import Workload
 
 _WORDS = {"unet": "UNet", "transformer": "transformer", "vae": "VAE", "movq": "MoVQ"}
