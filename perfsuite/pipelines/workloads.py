@@ -124,6 +124,9 @@ def _registered(registration: Registration) -> Workload:
             f"there is no model {found.model!r}; known: {', '.join(models.known())}; "
             f"add it with registry.model({found.model!r}, ...)"
         )
+    unfit = misfit(found)
+    if unfit is not None:
+        raise RegistrationError(unfit)
     return found
 
 
@@ -158,6 +161,23 @@ def _wrong(workload: Workload) -> str | None:
     return None
 
 
+def misfit(workload: Workload) -> str | None:
+    """What the workload's pipeline cannot draw of it, and what it can; None if it can, or is not known."""
+    if workload.model not in models.known():
+        return None
+    family = models.family(workload.model)
+    for key in ("width", "height"):
+        side, multiple = getattr(workload, key), family.multiple
+        if side % multiple:
+            nearest = max(1, round(side / multiple)) * multiple
+            return (
+                f"{key} must be a multiple of {multiple} for {family.title}, found {side}; nearest {nearest}"
+            )
+    if workload.steps < family.least_steps:
+        return f"{family.title} needs at least {family.least_steps} steps, found {workload.steps}"
+    return None
+
+
 def _resized(base: Workload, name: str, sizes: str) -> Workload:
     given: dict[str, Any] = {}
     for item in sizes.split("+"):
@@ -184,6 +204,9 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
                 f"nearest {round(side / 8) * 8}"
             )
     made = replace(base, **given)
+    wrong = misfit(made)
+    if wrong is not None:
+        raise SizeError(f"workload {name!r}: {wrong}")
     words = []
     if (made.width, made.height) != (base.width, base.height):
         words.append(f"{made.width}x{made.height}")

@@ -83,8 +83,9 @@ def _registered(registration: Registration) -> Source:
     found = registration.item
     configs = found.place if found.place is not None and found.place.is_dir() else sdxl.CONFIGS
     return Source(
-        configs, local=found.place, load=found.load, identity=found.identity or "", origin=found.origin
-    )
+        configs, local=found.place, family=families.FAMILIES[found.family], load=found.load,
+        identity=found.identity or "", origin=found.origin,
+    )  # fmt: skip
 
 
 def source_of(model: str) -> Source:
