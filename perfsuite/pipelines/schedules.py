@@ -44,7 +44,7 @@ def _refusal(scheduler: Any, steps: int) -> str | None:
     latents = torch.ones(1, 4, 8, 8)
     try:
         # A schedule that follows the picture's size is asked for that of a small one.
-        shifted = {"mu": 0.5} if tried.config.get("use_dynamic_shifting") else {}
+        shifted = {"mu": 0.5} if "use_dynamic_shifting" in _switched_on(tried) else {}
         tried.set_timesteps(steps, device="cpu", **shifted)
         scaled = getattr(tried, "scale_model_input", _as_it_is)
         with drawing_noise(tried, generator):
@@ -53,6 +53,10 @@ def _refusal(scheduler: Any, steps: int) -> str | None:
     except (ValueError, IndexError, RuntimeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _switched_on(scheduler: Any) -> set[str]:
+    return {name for name, value in getattr(scheduler, "config", {}).items() if value is True}
 
 
 def _as_it_is(latents: Any, timestep: Any) -> Any:

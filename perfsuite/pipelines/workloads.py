@@ -61,7 +61,7 @@ _OTHERS = tuple(
     )
 )
 _TINY = tuple(
-    replace(each, name=name, model=name, width=64, height=64, steps=4, prompts=each.prompts[:2])
+    replace(each, name=name, model=name, width=64, height=64, steps=4)
     for name, each in (
         ("tiny-sd15", _OTHERS[1]), ("tiny-pixart", _OTHERS[2]), ("tiny-sd3", _OTHERS[3]),
         ("tiny-flux", _OTHERS[4]), ("tiny-kandinsky", _OTHERS[1]),
