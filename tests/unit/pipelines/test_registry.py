@@ -323,7 +323,7 @@ def test_weights_that_cannot_be(registry, tmp_path):
     with pytest.raises(models.WeightsError, match=r"'lost', .*: its identity .* is not there"):
         models.resolve("lost")
     with pytest.raises(
-        models.WeightsError, match="no model 'nothing'; known: shapes, sdxl-base, .*, lost, made"
+        models.WeightsError, match=r"no model 'nothing'; known: shapes, sdxl-base, .*, lost, made"
     ):
         models.resolve("nothing")
 
