@@ -73,6 +73,15 @@ def unsupported(variant: str | Variant, device: Device) -> str | None:
     return None if found is None else f"{found[0].name}: {found[1]}"
 
 
+def unfit(workload: Workload, variant: Variant) -> str | None:
+    """Why a technique of the variant has no meaning for the workload, None if all have."""
+    for optimization in variant.optimizations:
+        reason = optimization.fits(workload, variant)
+        if reason is not None:
+            return f"{optimization.name}: {reason}"
+    return None
+
+
 def prepare(
     workload: str | Workload,
     variant: str | Variant,
@@ -83,8 +92,8 @@ def prepare(
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    `forced` builds also what the device does not support. Changes global settings of the process
-    (threads, TF32, Inductor flags) until `release` puts them back.
+    `forced` builds also what the device does not support, but nothing that does not fit the workload.
+    Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
     """
@@ -92,8 +101,8 @@ def prepare(
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
-    reason = unsupported(variant, device)
-    if reason is not None and not forced:
+    reason = unfit(workload, variant) or (None if forced else unsupported(variant, device))
+    if reason is not None:
         raise UnsupportedError(reason)
     IMPORTS.bring()
     trim()

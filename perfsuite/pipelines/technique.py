@@ -6,12 +6,13 @@ The three name each other, so they are one file; nothing else of this room is kn
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
 from perfsuite.pipelines.watching.graphs import recording
@@ -54,10 +55,45 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    promise: Promise = Promise.EXACT
+    task_margin: float = 0.0
+    """Share of held-out captions that one which is not exact may lose, of those that are right without."""
+    least_ssim: Callable[[float | None], float] = lambda value: 1.0
+    """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
+    fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
+    """None, or the reason why it has no meaning for the workload's pipeline."""
+    draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
+    """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
+    callback: Callable[[float | None], Any] | None = None
+    """By its value: a `diffusers.callbacks.PipelineCallback` that every call is given."""
+    parameter: Parameter | None = None
+    """The number that is part of its name."""
+    value: float | None = None
+    card: Card | None = None
+    """What the table of techniques says of it."""
 
+    def __post_init__(self) -> None:
+        if self.promise is not Promise.EXACT and not 0.0 < self.task_margin < 1.0:
+            raise ValueError(
+                f"optimization {self.name!r} is {self.promise} and has task_margin {self.task_margin}; "
+                "give the share of captions that it may lose, as in task_margin=0.1"
+            )
 
-class ContradictionError(ValueError):
-    """A variant whose optimizations do not go together."""
+    @property
+    def base(self) -> str:
+        """Its name without the value."""
+        return self.name.partition(":")[0]
+
+    def at(self, text: str = "") -> Optimization:
+        """It with the value that a text spells, without one its default. Raises `ParameterError`."""
+        if self.parameter is None:
+            if text:
+                raise ParameterError(f"{self.base}:{text}: {self.base} takes no value; write {self.base}")
+            return self
+        given = text or f"{self.parameter.default:g}"
+        value = self.parameter.read(self.base, given)
+        spelled = f"{value:g}"
+        return replace(self, name=f"{self.base}:{spelled}", value=float(spelled))
 
 
 @dataclass(frozen=True)
@@ -68,7 +104,7 @@ class Variant:
     optimizations: tuple[Optimization, ...]
 
     def __post_init__(self) -> None:
-        names = [o.name for o in self.optimizations]
+        names = [o.base for o in self.optimizations]
         phases = [o.phase for o in self.optimizations]
         for name in names:
             if names.count(name) > 1:
@@ -96,7 +132,27 @@ class Variant:
                 )
 
     def __contains__(self, name: str) -> bool:
-        return any(o.name == name for o in self.optimizations)
+        return any(name in (o.name, o.base) for o in self.optimizations)
+
+    def value(self, base: str) -> float | None:
+        """The value of the optimization of this name; raises `KeyError` without one."""
+        return {o.base: o.value for o in self.optimizations}[base]
+
+    @property
+    def promise(self) -> Promise:
+        """The weakest of its optimizations'."""
+        return max((o.promise for o in self.optimizations), key=list(Promise).index)
+
+    @property
+    def lossy(self) -> tuple[Optimization, ...]:
+        """Its optimizations that are not exact."""
+        return tuple(o for o in self.optimizations if o.promise is not Promise.EXACT)
+
+    def drawn(self, workload: Workload) -> Workload:
+        """The workload as this variant draws it, under the same name."""
+        for optimization in self.optimizations:
+            workload = optimization.draws(workload, optimization.value)
+        return workload
 
     @property
     def precision(self) -> str:
@@ -114,6 +170,7 @@ class Context:
     """What an optimization may know about the pipeline that it changes."""
 
     workload: Workload
+    """As the variant draws it."""
     variant: Variant
     device: Device
     first_call_s: float | None = None
@@ -127,6 +184,9 @@ class Context:
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.workload = self.variant.drawn(self.workload)
 
     @property
     def busy_threads(self) -> int:
@@ -180,9 +240,29 @@ class Context:
                 num_images_per_prompt=self.workload.batch,
                 output_type="np",
                 return_dict=False,
-                **options,
+                **self._called(options),
             )[0]
         return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
+
+    def _called(self, options: dict[str, Any]) -> dict[str, Any]:
+        """A call's options with the callbacks of the variant's techniques, which go first."""
+        own = [o.callback(o.value) for o in self.variant.optimizations if o.callback is not None]
+        if not own:
+            return options
+        names = options.get("callback_on_step_end_tensor_inputs", ["latents"])
+        wanted = [*dict.fromkeys([*names, *(name for each in own for name in each.tensor_inputs)])]
+        last = options.get("callback_on_step_end")
+
+        def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            for each in own:
+                values = each(pipe, step, timestep, values)
+            if last is not None:
+                values = {**values, **last(pipe, step, timestep, values)}
+            return values
+
+        return {
+            **options, "callback_on_step_end": after_step, "callback_on_step_end_tensor_inputs": wanted,
+        }  # fmt: skip
 
     def _steps(self, pipe: Any, steps: int | None) -> int:
         if steps is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfsuite.pipelines import unsupported, variants, workloads
+from perfsuite.pipelines import unfit, unsupported, variants, workloads
 from perfsuite.plugin.registration import check_late
 from perfsuite.plugin.stash import LEFT_OUT, SETTINGS
 
@@ -153,6 +153,11 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         device = fingerprint(config.stash[SETTINGS].device)
     except NoDeviceError as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
+    fitting = {item: pair for item, pair in pairs.items() if unfit(*pair) is None}
+    if 0 < len(fitting) < len(pairs):
+        config.hook.pytest_deselected(items=[item for item in pairs if item not in fitting])
+        items[:] = [item for item in items if item in fitting or item not in pairs]
+        pairs = fitting
     chosen = dict.fromkeys(variant for _, variant in pairs.values())
     found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in chosen}
     if all(found.values()):
@@ -192,11 +197,18 @@ def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
     """What will be run of the items: not what the device cannot run."""
     pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
-    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(v, bench.device, bench.settings) is None)
+    return tuple(
+        f"{w.name}/{v.name}" for w, v in pairs if why_not(w, v, bench.device, bench.settings) is None
+    )
+
+
+def why_not(workload: Workload, variant: Variant, device: Device, settings: Settings) -> str | None:
+    """Why a variant of a workload is not run on this device, None if it is."""
+    return unfit(workload, variant) or unwanted(variant, device, settings)
 
 
 def unwanted(variant: Variant, device: Device, settings: Settings) -> str | None:
-    """Why a variant is not run on this device, None if it is."""
+    """Why a variant of any workload is not run on this device, None if it is."""
     reason = unsupported(variant, device)
     if reason is None and not settings.variants:
         reason = variants.superseded(variant, device)

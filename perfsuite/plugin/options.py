@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perfsuite.pipelines import RegistrationError, variants, workloads
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.plugin import hookspecs, nightly, registration
 from perfsuite.plugin.stash import BENCH, CLOSING, SETTINGS, TALLY
 from perfsuite.plugin.tally import Tally

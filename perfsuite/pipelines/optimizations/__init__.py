@@ -1,5 +1,9 @@
 """The techniques, one module each. A new one is a module here and a row in `OPTIMIZATIONS`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from perfsuite.pipelines.optimizations.attention import NO_SDPA, SDPA
 from perfsuite.pipelines.optimizations.compilation import COMPILE
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
@@ -10,9 +14,14 @@ from perfsuite.pipelines.optimizations.projections import QKV
 from perfsuite.pipelines.optimizations.quantization import INT8
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
+from perfsuite.pipelines.promises import ParameterError
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.registry import REGISTRY, Registration
-from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from perfsuite.pipelines.technique import Optimization
 
 # In the order in which names are spelled: the order of the published ladder, each variation after its kind.
 _ALL = (
@@ -28,6 +37,20 @@ def known() -> dict[str, Optimization]:
     return REGISTRY.merged("optimization", OPTIMIZATIONS, _registered)
 
 
+def named(spelled: str, techniques: Mapping[str, Optimization]) -> Optimization | None:
+    """What of these a name spells, as ``deepcache:3`` or without its value; None where there is no such.
+
+    Raises `perfsuite.pipelines.promises.ParameterError` for a value that it cannot have.
+    """
+    base, given, value = spelled.partition(":")
+    found = techniques.get(base)
+    if found is None:
+        return None
+    if given and not value:
+        raise ParameterError(f"{spelled}: nothing stands behind the colon; write {found.at().name}")
+    return found.at(value)
+
+
 def _registered(registration: Registration) -> Optimization:
     found: Optimization = registration.item
     names = {*OPTIMIZATIONS, *(other.name for other in REGISTRY.registered("optimization"))}
@@ -38,4 +61,4 @@ def _registered(registration: Registration) -> Optimization:
     return found
 
 
-__all__ = ["OPTIMIZATIONS", "NotEngagedError", "known"]
+__all__ = ["OPTIMIZATIONS", "NotEngagedError", "known", "named"]

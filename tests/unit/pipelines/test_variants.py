@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from perfsuite.pipelines.optimizations import OPTIMIZATIONS
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.variants import (
     BESIDE,
     FASTEST,
