@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines import workloads
 from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.optimizations.evidence import compiled_parts_of
 from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.records import StructureCheck
@@ -59,7 +60,9 @@ def compiled_parts(pipe: Any) -> dict[str, int]:
     A model that is not compiled is absent.
     """
     found = {}
-    if hasattr(pipe.unet, "_orig_mod"):
+    if compiled_parts_of(pipe.unet):
+        found["unet"] = compiled_parts_of(pipe.unet)
+    elif hasattr(pipe.unet, "_orig_mod"):
         found["unet"] = 1
     elif hasattr(pipe.unet, "modules"):
         blocks = sum(m.__dict__.get("_compiled_call_impl") is not None for m in pipe.unet.modules())
@@ -227,7 +230,9 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
         context.first_call(prepared.pipe)
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     called = calls(prepared.pipe.scheduler)
-    wanted = parts.get("unet", 0) * called + parts.get("vae", 0)
+    # Of the functions that stand for a UNet each call runs one.
+    each = 1 if compiled_parts_of(prepared.pipe.unet) else parts.get("unet", 0)
+    wanted = each * called + parts.get("vae", 0)
     if not found and not _marks_regions():
         reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"
         return StructureCheck("compiled-runs", (), skipped=reason)

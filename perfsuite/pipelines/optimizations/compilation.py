@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, compiled_parts_of
 from perfsuite.pipelines.optimizations.inductor import (
     COMPILE_FLAGS,
     COMPILE_SETTINGS,
@@ -14,6 +14,7 @@ from perfsuite.pipelines.optimizations.inductor import (
 from perfsuite.pipelines.optimizations.layout import apply_channels_last, verify_channels_last
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.technique import Optimization
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
@@ -44,11 +45,23 @@ def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
-    pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
+    _compile_unet(pipe, mode)
     decoder_mode = decoder_mode_for(pipe, context.device)
     if decoder_mode != mode:
         context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
     pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
+
+
+def _compile_unet(pipe: Any, mode: str) -> None:
+    """The whole UNet, or each function that stands for it."""
+    import torch
+
+    stepwise = stepwise_of(pipe.unet)
+    if stepwise is None:
+        pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
+        return
+    for part in stepwise.parts:
+        setattr(stepwise, part, torch.compile(getattr(stepwise, part), mode=mode, fullgraph=True))
 
 
 def check_settings(pipe: Any, context: Context) -> str:
@@ -94,8 +107,11 @@ def check_calls(pipe: Any, context: Context) -> None:
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    if not hasattr(pipe.unet, "_orig_mod"):
+    stepwise = stepwise_of(pipe.unet)
+    if stepwise is None and not hasattr(pipe.unet, "_orig_mod"):
         raise NotEngagedError("pipe.unet is not a compiled module")
+    if stepwise is not None and compiled_parts_of(pipe.unet) < len(stepwise.parts):
+        raise NotEngagedError(f"not all of {' and '.join(stepwise.parts)} are compiled")
     if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
         raise NotEngagedError("pipe.vae.decode is not compiled")
     layout = check_settings(pipe, context)
