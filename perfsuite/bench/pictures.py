@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
 from perfsuite.pipelines import models
+from perfsuite.pipelines.promises import Promise
 from perfsuite.quality import golden
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.exhibits import Keeper
@@ -15,7 +16,7 @@ from perfsuite.quality.looks import relative_thresholds, with_pictures
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.plausibility import judge_honest
-from perfsuite.quality.thresholds import for_variant
+from perfsuite.quality.thresholds import declared, for_variant
 from perfsuite.store import load_thresholds, thresholds_path
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Pictures:
 
     def timed(self, workload: Workload, variant: Variant, drawn: Any | None) -> PictureScore | None:
         """What the timed calls drew: a fast call that draws something else is no speed-up."""
-        reference = self._references.known(workload)
+        reference = self._references.known(workload, variant)
         if reference is None or drawn is None:
             return None
         prompt = workload.prompts[0]
@@ -65,8 +66,10 @@ class Pictures:
             return {}
         stored = load_thresholds(thresholds_path(self._folder(workload), self._hand.device.kind))
         found = for_variant(stored, variant) if stored is not None else {}
+        if not found and variant.promise is Promise.APPROXIMATE:
+            found = declared(variant, workload)
         if not found and self._references.deep:
-            found = relative_thresholds(self._references.get(workload), variant.precision)
+            found = relative_thresholds(self._references.get(workload, variant), variant.precision)
         return found
 
     def _folder(self, workload: Workload) -> Path:
@@ -77,7 +80,7 @@ class Pictures:
     def draw(self, prepared: Prepared | Elsewhere) -> list[Any]:
         """One picture a prompt; where more than pictures will be judged, with the latents' drift."""
         context = prepared.context
-        reference = self._references.get(context.workload)
+        reference = self._references.get(context.workload, context.variant)
         key = key_of(context.workload, context.variant)
         with self._hand.watched(key):
             self._hand.enter(key, "pictures")
@@ -93,7 +96,7 @@ class Pictures:
         found = judge(
             context.workload,
             pictures,
-            self._references.get(context.workload).pictures,
+            self._references.get(context.workload, context.variant).pictures,
             self._thresholds(context.workload, context.variant),
             with_flip=self._settings.report is not None,
             blind=models.blind(context.workload, self._settings.weights),
@@ -116,7 +119,7 @@ class Pictures:
             return None
         if self._keeper is None:
             self._keeper = Keeper(self._ledger.path)
-        reference = self._references.get(context.workload)
+        reference = self._references.get(context.workload, context.variant)
         return self._keeper.keep(context.variant, pictures, reference, inspection)
 
     def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
@@ -124,7 +127,7 @@ class Pictures:
         context = prepared.context
         names = (context.workload.name, context.variant.name)
         if names not in self._inspections:
-            reference = self._references.get(context.workload)
+            reference = self._references.get(context.workload, context.variant)
             key = key_of(context.workload, context.variant)
             with self._hand.watched(key):
                 self._hand.enter(key, "components, modules, loop")

@@ -170,7 +170,6 @@ class Context:
     """What an optimization may know about the pipeline that it changes."""
 
     workload: Workload
-    """As the variant draws it."""
     variant: Variant
     device: Device
     first_call_s: float | None = None
@@ -185,8 +184,10 @@ class Context:
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.workload = self.variant.drawn(self.workload)
+    @property
+    def drawn(self) -> Workload:
+        """The workload as the variant draws it."""
+        return self.variant.drawn(self.workload)
 
     @property
     def busy_threads(self) -> int:
@@ -234,7 +235,7 @@ class Context:
                 prompt=self.workload.prompts[prompt],
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),
-                guidance_scale=self.workload.guidance,
+                guidance_scale=self.drawn.guidance,
                 height=self.workload.height,
                 width=self.workload.width,
                 num_images_per_prompt=self.workload.batch,
@@ -267,8 +268,9 @@ class Context:
     def _steps(self, pipe: Any, steps: int | None) -> int:
         if steps is not None:
             return max(steps, least_steps(pipe.scheduler))
-        check_steps(pipe.scheduler, self.workload.steps, f"workload {self.workload.name!r}")
-        return self.workload.steps
+        wanted = self.drawn.steps
+        check_steps(pipe.scheduler, wanted, f"workload {self.workload.name!r}")
+        return wanted
 
     def _noise(self, prompt: int) -> Any:
         """Draws what the scheduler adds in its steps, on the device, which need not wait for it."""

@@ -106,7 +106,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     forget_last_failure()
     if {"picture_gate", "look_gate"} & _wanted(request.session):
         # Before this pipeline is built: two at once may not fit.
-        workbench.try_reference(workload)
+        workbench.try_reference(workload, variant)
     found = workbench.pipeline(workload, variant)
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])

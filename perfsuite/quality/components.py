@@ -47,7 +47,7 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
     """
     found: Errors = {}
     compiled = is_compiled(pipe.unet)
-    guidance = context.workload.guidance
+    guidance = context.drawn.guidance
     for prompt, trace in enumerate(traces):
         for name in ENCODERS:
             hidden, first = call_encoder(pipe, context, trace, name)
@@ -55,7 +55,7 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
             # Of the second encoder this is the pooled projection.
             found[Place(name, "output", prompt)] = relative_l2(first, trace[f"{name}.first"])
         for step in chosen_steps(trace.steps, prompt, len(traces)):
-            noise, wanted = call_unet(pipe, context, trace, step), trace["noise"][step]
+            noise, wanted = call_unet(pipe, context, trace, step), trace.of_step("noise", step)
             found[Place("unet", "", prompt, step)] = relative_l2(noise, wanted)
             if noise.shape == wanted.shape and len(noise) == 2 * context.workload.batch:
                 found[Place("unet", GUIDED, prompt, step)] = relative_l2(

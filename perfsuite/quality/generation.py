@@ -10,6 +10,7 @@ from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.schedules import schedule
 from perfsuite.pipelines.watching.forms import MODELS
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -35,11 +36,16 @@ class Trace:
     ``sigmas`` (steps + 1,), ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the
     UNet was given and gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w)
     and ``decoded`` (1, 3, height, width). With a batch all but the encoders', ``sigmas`` and ``timesteps``
-    have so many times 1 or 2. Where a scheduler has no sigmas, what else is its schedule stands for them."""
+    have so many times 1 or 2. ``rows`` (steps,): of ``samples`` and ``noise`` how many are a step's, where
+    guidance ends early. Where a scheduler has no sigmas, what else is its schedule stands for them."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
         return self.tensors[name]
+
+    def of_step(self, name: str, step: int) -> Any:
+        """``samples`` or ``noise`` of one call of the UNet, as many rows as it had."""
+        return self.tensors[name][step][: int(self.tensors["rows"][step])]
 
     @property
     def steps(self) -> int:
@@ -118,8 +124,18 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
         **listeners,
     ):
         picture = context.generate(pipe, prompt, callback_on_step_end=after_step)
-    tensors.update({name: torch.stack(items) for name, items in rows.items()})
+    tensors["rows"] = torch.tensor([len(sample) for sample in rows["samples"]])
+    tensors.update({name: torch.stack(_padded(items)) for name, items in rows.items()})
     return Trace(tensors, picture)
+
+
+def _padded(tensors: list[Any]) -> list[Any]:
+    """Tensors of as many rows, zeros behind those that have fewer."""
+    import torch
+
+    most = max(len(t) if t.dim() else 0 for t in tensors)
+    return [t if not t.dim() or len(t) == most else torch.cat([t, t.new_zeros(most - len(t), *t.shape[1:])])
+            for t in tensors]  # fmt: skip
 
 
 def _cast(tensor: Any, context: Context) -> Any:
@@ -139,16 +155,33 @@ def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[
 def call_unet(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
     """The UNet's output (2, 4, h, w) on the inputs that float32 had in this step.
 
-    The call is spelled as the pipeline spells it, so that compiled code is used as it is.
+    The call is spelled as the pipeline spells it, so that compiled code is used as it is. A UNet that keeps
+    something of a step before is given that step first.
     """
-    given = {name: trace[name] for name in ("embeds", "pooled", "time_ids")}
-    return unet_output(pipe, context, {**given, "samples": trace["samples"][step]}, trace["timesteps"][step])
+    stepwise = stepwise_of(pipe.unet)
+    output = None
+    for each in (step,) if stepwise is None else stepwise.calls_for(step):
+        samples = trace.of_step("samples", each)
+        # Where guidance has ended, the rows with the prompt, which come last, are left.
+        given = {name: trace[name][-len(samples) :] for name in ("embeds", "pooled", "time_ids")}
+        output = unet_output(pipe, context, {**given, "samples": samples}, trace["timesteps"][each], each)
+    if stepwise is not None:
+        stepwise.end()
+    return output
 
 
-def unet_output(pipe: Any, context: Context, given: Mapping[str, Any], timestep: Any) -> Any:
-    """The UNet's output on ``samples``, ``embeds``, ``pooled`` and ``time_ids`` of any number of rows."""
+def unet_output(
+    pipe: Any, context: Context, given: Mapping[str, Any], timestep: Any, step: int | None = None
+) -> Any:
+    """The UNet's output on ``samples``, ``embeds``, ``pooled`` and ``time_ids`` of any number of rows.
+
+    `step`: for a UNet that keeps something between steps; without one nothing is kept.
+    """
     import torch
 
+    stepwise = stepwise_of(pipe.unet)
+    if stepwise is not None:
+        stepwise.place(step)
     with torch.no_grad():
         output = pipe.unet(
             _cast(given["samples"], context),

@@ -76,8 +76,9 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
             found[Place("loop", "timesteps", prompt, step)] = _exact(
                 torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
             )
-            found[Place("loop", "unet input", prompt, step)] = relative_l2(sample, trace["samples"][step])
-            noise = trace["noise"][step].to(device=sample.device, dtype=dtype)
+            wanted = trace.of_step("samples", step)
+            found[Place("loop", "unet input", prompt, step)] = relative_l2(sample, wanted)
+            noise = trace.of_step("noise", step).to(device=sample.device, dtype=dtype)
             return (noise if noise.shape == sample.shape else torch.zeros_like(sample),)
 
         def decode(latents: Any, *args: Any, prompt: int = prompt, trace: Trace = trace, **kw: Any) -> Any:

@@ -103,8 +103,8 @@ def measure_several(pipe: Any, context: Context, traces: Sequence[Trace]) -> Err
         pipe(
             prompt=[context.workload.prompts[i] for i in numbers],
             latents=first,
-            num_inference_steps=context.workload.steps,
-            guidance_scale=context.workload.guidance,
+            num_inference_steps=context.drawn.steps,
+            guidance_scale=context.drawn.guidance,
             height=context.workload.height,
             width=context.workload.width,
             num_images_per_prompt=EACH,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines.optimizations.attention import NO_SDPA, SDPA
+from perfsuite.pipelines.optimizations.casting import LAYERWISE_FP8
 from perfsuite.pipelines.optimizations.compilation import COMPILE
+from perfsuite.pipelines.optimizations.cutoff import CFG_CUTOFF
+from perfsuite.pipelines.optimizations.decoding import VAE_SLICING, VAE_TILING
 from perfsuite.pipelines.optimizations.deepcache import DEEPCACHE
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.few_step import LCM
 from perfsuite.pipelines.optimizations.float8 import FP8
 from perfsuite.pipelines.optimizations.kernel_choice import (
     SDPA_CUDNN,
@@ -16,6 +20,7 @@ from perfsuite.pipelines.optimizations.kernel_choice import (
     SDPA_MATH,
 )
 from perfsuite.pipelines.optimizations.layout import CHANNELS_LAST
+from perfsuite.pipelines.optimizations.offloading import GROUP_OFFLOAD, MODEL_OFFLOAD
 from perfsuite.pipelines.optimizations.precision import BF16, FP16, FP32, TF32
 from perfsuite.pipelines.optimizations.projections import QKV
 from perfsuite.pipelines.optimizations.quantization import INT8
@@ -33,7 +38,8 @@ if TYPE_CHECKING:
 # In the order in which names are spelled: the order of the published ladder, each variation after its kind.
 _ALL = (
     FP32, TF32, BF16, FP16, NO_SDPA, SDPA, SDPA_FLASH, SDPA_MATH, SDPA_CUDNN, SDPA_FA3, CHANNELS_LAST,
-    COMPILE, COMPILE_REGIONAL, QKV, INT8, INT8_WEIGHTS, FP8, DEEPCACHE,
+    COMPILE, COMPILE_REGIONAL, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE, CFG_CUTOFF, LCM,
+    VAE_TILING, VAE_SLICING, MODEL_OFFLOAD, GROUP_OFFLOAD,
 )  # fmt: skip
 OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
 """The suite's own."""

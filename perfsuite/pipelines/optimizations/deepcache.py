@@ -73,7 +73,7 @@ class Cached(Stepwise):
         odd = any(side % least for side in sample.shape[-2:])
         context = {"encoder_hidden_states": states, "cross_attention_kwargs": attention}
         hidden = unet.conv_in(sample)
-        skips = (hidden,)
+        skips: tuple[Any, ...] = (hidden,)
         for block in unet.down_blocks:
             hidden, more = block(hidden_states=hidden, temb=embedding, **_taken(block, context))
             skips += more
@@ -159,7 +159,7 @@ def _verify(pipe: Any, context: Context) -> str:
     if cached.interval != interval:
         raise NotEngagedError(f"every {cached.interval}. step is whole, wanted every {interval:g}.")
     deep, outer = _deep_and_outer(unet)
-    steps = min(cached.interval + 2, context.workload.steps)
+    steps = min(cached.interval + 2, context.drawn.steps)
     seen = watch(pipe, context, steps, (deep, outer))
     calls = range(len(seen.batches))
     check_ran(seen, {deep: [i % cached.interval == 0 for i in calls], outer: [True for _ in calls]})
@@ -171,8 +171,8 @@ def _verify(pipe: Any, context: Context) -> str:
         off = check_not_identical(seen, watch(pipe, context, steps))
     finally:
         cached.interval = int(interval)
-    whole = sum(seen.ran[deep])
-    return f"{deep} ran in {whole} of {len(calls)} UNet calls, {outer} in all; latents {off:.2g} from none cached"
+    whole = f"{deep} ran in {sum(seen.ran[deep])} of {len(calls)} UNet calls, {outer} in all"
+    return f"{whole}; two calls equal; latents {off:.2g} from those of whole steps"
 
 
 def _fits(workload: Workload, variant: Variant) -> str | None:

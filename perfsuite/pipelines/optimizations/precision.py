@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.optimizations.casting import stored_elsewhere
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, observe, some
 from perfsuite.pipelines.technique import Optimization
 
@@ -16,13 +17,14 @@ COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
 def wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
-    """Weights and buffers of all components that are in another floating dtype, in words."""
+    """Weights and buffers of all components that are used in another floating dtype, in words."""
     return [
         f"{component}.{name} is {tensor.dtype}"
         for component in COMPONENTS
         if (module := getattr(pipe, component, None)) is not None
+        for stored in [stored_elsewhere(module)]
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]
-        if tensor.is_floating_point() and tensor.dtype != dtype
+        if tensor.is_floating_point() and tensor.dtype != dtype and name not in stored
     ]
 
 

@@ -1,4 +1,4 @@
-"""Denoisers that keep something from step to step: which step is next, and what a single call of one needs."""
+"""Denoisers that keep something from step to step: which step is next, and what one alone needs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ class Stepwise:
         """A pipeline's call begins, in which the model is called so often."""
         self.end()
         self.step, self.last = 0, calls - 1
+
+    def place(self, step: int | None) -> None:
+        """The next forward is of this step of a call; None: of no call, and nothing is kept."""
+        if step is None:
+            self.end()
+        else:
+            self.step, self.last = step, step + 1
 
     def end(self) -> None:
         """Forget what was kept."""
@@ -58,9 +65,7 @@ def install(pipe: Any, model: Any, stepwise: Stepwise) -> None:
     vars(pipe)["prepare_latents"] = functools.partial(_preparing, pipe, stepwise, prepare)
 
 
-def _preparing(
-    pipe: Any, stepwise: Stepwise, prepare: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Any:
+def _preparing(pipe: Any, stepwise: Stepwise, prepare: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Each call prepares its latents once, when its schedule is known."""
     stepwise.begin(len(pipe.scheduler.timesteps))
     return prepare(*args, **kwargs)

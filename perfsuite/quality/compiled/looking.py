@@ -146,7 +146,8 @@ def _take(
     found: CompiledErrors, component: str, prompt: int, step: int | None, given: Any, traces: Sequence[Trace]
 ) -> None:
     if component == "unet":
-        wanted = traces[prompt]["noise"][step]
+        assert step is not None
+        wanted = traces[prompt].of_step("noise", step)
     elif component in ENCODERS:
         wanted = (traces[prompt][f"{component}.hidden"], traces[prompt][f"{component}.first"])
     else:

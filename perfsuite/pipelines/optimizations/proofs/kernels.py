@@ -1,4 +1,4 @@
-"""Which kernels a call of the UNet ran, by the names that the profiler sees; what a registry says proves nothing."""
+"""Which kernels a call of the UNet ran, by the names that the profiler sees."""
 
 from __future__ import annotations
 

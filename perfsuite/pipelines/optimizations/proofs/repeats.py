@@ -1,4 +1,4 @@
-"""Two drawings of one pipeline: equal where nothing of a call may last, different where something is left out."""
+"""Two drawings of one pipeline: equal where nothing of a call may last, different where a step is."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def check_twice_the_same(pipe: Any, context: Context, first: Steps, steps: int |
                 "the call before is left, or noise is not drawn from the call's generator"
             )
     if len(first.latents) != len(second.latents):
-        raise NotEngagedError(
-            f"two equal calls took {len(first.latents)} and {len(second.latents)} steps"
-        )
+        raise NotEngagedError(f"two equal calls took {len(first.latents)} and {len(second.latents)} steps")
 
 
 def check_not_identical(with_it: Steps, without: Steps) -> float:
