@@ -187,6 +187,10 @@ class Workbench:
         """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
         return self._pictures.inspect(prepared)
 
+    def task(self, prepared: Prepared | Elsewhere) -> Look:
+        """Whether a variant that is not exact still does the task, see `Pictures.task`."""
+        return self._pictures.task(prepared)
+
     def golden(self, workload: Workload) -> Quality:
         """Whether float32 itself still draws the stored pictures."""
         return self._pictures.golden(workload)

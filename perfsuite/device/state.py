@@ -28,8 +28,10 @@ def _configs() -> dict[str, Any]:
     import torch._dynamo.config
     import torch._functorch.config
     import torch._inductor.config
+    import torch.fx.experimental._config
 
     return {
+        "fx": torch.fx.experimental._config,
         "inductor": torch._inductor.config,
         "dynamo": torch._dynamo.config,
         "functorch": torch._functorch.config,

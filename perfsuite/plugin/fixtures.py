@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perfsuite.plugin.gates import Check
     from perfsuite.records import Workload
 
-_GATES = {"latency_gate", "memory_gate", "start_gate", "picture_gate", "look_gate"}
+_GATES = {"latency_gate", "memory_gate", "start_gate", "picture_gate", "look_gate", "task_gate"}
 """Those that know how to ask for a pipeline which stands in another process."""
 
 
@@ -188,6 +188,20 @@ def look_gate(
 
     test = gates.GatedTest(request, workbench)
     return lambda prepared, name: gates.look(test, prepared, name)
+
+
+@pytest.fixture
+def task_gate(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Draw held-out captions with and without what is not exact in a variant: from pipeline to `Check`.
+
+    For tests with the mark ``task``, which are not collected for exact variants.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.task(test, prepared)
 
 
 @pytest.fixture

@@ -70,6 +70,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "compiled: looks into compiled code, so it is not collected for variants without any"
     )
+    config.addinivalue_line(
+        "markers",
+        "task: draws captions with and without a variant's techniques, so it is not collected for "
+        "variants in which all are exact",
+    )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")

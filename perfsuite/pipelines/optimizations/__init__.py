@@ -10,9 +10,11 @@ from perfsuite.pipelines.optimizations.compilation import COMPILE
 from perfsuite.pipelines.optimizations.cutoff import CFG_CUTOFF
 from perfsuite.pipelines.optimizations.decoding import VAE_SLICING, VAE_TILING
 from perfsuite.pipelines.optimizations.deepcache import DEEPCACHE
+from perfsuite.pipelines.optimizations.dynamic import DYNAMIC
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.few_step import LCM
 from perfsuite.pipelines.optimizations.float8 import FP8
+from perfsuite.pipelines.optimizations.hotswap import LORA_HOTSWAP
 from perfsuite.pipelines.optimizations.kernel_choice import (
     SDPA_CUDNN,
     SDPA_FA3,
@@ -24,6 +26,7 @@ from perfsuite.pipelines.optimizations.offloading import GROUP_OFFLOAD, MODEL_OF
 from perfsuite.pipelines.optimizations.precision import BF16, FP16, FP32, TF32
 from perfsuite.pipelines.optimizations.projections import QKV
 from perfsuite.pipelines.optimizations.quantization import INT8
+from perfsuite.pipelines.optimizations.refused import REFUSED
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
 from perfsuite.pipelines.promises import ParameterError
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
 # In the order in which names are spelled: the order of the published ladder, each variation after its kind.
 _ALL = (
     FP32, TF32, BF16, FP16, NO_SDPA, SDPA, SDPA_FLASH, SDPA_MATH, SDPA_CUDNN, SDPA_FA3, CHANNELS_LAST,
-    COMPILE, COMPILE_REGIONAL, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE, CFG_CUTOFF, LCM,
-    VAE_TILING, VAE_SLICING, MODEL_OFFLOAD, GROUP_OFFLOAD,
+    COMPILE, COMPILE_REGIONAL, DYNAMIC, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE, CFG_CUTOFF,
+    LCM, LORA_HOTSWAP, VAE_TILING, VAE_SLICING, MODEL_OFFLOAD, GROUP_OFFLOAD, *REFUSED,
 )  # fmt: skip
 OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
 """The suite's own."""

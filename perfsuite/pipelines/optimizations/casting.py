@@ -53,8 +53,8 @@ def _verify(pipe: Any, context: Context) -> str:
         if wide:
             raise NotEngagedError(f"weights not in float8 {when} a call: {some(wide)}")
     if set(found.used) != {f"{device} {used}"}:
-        kinds = ", ".join(f"{count} in {kind}" for kind, count in sorted(found.used.items())) or "none"
-        raise NotEngagedError(f"weights were used as {kinds}; wanted {device} {used}")
+        said = ", ".join(f"{count} in {kind}" for kind, count in sorted(found.used.items())) or "none"
+        raise NotEngagedError(f"weights were used as {said}; wanted {device} {used}")
     narrow = sum(p.numel() for name, p in unet.named_parameters() if name in cast)
     share = narrow / sum(p.numel() for p in unet.parameters())
     return f"{len(cast)} weights ({share:.1%} of the UNet) rest in float8 and were used in {used}"

@@ -140,7 +140,7 @@ COMPILE = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile-regional"),
+    conflicts=("channels-last", "compile-regional", "dynamic"),
     compiles=True,
     settings=COMPILE_SETTINGS,
 )

@@ -1,7 +1,8 @@
 """Decoding in parts, for memory: a picture in tiles, or a batch one picture after another.
 
 diffusers takes both switches without a word where they do nothing: SDXL's own tile is as large as its
-picture, and a batch of one has no slices. So the tile is part of the name here, and what would do nothing is refused.
+picture, and a batch of one has no slices. So the tile is part of the name here, and what would do nothing is
+refused.
 """
 
 from __future__ import annotations

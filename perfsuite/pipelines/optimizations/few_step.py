@@ -1,8 +1,8 @@
 """Few steps: an adapter, the scheduler that it was distilled for, a number of steps and a guidance.
 
 Latent consistency is one of these; Lightning, Hyper-SD and Turbo differ in the four alone, see `few_step`.
-The adapter is fused and its layers taken away, so that what follows (projections, quantization, compiling) sees
-plain layers.
+The adapter is fused and its layers taken away, so that what follows (projections, quantization, compiling)
+sees plain layers.
 """
 
 from __future__ import annotations
