@@ -35,7 +35,7 @@ class Pieces:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._inside: greenlet | None = None
-        self.per_call = prepared.context.workload.steps + 2
+        self.per_call = prepared.context.drawn.steps + 2
         """Pieces of one call."""
         self.picture: Any = None
         """What the last whole call drew."""

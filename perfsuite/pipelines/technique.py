@@ -6,13 +6,14 @@ The three name each other, so they are one file; nothing else of this room is kn
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
 from perfsuite.pipelines.watching.graphs import recording
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.watching.graphs import Graphs
     from perfsuite.records import Compilation, Device, Workload
 
@@ -39,8 +39,6 @@ class Optimization:
     """Return the evidence as one line of text, or raise `NotEngagedError`."""
     supports: Callable[[Device], str | None] = lambda device: None
     """None, or the reason why the device cannot run it or should not."""
-    fits: Callable[[Family], str | None] = lambda family: None
-    """None, or the reason why it has no meaning on a family of pipelines, whatever the device."""
     phase: int = 0
     """Steps are applied in ascending phase."""
     requires: tuple[str, ...] = ()
@@ -58,10 +56,45 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    promise: Promise = Promise.EXACT
+    task_margin: float = 0.0
+    """Share of held-out captions that one which is not exact may lose, of those that are right without."""
+    least_ssim: Callable[[float | None], float] = lambda value: 1.0
+    """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
+    fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
+    """None, or the reason why it has no meaning for the workload's pipeline."""
+    draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
+    """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
+    callback: Callable[[float | None], Any] | None = None
+    """By its value: a `diffusers.callbacks.PipelineCallback` that every call is given."""
+    parameter: Parameter | None = None
+    """The number that is part of its name."""
+    value: float | None = None
+    card: Card | None = None
+    """What the table of techniques says of it."""
 
+    def __post_init__(self) -> None:
+        if self.promise is not Promise.EXACT and not 0.0 < self.task_margin < 1.0:
+            raise ValueError(
+                f"optimization {self.name!r} is {self.promise} and has task_margin {self.task_margin}; "
+                "give the share of captions that it may lose, as in task_margin=0.1"
+            )
 
-class ContradictionError(ValueError):
-    """A variant whose optimizations do not go together."""
+    @property
+    def base(self) -> str:
+        """Its name without the value."""
+        return self.name.partition(":")[0]
+
+    def at(self, text: str = "") -> Optimization:
+        """It with the value that a text spells, without one its default. Raises `ParameterError`."""
+        if self.parameter is None:
+            if text:
+                raise ParameterError(f"{self.base}:{text}: {self.base} takes no value; write {self.base}")
+            return self
+        given = text or f"{self.parameter.default:g}"
+        value = self.parameter.read(self.base, given)
+        spelled = f"{value:g}"
+        return replace(self, name=f"{self.base}:{spelled}", value=float(spelled))
 
 
 @dataclass(frozen=True)
@@ -72,7 +105,7 @@ class Variant:
     optimizations: tuple[Optimization, ...]
 
     def __post_init__(self) -> None:
-        names = [o.name for o in self.optimizations]
+        names = [o.base for o in self.optimizations]
         phases = [o.phase for o in self.optimizations]
         for name in names:
             if names.count(name) > 1:
@@ -100,7 +133,27 @@ class Variant:
                 )
 
     def __contains__(self, name: str) -> bool:
-        return any(o.name == name for o in self.optimizations)
+        return any(name in (o.name, o.base) for o in self.optimizations)
+
+    def value(self, base: str) -> float | None:
+        """The value of the optimization of this name; raises `KeyError` without one."""
+        return {o.base: o.value for o in self.optimizations}[base]
+
+    @property
+    def promise(self) -> Promise:
+        """The weakest of its optimizations'."""
+        return max((o.promise for o in self.optimizations), key=list(Promise).index)
+
+    @property
+    def lossy(self) -> tuple[Optimization, ...]:
+        """Its optimizations that are not exact."""
+        return tuple(o for o in self.optimizations if o.promise is not Promise.EXACT)
+
+    def drawn(self, workload: Workload) -> Workload:
+        """The workload as this variant draws it, under the same name."""
+        for optimization in self.optimizations:
+            workload = optimization.draws(workload, optimization.value)
+        return workload
 
     @property
     def precision(self) -> str:
@@ -131,6 +184,11 @@ class Context:
     graphs: int = 0
     """Graphs compiled so far for this pipeline."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def drawn(self) -> Workload:
+        """The workload as the variant draws it."""
+        return self.variant.drawn(self.workload)
 
     @property
     def busy_threads(self) -> int:
@@ -174,16 +232,37 @@ class Context:
             images = pipe(
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),
-                **family_of(pipe).arguments(pipe, self.workload, prompt),
-                **options,
+                **family_of(pipe).arguments(pipe, self.drawn, prompt),
+                **self._called(options),
             )[0]
         return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
+
+    def _called(self, options: dict[str, Any]) -> dict[str, Any]:
+        """A call's options with the callbacks of the variant's techniques, which go first."""
+        own = [o.callback(o.value) for o in self.variant.optimizations if o.callback is not None]
+        if not own:
+            return options
+        names = options.get("callback_on_step_end_tensor_inputs", ["latents"])
+        wanted = [*dict.fromkeys([*names, *(name for each in own for name in each.tensor_inputs)])]
+        last = options.get("callback_on_step_end")
+
+        def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            for each in own:
+                values = each(pipe, step, timestep, values)
+            if last is not None:
+                values = {**values, **last(pipe, step, timestep, values)}
+            return values
+
+        return {
+            **options, "callback_on_step_end": after_step, "callback_on_step_end_tensor_inputs": wanted,
+        }  # fmt: skip
 
     def _steps(self, pipe: Any, steps: int | None) -> int:
         if steps is not None:
             return max(steps, least_steps(pipe.scheduler), family_of(pipe).least_steps)
-        check_steps(pipe.scheduler, self.workload.steps, f"workload {self.workload.name!r}")
-        return self.workload.steps
+        wanted = self.drawn.steps
+        check_steps(pipe.scheduler, wanted, f"workload {self.workload.name!r}")
+        return wanted
 
     def _noise(self, prompt: int) -> Any:
         """Draws what the scheduler adds in its steps, on the device, which need not wait for it."""

@@ -10,6 +10,7 @@ from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.schedules import schedule
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -33,12 +34,17 @@ class Trace:
     width), ``pooled`` (2, width), ``time_ids`` (2, 6); ``sigmas`` (steps + 1,), ``timesteps`` (steps,),
     ``samples`` and ``noise`` (steps, 2, 4, h, w): what the denoiser was given and gave; ``latents`` (steps,
     1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded`` (1, 3, height, width). With a
-    batch all but the encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. Where a scheduler has
-    no sigmas, what else is its schedule stands for them."""
+    batch all but the encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. ``rows`` (steps,): of
+    ``samples`` and ``noise`` how many are a step's, where guidance ends early. Where a scheduler has no
+    sigmas, what else is its schedule stands for them."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
         return self.tensors[name]
+
+    def of_step(self, name: str, step: int) -> Any:
+        """``samples`` or ``noise`` of one call of the UNet, as many rows as it had."""
+        return self.tensors[name][step][: int(self.tensors["rows"][step])]
 
     @property
     def steps(self) -> int:
@@ -111,12 +117,22 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
     after_step = family.on_latents(lambda step, latents: rows["latents"].append(_kept(latents)))
     with replaced(pipe, decode=decode, **listeners):
         picture = context.generate(pipe, prompt, **after_step)
-    tensors.update({name: torch.stack(items) for name, items in rows.items()})
+    tensors["rows"] = torch.tensor([len(sample) for sample in rows["samples"]])
+    tensors.update({name: torch.stack(_padded(items)) for name, items in rows.items()})
     trace = Trace(tensors, picture)
     for name in family.encoders:
         hidden, first = call_encoder(pipe, context, trace, name)
         tensors.update({f"{name}.hidden": _kept(hidden), f"{name}.first": _kept(first)})
     return trace
+
+
+def _padded(tensors: list[Any]) -> list[Any]:
+    """Tensors of as many rows, zeros behind those that have fewer."""
+    import torch
+
+    most = max(len(t) if t.dim() else 0 for t in tensors)
+    return [t if not t.dim() or len(t) == most else torch.cat([t, t.new_zeros(most - len(t), *t.shape[1:])])
+            for t in tensors]  # fmt: skip
 
 
 def _cast(tensor: Any, context: Context) -> Any:
@@ -138,21 +154,41 @@ def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[
 def call_denoiser(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
     """The denoiser's output, of SDXL (2, 4, h, w), on the inputs that float32 had in this step.
 
-    The call is spelled as the pipeline spells it, so that compiled code is used as it is.
+    The call is spelled as the pipeline spells it, so that compiled code is used as it is. A UNet that keeps
+    something of a step before is given that step first.
     """
-    names = family_of(pipe).spelling.conditions
-    given = {name: trace[name] for name in names if name in trace.tensors}
-    return denoiser_output(pipe, context, trace["samples"][step], given, trace["timesteps"][step])
+    family = family_of(pipe)
+    stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    names = [name for name in family.spelling.conditions if name in trace.tensors]
+    output = None
+    for each in (step,) if stepwise is None else stepwise.calls_for(step):
+        sample = trace.of_step("samples", each)
+        # Where guidance has ended, the rows with the prompt, which come last, are left.
+        given = {
+            name: trace[name] if name in family.spelling.shared else trace[name][-len(sample) :]
+            for name in names
+        }
+        output = denoiser_output(pipe, context, sample, given, trace["timesteps"][each], each)
+    if stepwise is not None:
+        stepwise.end()
+    return output
 
 
 def denoiser_output(
-    pipe: Any, context: Context, sample: Any, conditions: Mapping[str, Any], timestep: Any
-) -> Any:
-    """The denoiser's output on latents and conditions of any number of rows."""
+    pipe: Any, context: Context, sample: Any, conditions: Mapping[str, Any], timestep: Any,
+    step: int | None = None,
+) -> Any:  # fmt: skip
+    """The denoiser's output on latents and conditions of any number of rows.
+
+    `step`: for a denoiser that keeps something between steps; without one nothing is kept.
+    """
     import torch
 
     family, device = family_of(pipe), context.device.kind
     kept = family.spelling.kept
+    stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    if stepwise is not None:
+        stepwise.place(step)
     with torch.no_grad():
         given = {n: v.to(device) if n in kept else _cast(v, context) for n, v in conditions.items()}
         output = family.spelling.call(

@@ -38,6 +38,14 @@ def with_pictures(quality: Quality, scores: Sequence[PictureScore]) -> Quality:
     return Quality(gravest([look.status for look in looks]), tuple(scores), looks)
 
 
+def with_look(quality: Quality | None, look: Look) -> Quality:
+    """What was found before, if anything was, with another look, in place of one of its name."""
+    if quality is None:
+        return Quality(look.status, (), (look,))
+    looks = (*(k for k in quality.looks if k.name != look.name), look)
+    return Quality(gravest([quality.status, look.status]), quality.scores, looks)
+
+
 def relative_thresholds(reference: Reference, precision: str) -> dict[str, float]:
     """The least SSIM of each prompt where none is stored: `MARGIN` times the honest run's distance.
 
@@ -80,9 +88,9 @@ def _unseen(errors: Errors, workload: Workload) -> str:
 
 
 def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:
-    """BROKEN, DEGRADED, NEW, OK in this order; looks that could not be taken do not count."""
-    order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED,
-             PictureStatus.BROKEN)  # fmt: skip
+    """BROKEN, DEGRADED, NEW, INCONCLUSIVE, OK in this order; looks that could not be taken do not count."""
+    order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.INCONCLUSIVE, PictureStatus.NEW,
+             PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
     return max(statuses, key=order.index)
 
 

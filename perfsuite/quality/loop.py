@@ -77,10 +77,10 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
                 found[Place("loop", "timesteps", prompt, step)] = _exact(
                     torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
                 )
-            given = f"{family.denoiser} input"
-            found[Place("loop", given, prompt, step)] = relative_l2(sample, trace["samples"][step])
-            noise = trace["noise"][step].to(device=sample.device, dtype=dtype)
-            fits = sample.shape == trace["samples"][step].shape
+            given, wanted = f"{family.denoiser} input", trace.of_step("samples", step)
+            found[Place("loop", given, prompt, step)] = relative_l2(sample, wanted)
+            noise = trace.of_step("noise", step).to(device=sample.device, dtype=dtype)
+            fits = sample.shape == wanted.shape
             return (noise if fits else noise.new_zeros((len(sample), *noise.shape[1:])),)
 
         def decode(latents: Any, *args: Any, prompt: int = prompt, trace: Trace = trace, **kw: Any) -> Any:

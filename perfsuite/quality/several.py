@@ -110,14 +110,14 @@ def measure_several(pipe: Any, context: Context, traces: Sequence[Trace]) -> Err
     before = generator.get_state()
     with replaced(pipe, **{family.denoiser: denoiser}), drawing_noise(pipe.scheduler, generator):
         given = {
-            **family.arguments(pipe, context.workload, 0),
+            **family.arguments(pipe, context.drawn, 0),
             "prompt": [context.workload.prompts[i] for i in numbers],
             "num_images_per_prompt": EACH,
             "output_type": "latent",
         }
         pipe(
             latents=first,
-            num_inference_steps=context.workload.steps,
+            num_inference_steps=context.drawn.steps,
             **given,
             **family.on_latents(after_step),
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines import workloads
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.optimizations.evidence import compiled_parts_of
 from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.records import StructureCheck
@@ -62,7 +63,9 @@ def compiled_parts(pipe: Any) -> dict[str, int]:
     """
     found, family = {}, family_of(pipe)
     denoiser = getattr(pipe, family.denoiser)
-    if hasattr(denoiser, "_orig_mod"):
+    if compiled_parts_of(denoiser):
+        found[family.denoiser] = compiled_parts_of(denoiser)
+    elif hasattr(denoiser, "_orig_mod"):
         found[family.denoiser] = 1
     elif hasattr(denoiser, "modules"):
         blocks = sum(m.__dict__.get("_compiled_call_impl") is not None for m in denoiser.modules())
@@ -232,7 +235,10 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     called = calls(prepared.pipe.scheduler)
     family = family_of(prepared.pipe)
-    wanted = parts.get(family.denoiser, 0) * called + parts.get(family.decoder, 0)
+    # Of the functions that stand for a denoiser each call runs one.
+    several = compiled_parts_of(getattr(prepared.pipe, family.denoiser))
+    each = 1 if several else parts.get(family.denoiser, 0)
+    wanted = each * called + parts.get(family.decoder, 0)
     if not found and not _marks_regions():
         reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"
         return StructureCheck("compiled-runs", (), skipped=reason)

@@ -13,7 +13,7 @@ from perfsuite.device.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.pipelines import workloads
 from perfsuite.pipelines.models import WeightsError
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 

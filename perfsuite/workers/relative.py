@@ -69,7 +69,7 @@ def measure_relative(
         pipelines.free()
     if isinstance(pairs, str):
         return pairs
-    steps = context.workload.steps
+    steps = context.drawn.steps
     pieces = {"text": 1, "step": steps, "vae": 1}
     return Relative(
         REFERENCE.name,
@@ -120,7 +120,7 @@ def _to_fixed_work(prepared: Prepared, budget_s: float, as_it_comes: bool) -> Re
         side.close()
     if isinstance(pairs, str):
         return pairs
-    steps = prepared.context.workload.steps
+    steps = prepared.context.drawn.steps
     calls_s = [_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns]
     fixed_s = tuple(pairs.fixed_s)
     ratio = tuple(call_s / work_s for call_s, work_s in zip(calls_s, fixed_s, strict=True))
@@ -168,7 +168,7 @@ def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it
 def _short(prepared: Prepared) -> Pieces:
     """The pipeline's pieces, with fewer steps a call."""
     context = prepared.context
-    short = replace(context.workload, steps=min(STEPS, context.workload.steps))
+    short = replace(context.workload, steps=min(STEPS, context.drawn.steps))
     return Pieces(replace(prepared, context=replace(context, workload=short)))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.forms import IN_PLACE, forms_of, instead
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,15 @@ def decoder_part(pipe: Any) -> Any:
 def is_compiled(model: Any) -> bool:
     """True for a compiled module, and for one that holds modules which were compiled in place."""
     modules = model.modules() if hasattr(model, "modules") else ()
-    return hasattr(model, "_orig_mod") or any(vars(module).get(IN_PLACE) is not None for module in modules)
+    in_place = any(vars(module).get(IN_PLACE) is not None for module in modules)
+    return hasattr(model, "_orig_mod") or in_place or compiled_parts_of(model) > 0
+
+
+def compiled_parts_of(model: Any) -> int:
+    """How many functions that stand for its forward are compiled, see `Stepwise`."""
+    stepwise = stepwise_of(model) if hasattr(model, "__dict__") else None
+    functions = [] if stepwise is None else [getattr(stepwise, part) for part in stepwise.parts]
+    return sum(hasattr(function, "_torchdynamo_orig_callable") for function in functions)
 
 
 @contextlib.contextmanager

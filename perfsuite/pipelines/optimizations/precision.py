@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.optimizations.casting import stored_elsewhere
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, observe, some
 from perfsuite.pipelines.technique import Optimization
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
-    """Weights and buffers of all components that are in another floating dtype, in words."""
+    """Weights and buffers of all components that are used in another floating dtype, in words."""
     return [
         f"{component}.{name} is {tensor.dtype}"
         for component in _components(pipe)
         if (module := getattr(pipe, component, None)) is not None
+        for stored in [stored_elsewhere(module)]
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]
-        if tensor.is_floating_point() and tensor.dtype != dtype
+        if tensor.is_floating_point() and tensor.dtype != dtype and name not in stored
     ]
 
 

@@ -107,7 +107,7 @@ COMPILE_REGIONAL = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile"),
+    conflicts=("channels-last", "compile", "dynamic"),
     compiles=True,
     settings=COMPILE_SETTINGS,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +82,11 @@ def forms_of(pipe: Any) -> list[Form]:
         if hasattr(model, "_orig_mod"):
             found.append(Form(component, "", pipe, component, model))
             model = model._orig_mod
+        stepwise = stepwise_of(model) if hasattr(model, "__dict__") else None
+        for part in stepwise.parts if stepwise is not None else ():
+            function = getattr(stepwise, part)
+            if hasattr(function, "_torchdynamo_orig_callable"):
+                found.append(Form(component, "", stepwise, part, function))
         decode = getattr(model, "__dict__", {}).get("decode")
         if hasattr(decode, "_torchdynamo_orig_callable"):
             found.append(Form(component, "", model, "decode", decode))

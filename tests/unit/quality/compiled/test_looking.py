@@ -86,3 +86,6 @@ def test_errors_of_what_the_components_give(monkeypatch: pytest.MonkeyPatch) -> 
 class _Trace(SimpleNamespace):
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
+
+    def of_step(self, name: str, step: int) -> Any:
+        return self[name][step]

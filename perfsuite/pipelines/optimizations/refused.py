@@ -1,0 +1,77 @@
+"""Techniques of diffusers that do nothing, or fail, on a UNet: named here, so that the reason can be told.
+
+Each was tried on the small SDXL with diffusers 0.42.1: most are taken without a word and change nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.promises import Card
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Workload
+
+REASONS = {
+    "attention-backend": (
+        "set_attention_backend() does not reach a UNet, whose processors call torch directly: 0 of 32 "
+        "attentions changed, and the registry reports the new backend; choose by sdpa-flash, sdpa-math, "
+        "sdpa-cudnn or sdpa-fa3"
+    ),
+    "magcache": "MagCache attaches no hook to a UNet, whose blocks it does not know; see deepcache",
+    "taylorseer": (
+        "TaylorSeer attaches no hook to a UNet by itself, and with patterns of one's own it misses the cache "
+        "context that only pipelines of transformers set; see deepcache"
+    ),
+    "first-block-cache": (
+        "first-block cache finds no list of transformer blocks in a UNet and raises IndexError; see deepcache"
+    ),
+    "fastercache": (
+        "FasterCache attaches 1 of its 8 hooks to a UNet and raises RuntimeError at the first step that it "
+        "skips; see deepcache and cfg-cutoff"
+    ),
+    "pab": (
+        "pyramid attention broadcast keeps its state from call to call on a UNet, whose pipeline never "
+        "resets it: a second equal call draws another picture; see deepcache"
+    ),
+}
+"""Name to why it has no meaning for a UNet."""
+SUMMARIES = {
+    "attention-backend": "diffusers' attention dispatcher",
+    "magcache": "MagCache: steps skipped by the size of what they change",
+    "taylorseer": "TaylorSeer: features foretold from steps before",
+    "first-block-cache": "first-block cache: steps skipped by what their first block gives",
+    "fastercache": "FasterCache: attention and guidance of steps before",
+    "pab": "pyramid attention broadcast: attention of steps before",
+}
+
+
+def _apply(pipe: Any, context: Context, name: str) -> None:
+    raise NotEngagedError(REASONS[name])
+
+
+def _verify(pipe: Any, context: Context, name: str) -> str:
+    raise NotEngagedError(REASONS[name])
+
+
+def _fits(workload: Workload, variant: Variant, name: str) -> str | None:
+    return REASONS[name]
+
+
+def _refused(name: str) -> Optimization:
+    return Optimization(
+        name=name,
+        summary=f"{SUMMARIES[name]}; refused on a UNet",
+        apply=functools.partial(_apply, name=name),
+        verify=functools.partial(_verify, name=name),
+        fits=functools.partial(_fits, name=name),
+        phase=3,
+        card=Card(where="transformers; refused on a UNet, with the reason", proof="none: it is not built"),
+    )
+
+
+REFUSED = tuple(map(_refused, REASONS))
