@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from gates import finds, passes
 
+from perfsuite.measuring.arithmetic import work_of
 from perfsuite.pipelines import NotEngagedError, UnsupportedError, prepare, release, workloads
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import attention_modules
 from perfsuite.pipelines.optimizations.processors import plain_processor
+from perfsuite.pipelines.schedules import calls
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import record
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -139,6 +141,11 @@ def test_counts_have_every_component(built, name):
     assert any(" of " not in key for key in attention), "none in the denoiser"
     assert found.peak_bytes["denoising"] > 0
     assert count(prepared).operators == found.operators
+    # The arithmetic that a latency is held against is the same, counted on models without memory.
+    text, step, decoding = work_of(prepared)
+    assert text == sum(found.flop[name] for name in family.encoders)
+    assert step * calls(prepared.pipe.scheduler) == found.flop[family.denoiser]
+    assert decoding == found.flop[family.decoder]
 
 
 @pytest.mark.parametrize("name", FUSES)
