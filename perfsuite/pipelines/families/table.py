@@ -46,6 +46,8 @@ SD15 = Family(
     tokenizers=("tokenizer",),
     others=("safety_checker", "feature_extractor", "image_encoder"),
     construction={"requires_safety_checker": False},
+    # PNDM looks a number up on the host by the step's time, which is on the device.
+    waits=("in _get_prev_sample:",),
     refusals=_OF_SDXL,
 )
 PIXART = Family(
@@ -74,6 +76,8 @@ SD3 = Family(
     tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
     others=("image_encoder", "feature_extractor"),
     multiple=16,
+    # Its pipeline does not say where the schedule begins, so the first step searches.
+    waits=("in index_for_timestep:",),
     refusals={**_OF_TRANSFORMERS, "compile-regional": _NO_REPEATED},
 )
 FLUX = Family(
