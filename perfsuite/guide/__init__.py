@@ -8,6 +8,7 @@ from importlib import resources
 TOPICS = (
     "ladder",
     "weights",
+    "pipelines",
     "doctor",
     "verdicts",
     "memory",

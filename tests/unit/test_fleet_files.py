@@ -132,7 +132,9 @@ TASK = {
 }  # fmt: skip
 
 
-def slurm(folder: Path, *words: str, **environment: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+def slurm(
+    folder: Path, *words: str, **environment: str
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """One task of the array; what it called."""
     stub, said = folder / "perfsuite", folder / "said"
     stub.write_text(STUB)

@@ -98,6 +98,11 @@ def test_a_run_may_fail_as_a_whole() -> None:
         Ending.FAILED,
         "the run as a whole: the last line",
     )
+    lost = {"output.txt": b"first\nshapes bf16: CUDA is lost to this process in phase 'warm-up'\nlast"}
+    assert judge(Work.LATENCY, 1, junit(PASSED) | results | lost) == (
+        Ending.ERROR,
+        "shapes bf16: CUDA is lost to this process in phase 'warm-up'",
+    )
     assert judge(Work.LATENCY, 1, junit() | {"results.jsonl": b"{}\n"})[0] is Ending.ERROR
 
 
