@@ -107,6 +107,20 @@ class ResultsWriter:
             self._hold.release()
 
 
+def encode_results(run: Run, path: Path) -> bytes:
+    """A whole run as its file holds it; `path` is where it will be, for messages.
+
+    Raises:
+        StoreError: if it could not be read again.
+    """
+    header = _Header(SCHEMA_VERSION, "run", run.id, run.date, run.device, run.chosen, run.asked, run.timed)
+    lines = [encode(header, _place(path, 1), one_line=True)]
+    for number, result in enumerate(run.results, 2):
+        line = _Line(**_values(result), kind="result", run=run.id)
+        lines.append(encode(line, _place(path, number), one_line=True))
+    return b"".join(lines)
+
+
 def read_results(path: str | Path) -> Run:
     """Return the run stored in `path`, its results in the order in which their first lines came.
 

@@ -1,8 +1,7 @@
-"""Several GPUs of one model: what they differ by widens the interval, and where they are the same it does not."""
+"""Several GPUs of one model: what they differ by widens the interval; the same one is judged as ever."""
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +84,7 @@ def test_the_same_gpu_is_judged_as_ever() -> None:
 
 
 def test_another_gpu_widens_the_interval_and_is_said() -> None:
-    same, other = judged(stored(*"aaaaa"), 1.05, "a"), judged(stored(*"aaaaa"), 1.05, "b")
+    same, other = judged(stored(*"aaaaa"), 1.08, "a"), judged(stored(*"aaaaa"), 1.08, "b")
     assert same.status is Status.REGRESSED
     assert other.status is Status.INCONCLUSIVE
     assert width(other) > 1.5 * width(same)
@@ -119,10 +118,11 @@ def test_enough_sessions_of_the_same_gpu_are_compared_alone() -> None:
     gpus, factors = ("a",) * 6 + ("b",) * 3, (1.0,) * 6 + (1.03, 1.031, 1.029)
     entry = stored(*gpus, factors=factors)
     verdict = judged(entry, 1.031, "b")
-    assert (verdict.status, verdict.baseline_sessions) == (Status.OK, 3)
+    assert (verdict.ratio, verdict.baseline_sessions) == (pytest.approx(1.001, abs=0.001), 3)
     assert verdict.detail.endswith("of the stored sessions the 3 of 9 of the same GPU")
     fewer = judged(replace(entry, sessions=entry.sessions[:8]), 1.031, "b")
     assert (fewer.baseline_sessions, fewer.causes) == (8, (Cause.OTHER_GPU,))
+    assert fewer.ratio == pytest.approx(1.031, abs=0.005)
 
 
 def test_more_sessions_of_another_gpu_do_not_settle_what_gpus_differ_by() -> None:
@@ -142,28 +142,27 @@ def test_new_sessions_of_several_gpus_know_more_than_of_one() -> None:
 
 
 def test_gpus_that_differ_are_no_alarm() -> None:
-    """Unchanged code, stored of one GPU and new of another, over 400 pairs of GPUs that scatter by 2 %: few
-    alarms, and without the names of the GPUs many."""
+    """Unchanged code, ten sessions of one GPU and four of another, over 300 pairs of GPUs that scatter by 2 %:
+    few alarms, and without the names of the GPUs many. A slowdown of 15 % is found all the same."""
     rng = np.random.default_rng(20)
 
-    def one(level: float, name: str) -> Session:
-        return make_session(
-            latency_s=tuple(np.exp(level + 0.004 * rng.standard_normal() + 0.002 * rng.standard_normal(8))),
-            gpu=name,
-        )
+    def some(count: int, level: float, gpu: str) -> list[Session]:
+        levels = level + 0.004 * rng.standard_normal(count)
+        calls = [np.exp(one + 0.002 * rng.standard_normal(8)).tolist() for one in levels]
+        return [make_session(latency_s=tuple(each), gpu=gpu) for each in calls]
 
-    alarms = {"named": 0, "unnamed": 0}
-    for _ in range(400):
-        then, now = 0.02 * rng.standard_normal(2)
-        old = [one(then, "a") for _ in range(5)]
-        new = one(now, "b")
-        for how in alarms:
-            changes: dict[str, Any] = {} if how == "named" else {"gpu": ""}
-            entry = Entry("w", "v", "p", tuple(replace(s, **changes) for s in old))
-            verdict, _ = judge(entry, replace(new, **changes), "cuda")
-            alarms[how] += verdict.status is Status.REGRESSED
-    assert alarms["named"] <= 8
-    assert alarms["unnamed"] >= 40
+    def alarms(name: str, slower: float) -> int:
+        found = 0
+        for _ in range(300):
+            then, now = 0.02 * rng.standard_normal(2)
+            entry = Entry("w", "v", "p", tuple(some(10, then, name and "a")))
+            verdict, _ = judge_sessions(entry, some(4, now + slower, name and "b"), "cuda")
+            found += verdict.status is Status.REGRESSED
+        return found
+
+    assert alarms("named", 0.0) <= 6
+    assert alarms("", 0.0) >= 60
+    assert alarms("named", 0.14) >= 200
 
 
 @pytest.mark.parametrize(("name", "value"), [("gpu_sd", 0.0), ("gpu_sd", 11.0), ("gpu_df", 0.5)])
