@@ -144,6 +144,8 @@ class Slot:
     cores: Annotated[int, Ge(1)] = 1
     """The device's share of the machine."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    fixed: bool = True
+    """Whether `machine` is one; False where an engine with a queue of its own finds one when it starts."""
 
 
 class Ending(StrEnum):
@@ -183,6 +185,10 @@ class Attempt:
     """One line; empty where it passed."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Name to SHA-256; they lie by their hash."""
+    clock_ahead_s: float | None = None
+    """By how much the machine's clock is ahead of the driver's, at least; 0 where they may agree."""
+    free_bytes: Bytes | None = None
+    """Left on the disk of the machine that it wrote to."""
 
 
 class CellState(StrEnum):

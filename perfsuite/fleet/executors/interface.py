@@ -36,6 +36,8 @@ class Order:
     limit_s: float
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of the child's environment, beside those of the allow-list."""
+    avoid: tuple[str, ...] = ()
+    """Machines that it must not go to; for an engine that finds one itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
