@@ -32,6 +32,8 @@ _PYTEST = {
     4: "an option means nothing on that machine",
     5: "no test was chosen",
 }
+LOST = "CUDA is lost to this process"
+"""What a run says that went on in fresh processes; see `perfsuite.bench.recovery`."""
 _LONGEST = 300
 
 
@@ -67,10 +69,17 @@ def _of_gates(outcome: Outcome, code: int) -> tuple[Ending, str]:
         return Ending.FAILED, judged[0]
     if failed:
         return Ending.ERROR, failed[0][0]
-    # All tests passed: what failed is the run, as a pipeline is left in memory, or nothing was judged.
+    # All tests passed: what failed is the run. It lost its GPU, or a pipeline stayed, or nothing was judged.
+    lost = [line for line in _lines(outcome.files.get(OUTPUT, b"")) if LOST in line]
+    if lost:
+        return Ending.ERROR, lost[0]
     if outcome.files.get(RESULTS, b"").count(b"\n") > 1:
         return Ending.FAILED, f"the run as a whole{_last(outcome)}"
     return Ending.ERROR, f"exit code 1 without a verdict{_last(outcome)}"
+
+
+def _lines(output: bytes) -> list[str]:
+    return output.decode(errors="replace").splitlines()
 
 
 def _failed(junit: bytes) -> Iterator[tuple[str, bool]]:

@@ -8,6 +8,7 @@ from importlib import resources
 TOPICS = (
     "ladder",
     "weights",
+    "pipelines",
     "doctor",
     "verdicts",
     "memory",
@@ -19,6 +20,7 @@ TOPICS = (
     "tracking",
     "bisecting",
     "gpu",
+    "fleet",
     "compiling",
     "reports",
     "options",

@@ -180,6 +180,25 @@ def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
     return Check(passed, message)
 
 
+def task(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
+    """See `perfsuite.plugin.fixtures.task_gate`."""
+    bench, names = test.bench, _names(prepared)
+    with test.rejecting(prepared):
+        found = bench.task(prepared)
+    test.property("task", found.status.value)
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
+    passed = found.status not in _WRONG
+    result = bench.result(*names)
+    assert result is not None
+    steps = messages.look_steps(result, "task", found.status, test.repeated)
+    message = messages.look(" ".join(names), found, bench.moved(result), (), steps)
+    if not passed:
+        bench.reject(*names)
+        test.say("error", f"{' '.join(names)} task {found.status}", message)
+    return Check(passed, message)
+
+
 def counts(test: GatedTest, prepared: Prepared) -> Check:
     """See `perfsuite.plugin.fixtures.count_gate`."""
     bench = test.bench

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.fleet.executors.faults import fault
 from perfsuite.fleet.executors.interface import Outcome
 
 if TYPE_CHECKING:
@@ -28,8 +30,14 @@ def script() -> str:
     return _SCRIPT.read_text()
 
 
-def job(order: Order, slot: Slot) -> dict[str, Any]:
-    """What the supervisor is told, but for what only the machine knows: folder and leases."""
+def job(order: Order, slot: Slot, *, chosen: bool = False) -> dict[str, Any]:
+    """What the supervisor is told, but for what only the machine knows: folder and leases.
+
+    Args:
+        order: of the block.
+        slot: where it goes.
+        chosen: the engine has put GPUs into ``CUDA_VISIBLE_DEVICES`` when it starts.
+    """
     return {
         "what": f"block {order.block}, attempt {order.attempt}, of process {os.getpid()}",
         "arguments": list(order.arguments),
@@ -39,6 +47,7 @@ def job(order: Order, slot: Slot) -> dict[str, Any]:
         ],
         "kind": slot.kind,
         "uuid": slot.uuid,
+        "chosen": chosen,
         "cores": slot.cores,
         "exclusive": order.exclusive,
         "limit_s": order.limit_s,
@@ -52,4 +61,5 @@ def job(order: Order, slot: Slot) -> dict[str, Any]:
 
 def outcome(ended: Mapping[str, Any], slot: Slot) -> Outcome:
     """What the supervisor told of the end, under the machine's name in this run."""
-    return Outcome(**{**ended, "machine": slot.machine, "files": dict(ended["files"])})
+    told = Outcome(**{**ended, "machine": slot.machine, "files": dict(ended["files"])})
+    return replace(told, infrastructure=told.infrastructure or fault(told.said, told.exit_code))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from perfsuite.device.fingerprint import available_threads, cpu_name
 from perfsuite.fleet.executors import jobs, machine
 from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
+from perfsuite.fleet.executors.supervisor import gpus, visible
 from perfsuite.records import Slot
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class _Running:
 def slots() -> tuple[Slot, ...]:
     """One of each GPU that ``CUDA_VISIBLE_DEVICES`` leaves, and one of the CPU."""
     host, cores = socket.gethostname(), available_threads()
-    found = machine.visible(machine.gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    found = visible(gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     share = max(1, cores // max(1, len(found)))
     of_gpus = [
         Slot(id=uuid, machine=host, kind="cuda", model=name, uuid=uuid, cores=share)

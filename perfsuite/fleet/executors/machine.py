@@ -6,9 +6,9 @@ The standard library alone: Ray carries this module to its workers by value, and
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from perfsuite.fleet.executors.supervisor import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,33 +33,6 @@ GRACE_S = 20.0
 def leases_folder() -> str:
     """Where this machine keeps its leases."""
     return os.environ.get(LEASES, LEASES_FOLDER)
-
-
-def gpus() -> list[tuple[str, str, str]]:
-    """Number, UUID and name of each GPU that the driver knows; none without ``nvidia-smi``."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    asked = ["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
-    if done.returncode:
-        return []
-    return [
-        (number, uuid, name)
-        for number, uuid, name in csv.reader(done.stdout.splitlines(), skipinitialspace=True)
-    ]
-
-
-def visible(all_gpus: list[tuple[str, str, str]], choice: str | None) -> list[tuple[str, str, str]]:
-    """Those that ``CUDA_VISIBLE_DEVICES`` leaves, by number or by UUID, which may be cut short."""
-    if choice is None:
-        return all_gpus
-    wanted = [each.strip() for each in choice.split(",") if each.strip()]
-    return [
-        gpu
-        for each in wanted
-        for gpu in all_gpus
-        if gpu[0] == each or (gpu[1].startswith(each) and "-" in each)
-    ]
 
 
 def facts() -> dict[str, Any]:
@@ -103,6 +78,9 @@ class Supervised:
     def report(self) -> dict[str, Any]:
         """The next: ``began``, ``ended`` with ``files``, or ``lost`` with why."""
         assert self.process.stdout is not None
+        # Not for long at once: an interrupt of Ray's is seen between two calls only.
+        while not select.select([self.process.stdout], [], [], 0.5)[0]:
+            pass
         line = self.process.stdout.readline()
         if not line.endswith(b"\n"):
             self.process.wait()
@@ -143,6 +121,15 @@ class Supervised:
         said = (self.folder / "supervisor.txt").read_text(errors="replace").strip()
         last = said.splitlines()[-1] if said else f"it said nothing, and ended with {self.process.returncode}"
         return f"the supervisor of the block died on {socket.gethostname()}: {last}"
+
+
+def attended(job: Mapping[str, Any], script: str) -> Iterator[dict[str, Any]]:
+    """One block from its start to its end, as the task of an engine: what it tells."""
+    supervised = Supervised(job, script)
+    try:
+        yield from supervised.reports()
+    finally:
+        supervised.close()
 
 
 def collected(folder: Path) -> dict[str, bytes]:

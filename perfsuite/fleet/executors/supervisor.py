@@ -4,14 +4,14 @@ It needs the standard library alone and nothing of ours, for the interpreter tha
 else. A job is one line of JSON, the first of its input or a file that is named; it is made by
 `perfsuite.fleet.executors.jobs`. The answer is lines of JSON: ``{"began": HOST}``, then ``{"ended": {...}}``.
 
-The end of its input means that whoever asked has gone: the block is ended, so that nothing computes for
-nobody while another is timed. What is timed holds the machine's lease, which the operating system takes back
-from whatever dies.
+The end of its input means that whoever asked has gone: the block is ended, so that it disturbs nothing that
+is timed. What is timed holds the machine's lease, which the operating system takes back from whatever dies.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import ctypes
 import fcntl
 import json
@@ -35,29 +35,12 @@ PASSED_ON = frozenset(
      "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE",
      "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 )  # fmt: skip
-"""What a block gets of the machine's environment. An engine's own variables are none of it: Ray limits the
-threads of OpenMP, and what else it sets nobody would find in a result."""
+"""What a block gets of the machine's environment, and nothing of an engine's: Ray limits OpenMP's threads."""
 PREFIXES = ("LC_", "HF_")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TAIL_BYTES = 4000
 NO_SPACE_BYTES = 1 << 20
-"""Whatever ends with less of the disk left had none."""
-SIGNS = re.compile(
-    "|".join(
-        (
-            r"No space left on device",
-            r"Stale file handle",
-            r"uncorrectable (ECC|NVLink) error",
-            r"Xid \(PCI",
-            r"GPU is lost",
-            r"fallen off the bus",
-            r"no CUDA-capable device is detected",
-            r"CUDA-capable device\(s\) is/are busy or unavailable",
-            r"CUDA_ERROR_(NO_DEVICE|DEVICE_UNAVAILABLE|ECC_UNCORRECTABLE)",
-        )
-    )
-)
-"""Words of a machine that is at fault, whatever ran on it."""
+"""Whatever ends badly with less of the disk left had none."""
 
 
 class MachineError(Exception):
@@ -79,6 +62,8 @@ class Wishes:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        # Ray starts its processes with the interrupt blocked, and a block would inherit that.
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self._listen = listen
         self.stopped = self.alone = False
 
@@ -97,10 +82,50 @@ class Wishes:
             self.stopped, self._listen = True, False
 
 
-def tell(**report: object) -> None:
-    """One line to whoever asked; nobody may be left to read it."""
+def gpus() -> list[tuple[str, str, str]]:
+    """Number, UUID and name of each GPU that the driver knows; none without ``nvidia-smi``."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    asked = ["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        return []
+    return [
+        (number, uuid, name)
+        for number, uuid, name in csv.reader(done.stdout.splitlines(), skipinitialspace=True)
+    ]
+
+
+def visible(all_gpus: list[tuple[str, str, str]], choice: str | None) -> list[tuple[str, str, str]]:
+    """Those that ``CUDA_VISIBLE_DEVICES`` leaves, by number or by UUID, which may be cut short."""
+    if choice is None:
+        return all_gpus
+    wanted = [each.strip() for each in choice.split(",") if each.strip()]
+    return [
+        gpu
+        for each in wanted
+        for gpu in all_gpus
+        if gpu[0] == each or (gpu[1].startswith(each) and "-" in each)
+    ]
+
+
+def device(job: dict[str, Any], choice: str | None) -> str:
+    """The one that was asked for; where an engine has chosen others by now, the first of them."""
+    if job["kind"] != "cuda" or not job["chosen"] or not choice:
+        return str(job["uuid"])
+    given = [uuid for _, uuid, _ in visible(gpus(), choice)] or choice.split(",")
+    return job["uuid"] if job["uuid"] in given else given[0]
+
+
+def tell(job: dict[str, Any], kind: str, what: object) -> None:
+    """To whoever asked: a file, or a line that nobody may be left to read."""
+    if job["by_file"]:
+        answer = Path(job["folder"], f"{kind}.json")
+        answer.with_suffix(".tmp").write_text(json.dumps(what))
+        answer.with_suffix(".tmp").replace(answer)
+        return
     with contextlib.suppress(BrokenPipeError):
-        print(json.dumps(report), flush=True)
+        print(json.dumps({kind: what}), flush=True)
 
 
 def environment(job: dict[str, Any], here: dict[str, str]) -> dict[str, str]:
@@ -111,7 +136,7 @@ def environment(job: dict[str, Any], here: dict[str, str]) -> dict[str, str]:
         **chosen,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": visible,
-        "OMP_NUM_THREADS": str(job["cores"]),
+        "OMP_NUM_THREADS": str(job["cores"] or len(os.sched_getaffinity(0))),
         **job["variables"],
     }
 
@@ -175,7 +200,7 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
         else:
             raise MachineError(
                 f"{each['python']}: no interpreter of environment {each['name']} on {socket.gethostname()}; "
-                "install it there, or give the environment exact packages"
+                "install it there, or give exact packages"
             )
     return found
 
@@ -183,8 +208,10 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
 def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> str:
     said = Path(job["folder"], f"making-{_slug(each['name'])}.txt")
     command = [sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])]
+    # Where packages come from is the machine's own business.
+    indexes = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with said.open("wb") as stream:
-        code, _ = attended(command, variables, stream, job, wishes, job["making_limit_s"], [])
+        code, _ = attended(command, {**variables, **indexes}, stream, job, wishes, job["making_limit_s"], [])
     text = said.read_text(errors="replace").strip()
     last = text.splitlines()[-1] if text else ""
     if code == 0:
@@ -273,13 +300,10 @@ def _descendants() -> list[int]:
         found |= more
 
 
-def fault(said: str, code: int | None, free: int, job: dict[str, Any]) -> str:
-    """Why a bad end is the machine's; empty where it is the block's own."""
+def fault(code: int | None, free: int, job: dict[str, Any]) -> str:
+    """Why a bad end is the machine's, by the machine's own state; empty where it looks well."""
     if code == 0:
         return ""
-    sign = SIGNS.search(said)
-    if sign:
-        return next(line.strip() for line in said.splitlines() if sign[0] in line)[:300]
     if free < NO_SPACE_BYTES:
         return f"{job['folder']}: no space left on the disk"
     if job["uuid"].startswith("GPU-") and not _answers(job["uuid"]):
@@ -310,14 +334,14 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         if wishes.stopped:
             raise StoppedError
         with (folder / "output.txt").open("wb") as output:
-            tell(began=socket.gethostname())
+            tell(job, "began", socket.gethostname())
             command = [pythons[job["environments"][0]["name"]], *arguments]
             code, seconds = attended(command, variables, output, job, wishes, job["limit_s"], leases)
         said = _tail(folder / "output.txt")
         free = shutil.disk_usage(folder).free
         ended |= {"exit_code": code, "seconds": seconds, "said": said}
         # A block that was ended on purpose shows no fault.
-        ended["infrastructure"] = "" if code is None or wishes.stopped else fault(said, code, free, job)
+        ended["infrastructure"] = "" if code is None or wishes.stopped else fault(code, free, job)
     except StoppedError:
         ended |= {"exit_code": -signal.SIGINT, "said": "ended before it began"}
     except MachineError as error:
@@ -358,20 +382,20 @@ def _first_line() -> bytes:
 
 
 def main(arguments: list[str]) -> None:
-    """The job of a file that is named, with an answer beside it, or of the first line of the input."""
+    """The job of a file that is named, with answers beside it, or of the first line of the input."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        if arguments:  # there is no input whose end would tell that the one who asked has gone
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     job = json.loads(Path(arguments[0]).read_bytes() if arguments else _first_line())
+    job["by_file"] = bool(arguments)
+    job["uuid"] = device(job, os.environ.get("CUDA_VISIBLE_DEVICES"))
     wishes = Wishes(listen=not arguments)
     ended = run(job, wishes)
     if wishes.alone:
         shutil.rmtree(job["folder"], ignore_errors=True)
-    elif arguments:
-        answer = Path(job["folder"], "ended.json")
-        answer.with_suffix(".tmp").write_text(json.dumps(ended))
-        answer.with_suffix(".tmp").replace(answer)
     else:
-        tell(ended=ended)
+        tell(job, "ended", ended)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def lays_out(variant: Variant) -> bool:
     """Whether a variant's pictures pass in channels_last: what is compiled does, too."""
-    return any(name in variant for name in ("channels-last", "compile", "compile-regional"))
+    return any(name in variant for name in ("channels-last", "compile", "compile-regional", "dynamic"))
 
 
 def apply_channels_last(pipe: Any, context: Context) -> None:
@@ -54,5 +54,5 @@ CHANNELS_LAST = Optimization(
     verify=verify_channels_last,
     phase=2,
     # compile includes it, as the published recipe does; naming both would make two names for one.
-    conflicts=("compile", "compile-regional"),
+    conflicts=("compile", "compile-regional", "dynamic"),
 )

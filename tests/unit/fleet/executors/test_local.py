@@ -286,7 +286,7 @@ def test_slots_are_the_gpus_that_may_be_used_and_the_cpu(monkeypatch: pytest.Mon
         ("1", "GPU-bb-2", "NVIDIA H100"),
         ("2", "GPU-cc-3", "NVIDIA L4"),
     ]
-    monkeypatch.setattr(machine, "gpus", lambda: there)
+    monkeypatch.setattr("perfsuite.fleet.executors.local.gpus", lambda: there)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-aa")
     found = slots()
     assert [(slot.kind, slot.uuid, slot.model) for slot in found[:2]] == [
