@@ -137,8 +137,8 @@ class Driver:
             ExecutorError: the engine has gone; what has ended is kept.
             StoreError: what ended cannot be written down.
         """
-        self._sit()
         try:
+            self._sit()
             while self._step():
                 pass
             end = self._end()

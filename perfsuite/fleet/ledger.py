@@ -17,6 +17,7 @@ import hashlib
 import os
 import re
 import socket
+import time
 from collections.abc import Mapping  # noqa: TC003  # read by pydantic, as are those of records
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 FILE = "ledger.jsonl"
 OBJECTS = "objects"
+TRIES, TRY_S = 5, 0.1
+"""To take a folder, and the time between two."""
 
 
 class LedgerError(Exception):
@@ -178,7 +181,7 @@ class Ledger:
             StoreError: it is bad, or cannot be written.
         """
         file = folder / FILE
-        lock = held(file)
+        lock = _locked(file)
         if lock is None:
             raise LedgerError(_taken(folder))
         try:
@@ -277,6 +280,16 @@ def is_driven(folder: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def _locked(file: Path) -> BaseFileLock | None:
+    """Its lock, None if a driver has it: whoever only asks `is_driven` has it for an instant."""
+    for _ in range(TRIES):
+        lock = held(file)
+        if lock is not None:
+            return lock
+        time.sleep(TRY_S)
+    return None
 
 
 def _account(raw: bytes, file: Path) -> Account:

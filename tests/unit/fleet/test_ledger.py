@@ -28,6 +28,7 @@ from perfsuite.fleet.ledger import (
 )
 from perfsuite.records import Attempt, Ending
 from perfsuite.store import StoreError
+from perfsuite.store.files import held
 
 PLAN = a_plan(a_block("a"), a_block("b"))
 NOW = "2026-05-01T10:00:00+00:00"
@@ -145,6 +146,16 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
         ledger.add(attempt())
     assert not is_driven(tmp_path)
     assert len(read_attempts(tmp_path)) == 1
+
+
+def test_whoever_asks_refuses_no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is had for an instant by ``--status``."""
+    Ledger.open(tmp_path, PLAN).close()
+    asking = held(tmp_path / "ledger.jsonl")
+    assert asking is not None
+    monkeypatch.setattr(ledgers.time, "sleep", lambda seconds: asking.release())
+    with Ledger.open(tmp_path, PLAN) as ledger:
+        assert ledger.attempts == []
 
 
 def test_a_killed_driver_blocks_nobody(tmp_path: Path) -> None:
