@@ -222,6 +222,21 @@ def test_hooks_of_groups_are_seen(built):
     holds(built("fp32+sdpa+group-offload"), "modules of the UNet are moved when called")
 
 
+def test_a_tiny_decoder(built, tmp_path, monkeypatch):
+    """Its class and that it ran; the VAE of the model is found."""
+    from diffusers import AutoencoderTiny
+
+    from perfsuite.pipelines.optimizations import tiny
+
+    blocks = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    AutoencoderTiny(**blocks, num_encoder_blocks=(1,) * 4, num_decoder_blocks=(1,) * 4).save_pretrained(
+        tmp_path
+    )
+    monkeypatch.setattr(tiny, "DECODERS", {"shapes": tmp_path})
+    refuses(built("fp32+sdpa+tiny-vae", applied=False), "the VAE is AutoencoderKL, wanted AutoencoderTiny")
+    holds(built("fp32+sdpa+tiny-vae"), "AutoencoderTiny decoded, with")
+
+
 # -- adapters --------------------------------------------------------------------------------------
 
 
