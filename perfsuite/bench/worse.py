@@ -10,27 +10,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.bench.hand import key_of
 from perfsuite.decision import session_amounts
-from perfsuite.decision.amounts import beside_others, by_budget, judge_amount
-from perfsuite.decision.growth import ALLOWED_BYTES, ALLOWED_RESIDENT_BYTES, judge_growth, slope
+from perfsuite.decision.growth import growths
 from perfsuite.decision.surroundings import alike, named_first
 from perfsuite.device.held import is_exact
 from perfsuite.measuring import Plan
 from perfsuite.pipelines import models
-from perfsuite.records import CodeSource, Quantity, Status, Verdict
+from perfsuite.records import CodeSource, Quantity
 from perfsuite.workers import Server, WorkerError, measure_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from perfsuite.bench.hand import Hand
     from perfsuite.bench.ledger import Ledger
     from perfsuite.decision.session_amounts import Amount
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Entry, Memory, Session, Workload
+    from perfsuite.records import Entry, Session, Workload
     from perfsuite.settings import Settings
 
-AGAIN = 3
-"""Fresh processes that look at a suspect again, at most."""
 AGAIN_BUDGET_S = 1.0
 """Of their timed rounds, which are not what is asked."""
 
@@ -44,12 +41,6 @@ class _Case(NamedTuple):
     amount: Amount
     of: Callable[[Session], Amount | None]
 
-    def values(self, sessions: Sequence[Session], *, first: bool) -> list[float]:
-        """The figures of those sessions that have it, that others did not disturb, and whose pipeline was,
-        or was not, the first of its process."""
-        found = [amount for session in sessions if (amount := self.of(session)) is not None]
-        return [amount.value for amount in found if not amount.contended and amount.first is first]
-
 
 class Worse:
     """Judges memory and start of one run's sessions."""
@@ -60,7 +51,7 @@ class Worse:
     def memory(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
         """Peak memory and growth over calls."""
         kind = self._hand.device.kind
-        found = _growth(session.memory) if session.memory is not None else []
+        found = growths(session.memory, exact=is_exact()) if session.memory is not None else []
         peak = session_amounts.peak(session, kind, workload)
         if peak is not None:
             case = _Case(workload, variant, session, peak, lambda s: session_amounts.peak(s, kind, workload))
@@ -70,26 +61,25 @@ class Worse:
     def start(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
         """Import, build, first call and compiling; of each part the figure of that name in what is stored."""
         return tuple(
-            self._judged(_Case(workload, variant, session, amount, partial(_named, amount.name)))
+            self._judged(
+                _Case(workload, variant, session, amount, partial(session_amounts.named, amount.name))
+            )
             for amount in session_amounts.starts(session)
         )
 
     def _judged(self, case: _Case) -> Quantity:
-        """The figure with its verdict: by what is stored, else by its budget."""
+        """The figure with its verdict."""
         amount, entry = case.amount, self._comparable(case)
         sessions = entry.sessions if entry is not None else ()
-        stored = case.values(sessions, first=amount.first)
-        if not stored:
-            verdict = by_budget(amount.value, amount.budget, amount.rule, amount.show)
-        else:
-            verdict = judge_amount(stored, [amount.value], amount.kind, amount.show)
-        if amount.contended:
-            verdict = beside_others(verdict)
-        elif stored and verdict.status is Status.REGRESSED:
-            verdict = self._again(case, sessions, verdict)
+        failure: list[str] = []
+        verdict = session_amounts.judge(amount, case.of, sessions, lambda: self._again(case, failure))
+        if failure:
+            verdict = replace(verdict, detail=f"{verdict.detail}; could not be measured again: {failure[0]}")
         if entry is not None:
             verdict = named_first(verdict, sessions, case.session)
-        return Quantity(amount.name, amount.unit, amount.value, verdict, None if stored else amount.budget)
+        held_by_budget = not session_amounts.comparable(case.of, sessions, first=amount.first)
+        budget = amount.budget if held_by_budget else None
+        return Quantity(amount.name, amount.unit, amount.value, verdict, budget)
 
     def _comparable(self, case: _Case) -> Entry | None:
         entry = self._ledger.entry(case.workload.name, case.variant.name)
@@ -97,29 +87,23 @@ class Worse:
             return None
         return alike(entry, case.session)
 
-    def _again(self, case: _Case, sessions: Sequence[Session], first: Verdict) -> Verdict:
-        """What fresh processes say to a suspect, alone, against what is stored of such; the first verdict
-        where either cannot be had."""
-        amount, wanted = case.amount, min(AGAIN, self._settings.confirm)
-        compilation = case.session.compilation
-        stored = case.values(sessions, first=True)
+    def _again(self, case: _Case, failure: list[str]) -> list[Session]:
+        """Sessions of fresh processes for a suspect; none where the first verdict has to do, with the reason
+        if one failed."""
+        wanted, compilation = min(session_amounts.AGAIN, self._settings.confirm), case.session.compilation
         # An artifact is this run's own, and no fresh process loads it.
-        if not wanted or not stored or (compilation and compilation.source is CodeSource.ARTIFACT):
-            return first
-        fresh: list[float] = []
+        if compilation and compilation.source is CodeSource.ARTIFACT:
+            return []
+        sessions: list[Session] = []
         for number in range(1, wanted + 1):
-            said = f"suspect ({amount.name}): fresh process {number} of {wanted}"
+            said = f"suspect ({case.amount.name}): fresh process {number} of {wanted}"
             self._hand.enter(key_of(case.workload, case.variant), said)
             try:
-                fresh += case.values([self._fresh(case)], first=True)
+                sessions.append(self._fresh(case))
             except WorkerError as error:
-                why = str(error).splitlines()[0]
-                return replace(first, detail=f"{first.detail}; could not be measured again: {why}")
-        if not fresh:
-            return beside_others(first)
-        verdict = judge_amount(stored, fresh, amount.kind, amount.show)
-        detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
-        return replace(verdict, detail=detail)
+                failure.append(str(error).splitlines()[0])
+                return []
+        return sessions
 
     def _fresh(self, case: _Case) -> Session:
         """One session of a process that imports and builds itself, and compiles if the suspect had to."""
@@ -142,27 +126,3 @@ def _server(*, cold: bool) -> Iterator[Server]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="perfsuite-cold-")) if cold else None
         environment = {} if folder is None else {"TORCHINDUCTOR_CACHE_DIR": folder}
         yield stack.enter_context(Server(environment=environment))
-
-
-def _named(name: str, session: Session) -> Amount | None:
-    return next((a for a in session_amounts.starts(session) if a.name == name), None)
-
-
-def _growth(memory: Memory) -> list[Quantity]:
-    """Of each kind of memory that was looked at."""
-    exact = is_exact()
-    held = ALLOWED_BYTES if exact else ALLOWED_RESIDENT_BYTES
-    found = [_grown("growth", memory.held_bytes, memory.collected_bytes, held)]
-    if exact:
-        found.append(_grown("resident growth", memory.resident_bytes, None, ALLOWED_RESIDENT_BYTES))
-    if memory.device_bytes:
-        kept = memory.device_collected_bytes
-        found.append(_grown("device growth", memory.device_bytes, kept, ALLOWED_BYTES))
-    return found
-
-
-def _grown(name: str, held: Sequence[int], collected: int | None, allowed: float) -> Quantity:
-    found = slope(held)
-    return Quantity(
-        name, "bytes a call", found.value if found else 0.0, judge_growth(held, collected, allowed)
-    )

@@ -21,12 +21,12 @@ from perfsuite.records import OPEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from perfsuite.environments import Index, WheelCache
     from perfsuite.records import Change, NightRun
     from perfsuite.store.history import History
     from perfsuite.tracking.bisecting import Assignment, Means
     from perfsuite.tracking.bisection.journal import Question, Step
     from perfsuite.tracking.bisection.running import Outcome
-    from perfsuite.tracking.environments import Index, WheelCache
 
 LOGS = Path(".perfsuite/bisect")
 
@@ -161,9 +161,9 @@ class _Asked:
 def _told_with_3() -> Iterator[None]:
     """What cannot be compared, in one line; the code that no outcome has."""
     from perfsuite.device import NoDeviceError
+    from perfsuite.environments import EnvironmentsError
     from perfsuite.store import StoreError
     from perfsuite.tracking.bisection.search import BrokenError
-    from perfsuite.tracking.environments import EnvironmentsError
     from perfsuite.tracking.trials.oracles import OracleError
 
     try:
@@ -182,8 +182,8 @@ def _bisect(asked: _Asked, wheels: WheelCache, index: Index) -> int:
     import tempfile
 
     from perfsuite.device import fingerprint
+    from perfsuite.environments import Builder
     from perfsuite.tracking.bisecting import Means, of_nights, of_releases
-    from perfsuite.tracking.environments import Builder
     from perfsuite.workers.ab import Plan
 
     until = None if asked.limit is None else time.monotonic() + 60 * asked.limit

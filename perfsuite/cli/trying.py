@@ -48,6 +48,7 @@ def field_trial(
     replay: Annotated[
         Path | None, typer.Option(help="judge the sessions kept in this folder again; measure nothing")
     ] = None,
+    gate: Annotated[str, typer.Option(help="replay: what is judged; latency, memory or start")] = "latency",
     draws: Annotated[int, typer.Option(min=1, help="replay: runs a regime and amount of work")] = 100,
     sessions: Annotated[int, typer.Option(min=1, help="replay: stored sessions of a baseline")] = 3,
     confirm: Annotated[int, typer.Option(min=0, help="replay: fresh sessions a suspect")] = 4,
@@ -58,6 +59,7 @@ def field_trial(
     from perfsuite.fieldtrial.journal import Plan
     from perfsuite.fieldtrial.regimes import choose_regimes, choose_slower, split
     from perfsuite.fieldtrial.replay import Replay
+    from perfsuite.fieldtrial.rule import RULES
     from perfsuite.fieldtrial.trial import Extent
     from perfsuite.pipelines import variants as known
     from perfsuite.pipelines import workloads
@@ -66,9 +68,13 @@ def field_trial(
     try:
         names = tuple(known.get(name).name for name in split(variants))
         chosen, percents = choose_regimes(regimes), choose_slower(slower)
+        if gate not in RULES:
+            raise ValueError(f"--gate {gate!r}: give one of {', '.join(RULES)}")
         if replay is not None:
             drawn = Replay(chosen, percents, names, sessions, confirm, draws, seed)
-            met = _replay(replay, drawn, figures)
+            met = _replay(replay, drawn, gate, figures)
+        elif gate != "latency":
+            raise ValueError(f"--gate {gate} goes with --replay: every trial keeps sessions for all gates")
         else:
             plan = Plan(
                 workload=workloads.get(workload).name, variants=names, checks=checks, seed=seed,
@@ -105,18 +111,25 @@ def _trial(
     return _show(trial.judged(steps, plan, extent), notes, about, figures)
 
 
-def _replay(folder: Path, plan: Replay, figures: Path | None) -> bool:
+def _replay(folder: Path, plan: Replay, gate: str, figures: Path | None) -> bool:
     from perfsuite.fieldtrial.replay import replay
+    from perfsuite.fieldtrial.rule import RULES
     from perfsuite.fieldtrial.sessions import read_pool
 
-    found = replay(read_pool(folder), plan, progress=to_stderr)
+    found = replay(read_pool(folder), plan, RULES[gate], progress=to_stderr)
     notes = [
+        f"judged: {gate}",
         f"{folder}: {plan.draws} draws a row, {plan.stored} stored sessions, seed {plan.seed}",
         "draws share sessions: the intervals hold for these sessions, not for others",
         *(f"lengthened, not measured: {each}" for each in found.planted),
         *(f"left out: {name}: {reason}" for name, reason in found.left_out.items()),
     ]
-    return _show(found.judged, notes, {"replay": str(folder), "plan": asdict(plan), "notes": notes}, figures)
+    return _show(
+        found.judged,
+        notes,
+        {"replay": str(folder), "gate": gate, "plan": asdict(plan), "notes": notes},
+        figures,
+    )
 
 
 def _show(

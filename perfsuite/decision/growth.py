@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from perfsuite.records import Cause, Status, Verdict
+from perfsuite.records import Cause, Quantity, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from perfsuite.records import Memory
 
 CONFIDENCE = 0.99
 ALLOWED_BYTES = 15_000
@@ -72,6 +74,30 @@ def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> 
         said += f"; of it {_kilobytes(stays)} stay once garbage is collected, so nothing keeps it"
         return Verdict(Status.OK, confidence=CONFIDENCE, detail=said)
     return Verdict(Status.REGRESSED, confidence=CONFIDENCE, detail=said)
+
+
+def growths(memory: Memory, *, exact: bool) -> list[Quantity]:
+    """Of each kind of memory that a session looked at, judged.
+
+    Args:
+        memory: what the process held around its calls.
+        exact: whether what it held is what allocators have given out, not the resident set.
+    """
+    held = ALLOWED_BYTES if exact else ALLOWED_RESIDENT_BYTES
+    found = [_grown("growth", memory.held_bytes, memory.collected_bytes, held)]
+    if exact:
+        found.append(_grown("resident growth", memory.resident_bytes, None, ALLOWED_RESIDENT_BYTES))
+    if memory.device_bytes:
+        kept = memory.device_collected_bytes
+        found.append(_grown("device growth", memory.device_bytes, kept, ALLOWED_BYTES))
+    return found
+
+
+def _grown(name: str, held: Sequence[int], collected: int | None, allowed: float) -> Quantity:
+    found = slope(held)
+    return Quantity(
+        name, "bytes a call", found.value if found else 0.0, judge_growth(held, collected, allowed)
+    )
 
 
 def _kilobytes(size: float) -> str:

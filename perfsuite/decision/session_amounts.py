@@ -7,19 +7,21 @@ generous: they find what is broken, and a baseline finds what got worse.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.amounts import PEAK, SIZE, START, Kind, judge_amount
-from perfsuite.records import CodeSource, Quantity
+from perfsuite.decision.amounts import PEAK, SIZE, START, Kind, beside_others, by_budget, judge_amount
+from perfsuite.records import CodeSource, Quantity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Compilation, Session, Start, Workload
+    from perfsuite.records import Compilation, Session, Start, Verdict, Workload
 
 MIB, GIB = 1 << 20, 1 << 30
+AGAIN = 3
+"""Fresh processes that look at a suspect again, at most."""
 GRAPHS = 2
 """Of a compiled pipeline: UNet and VAE decoder."""
 
@@ -121,6 +123,56 @@ def _seconds(name: str, value: float, budget: float, rule: str, start: Start) ->
     part = "first call" if name.startswith("compile") else name
     busy = part in start.contended
     return Amount(name, "s", value, budget, rule, START, show_seconds, start.first, busy)
+
+
+def named(name: str, session: Session) -> Amount | None:
+    """That part of a session's start."""
+    return next((amount for amount in starts(session) if amount.name == name), None)
+
+
+def comparable(
+    of: Callable[[Session], Amount | None], sessions: Sequence[Session], *, first: bool
+) -> list[float]:
+    """The figures of those sessions that have it, that others did not disturb, and whose pipeline was, or was
+    not, the first of its process."""
+    found = [amount for session in sessions if (amount := of(session)) is not None]
+    return [amount.value for amount in found if not amount.contended and amount.first is first]
+
+
+def judge(
+    amount: Amount,
+    of: Callable[[Session], Amount | None],
+    stored: Sequence[Session],
+    again: Callable[[], Sequence[Session]],
+) -> Verdict:
+    """The verdict on one figure: by what is stored, else by its budget; a suspect by what is measured again.
+
+    Args:
+        amount: the figure.
+        of: finds it in another session.
+        stored: sessions of the baseline.
+        again: sessions of fresh processes, asked for once where stored figures make it a suspect; none where
+            the first verdict is to stand.
+    """
+    values = comparable(of, stored, first=amount.first)
+    if not values:
+        verdict = by_budget(amount.value, amount.budget, amount.rule, amount.show)
+        return beside_others(verdict) if amount.contended else verdict
+    verdict = judge_amount(values, [amount.value], amount.kind, amount.show)
+    if amount.contended:
+        return beside_others(verdict)
+    alone = comparable(of, stored, first=True)
+    if verdict.status is not Status.REGRESSED or not alone:
+        return verdict
+    sessions = again()
+    if not sessions:
+        return verdict
+    fresh = comparable(of, sessions, first=True)
+    if not fresh:
+        return beside_others(verdict)
+    verdict = judge_amount(alone, fresh, amount.kind, amount.show)
+    detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
+    return replace(verdict, detail=detail)
 
 
 def compare_amounts(

@@ -15,14 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from perfsuite.fieldtrial.regimes import Regime
+    from perfsuite.fieldtrial.rule import Rule
     from perfsuite.fieldtrial.sessions import Moment, Pool
-    from perfsuite.records import Session, Verdict
-
-    Rule = Callable[
-        [Mapping[str, Entry], Mapping[str, Session], Callable[[str], Session], str, int],
-        Mapping[str, Verdict],
-    ]
-    """As `judge_run`."""
+    from perfsuite.records import Session, Start
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,9 @@ def _lengthened(sessions: Mapping[str, Session], slower: int) -> dict[str, Sessi
 
 
 def lengthen(session: Session, share: float) -> Session:
-    """The session as if its denoising steps had taken so much longer; without stages, the whole call."""
-    stages, steps = session.stages, 1.0
+    """The session as if its denoising steps, and each part of its start, had taken so much longer; without
+    stages, the whole call."""
+    stages, steps, start = session.stages, 1.0, session.start
     if stages is not None:
         in_steps = sum(stages.steps_s)
         steps = in_steps / (stages.text_encoders_s + in_steps + stages.vae_s + stages.other_s)
@@ -135,7 +131,15 @@ def lengthen(session: Session, share: float) -> Session:
         throttled_s=tuple(factor * s for s in session.throttled_s),
         relative=relative,
         stages=stages,
+        first_call_s=(1 + share) * session.first_call_s,
+        compile_s=None if session.compile_s is None else (1 + share) * session.compile_s,
+        start=None if start is None else _longer(start, 1 + share),
     )
+
+
+def _longer(start: Start, factor: float) -> Start:
+    imports_s = None if start.import_s is None else factor * start.import_s
+    return replace(start, build_s=factor * start.build_s, import_s=imports_s)
 
 
 def _missing(

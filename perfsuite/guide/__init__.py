@@ -9,6 +9,7 @@ TOPICS = (
     "ladder",
     "techniques",
     "weights",
+    "pipelines",
     "doctor",
     "verdicts",
     "memory",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.device.clock import now
+from perfsuite.pipelines.families import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,15 +75,10 @@ class Pieces:
             self._hand_over("text")
             return found
 
-        def step_done(pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            self._hand_over("step")
-            return {}
-
         pipe.encode_prompt = encode_prompt
         try:
-            self.picture = context.generate(
-                pipe, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[]
-            )
+            step = family_of(pipe).on_step(lambda: self._hand_over("step"))
+            self.picture = context.generate(pipe, **step)
         finally:
             del pipe.encode_prompt
         return "vae"

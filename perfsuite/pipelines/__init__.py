@@ -10,7 +10,6 @@ from perfsuite.pipelines.building import (
     prepare,
     prepared_of,
     release,
-    unfit,
     unsupported,
 )
 from perfsuite.pipelines.optimizations import NotEngagedError
@@ -36,6 +35,5 @@ __all__ = [
     "prepare",
     "prepared_of",
     "release",
-    "unfit",
     "unsupported",
 ]

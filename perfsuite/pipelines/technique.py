@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.watching.graphs import Graphs
     from perfsuite.records import Compilation, Device, Workload
 
@@ -38,6 +40,8 @@ class Optimization:
     """Return the evidence as one line of text, or raise `NotEngagedError`."""
     supports: Callable[[Device], str | None] = lambda device: None
     """None, or the reason why the device cannot run it or should not."""
+    fits: Callable[[Family], str | None] = lambda family: None
+    """None, or the reason why it has no meaning on a family of pipelines, whatever the device."""
     phase: int = 0
     """Steps are applied in ascending phase."""
     requires: tuple[str, ...] = ()
@@ -60,8 +64,8 @@ class Optimization:
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
-    fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
-    """None, or the reason why it has no meaning for the workload's pipeline."""
+    suits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
+    """None, or the reason why it would fail, or do nothing, in a call of the workload."""
     draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
     """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
     callback: Callable[[float | None], Any] | None = None
@@ -201,46 +205,37 @@ class Context:
     def latents(self, pipe: Any, prompt: int = 0) -> Any:
         """The first latents of a prompt: standard normal, drawn in float32 on the CPU.
 
-        Shape (batch, channels, height/8, width/8); equal on every device and, up to rounding, in every
-        precision. The first of a batch are those of a batch of one.
+        Shape (batch, channels, height/8, width/8), or as the pipeline packs these; equal on every device
+        and, up to rounding, in every precision. The first of a batch are those of a batch of one.
         """
         import torch
 
         generator = torch.Generator("cpu").manual_seed(self.workload.seed + prompt)
-        factor = pipe.vae_scale_factor
-        shape = (
-            1,
-            pipe.unet.config.in_channels,
-            self.workload.height // factor,
-            self.workload.width // factor,
-        )
+        family = family_of(pipe)
+        factor = family.scale(pipe)
+        size = self.workload.height // factor, self.workload.width // factor
+        shape = (1, family.channels(pipe), *size)
         # One after the other: a larger tensor is not filled in the same order.
         each = [
             torch.randn(shape, generator=generator, dtype=torch.float32) for _ in range(self.workload.batch)
         ]
-        noise = torch.cat(each)
+        noise = family.latents(pipe, torch.cat(each))
         return noise.to(device=self.device.kind, dtype=dtype_of(self.variant))
 
     def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
         """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN.
 
         With a batch the pictures stand side by side: (height, batch x width, 3). `steps` is raised to the
-        fewest that the scheduler can take; the workload's own are not, see
+        fewest that scheduler and pipeline can take; the workload's own are not, see
         `perfsuite.pipelines.schedules.ScheduleError`.
         """
         import numpy as np
 
         with drawing_noise(pipe.scheduler, self._noise(prompt)):
             images = pipe(
-                prompt=self.workload.prompts[prompt],
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),
-                guidance_scale=self.drawn.guidance,
-                height=self.workload.height,
-                width=self.workload.width,
-                num_images_per_prompt=self.workload.batch,
-                output_type="np",
-                return_dict=False,
+                **family_of(pipe).arguments(pipe, self.drawn, prompt),
                 **self._called(options),
             )[0]
         return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
@@ -267,7 +262,7 @@ class Context:
 
     def _steps(self, pipe: Any, steps: int | None) -> int:
         if steps is not None:
-            return max(steps, least_steps(pipe.scheduler))
+            return max(steps, least_steps(pipe.scheduler), family_of(pipe).least_steps)
         wanted = self.drawn.steps
         check_steps(pipe.scheduler, wanted, f"workload {self.workload.name!r}")
         return wanted

@@ -9,7 +9,7 @@ import pytest
 
 from perfsuite.pipelines import workloads
 from perfsuite.plugin import asking
-from perfsuite.plugin.collection import chosen_of, planned, why_not
+from perfsuite.plugin.collection import chosen_of, planned, unwanted
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     from perfsuite.bench.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = why_not(workload, variant, workbench.device, workbench.settings)
+    reason = unwanted(workload, variant, workbench.device, workbench.settings)
     if reason is not None:
         asking.skip_or_fail(request, workbench, reason)
     asking.check_weights(request, workbench)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
+from perfsuite.pipelines.families import family_of
 from perfsuite.quality import budgets
 from perfsuite.quality.large import AT, SIDE
 from perfsuite.quality.pictures import worst
@@ -98,7 +99,7 @@ def changed_modules(pipe: Any) -> frozenset[tuple[str, str]]:
     import torch
 
     found = set()
-    for component in ("unet", "vae"):
+    for component in family_of(pipe).models:
         model = getattr(pipe, component)
         model = getattr(model, "_orig_mod", model)
         for name, module in model.named_modules():

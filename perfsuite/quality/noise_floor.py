@@ -60,7 +60,7 @@ def measure_noise(
 
     found: dict[str, dict[str, PromptThreshold]] = {}
     for variant in map(variants.get, chosen):
-        reason = unsupported(variant, device)
+        reason = unsupported(variant, device, workload)
         if reason is not None and not forced:
             progress(f"{variant.name}: left out, {reason}")
             continue

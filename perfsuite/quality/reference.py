@@ -49,8 +49,14 @@ STRUCTURE = {
         "up_block_types", "transformer_layers_per_block", "cross_attention_dim", "addition_embed_type",
     ),
     "vae": ("latent_channels", "block_out_channels", "layers_per_block"),
+    "transformer": (
+        "num_layers", "num_single_layers", "num_attention_heads", "attention_head_dim", "in_channels",
+        "out_channels", "patch_size", "cross_attention_dim", "joint_attention_dim", "caption_channels",
+        "pooled_projection_dim", "guidance_embeds",
+    ),
     "text_encoder": ("hidden_size", "num_hidden_layers", "vocab_size"),
     "text_encoder_2": ("hidden_size", "num_hidden_layers", "vocab_size", "projection_dim"),
+    "text_encoder_3": ("hidden_size", "num_hidden_layers", "vocab_size"),
 }  # fmt: skip
 """Config entries that make an architecture."""
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from perfsuite.environments import Builder, Index, WheelCache
     from perfsuite.records import Change, NightRun
     from perfsuite.store.history import History
     from perfsuite.tracking.bisection.candidates import Candidate
     from perfsuite.tracking.bisection.journal import Step
     from perfsuite.tracking.bisection.running import Named, Outcome
     from perfsuite.tracking.bisection.search import Reply
-    from perfsuite.tracking.environments import Builder, Index, WheelCache
     from perfsuite.workers.ab import Comparison, Plan
 
 

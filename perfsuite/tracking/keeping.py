@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfsuite.environments import EnvironmentsError, UnavailableError
 from perfsuite.records import OPEN, UNDECIDED, State
-from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from perfsuite.environments import Index, WheelCache
     from perfsuite.records import Change, NightRun
-    from perfsuite.tracking.environments import Index, WheelCache
 
 HELD = (*OPEN, *UNDECIDED, State.ACKNOWLEDGED, State.IGNORED)
 """States of changes that may still be compared or searched."""

@@ -16,6 +16,7 @@ from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
 from perfsuite.measuring.control import fixed_work
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import FIXED_WORK, Relative, Session
 from perfsuite.workers.lockstep import take_turns
@@ -190,7 +191,7 @@ def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:
 def reference_bytes(pipe: Any, peak_bytes: int) -> int:
     """Bytes that the float32 reference of a pipeline takes at least: all its weights in four bytes, or the
     peak of the pipeline itself where that is more."""
-    models = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+    models = [getattr(pipe, name) for name in family_of(pipe).components]
     return max(peak_bytes, 4 * sum(p.numel() for model in models for p in model.parameters()))
 
 

@@ -61,8 +61,8 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
 
 def counted(team: Team, number: int) -> Any:
     """What the pipeline of a night does."""
+    from perfsuite.environments import Builder, Index, WheelCache
     from perfsuite.tracking.bisection.candidates import Candidate
-    from perfsuite.tracking.environments import Builder, Index, WheelCache
     from perfsuite.tracking.trials.oracles import built, counts_of
     from perfsuite.workers.ab import Plan
 

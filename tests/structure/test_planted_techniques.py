@@ -379,7 +379,9 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     """With the reason, which names the remedy where there is one."""
     from perfsuite import pipelines
 
-    monkeypatch.setattr(pipelines.models, "load", functools.partial(pytest.fail, "weights were loaded"))
+    monkeypatch.setattr(
+        pipelines.building.models, "load", functools.partial(pytest.fail, "weights were loaded")
+    )
     with pytest.raises(pipelines.UnsupportedError, match=said):
         pipelines.prepare(workload, name, "cpu", forced=True)
 

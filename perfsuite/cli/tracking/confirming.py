@@ -33,8 +33,8 @@ def keep(
     Exit code 0: all are kept; 1: some could not be had;
     2: wrong options, or nothing can be kept here.
     """
+    from perfsuite.environments import UnavailableError
     from perfsuite.store import StoreError
-    from perfsuite.tracking.environments import UnavailableError
     from perfsuite.tracking.keeping import keep_latest, pinned
 
     index = options.index_of(index_url, extra_index_url, find_links, no_index)
@@ -89,9 +89,9 @@ def confirm(
     from pathlib import Path
 
     from perfsuite.device import NoDeviceError
+    from perfsuite.environments import Builder, EnvironmentsError
     from perfsuite.records import State
     from perfsuite.store import StoreError
-    from perfsuite.tracking.environments import Builder, EnvironmentsError
     from perfsuite.tracking.trials.confirming import Means, waiting
     from perfsuite.tracking.trials.confirming import confirm as decide
     from perfsuite.workers.ab import Plan

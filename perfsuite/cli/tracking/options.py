@@ -10,9 +10,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfsuite.environments import Index, WheelCache
     from perfsuite.records import Change
     from perfsuite.store.history import History
-    from perfsuite.tracking.environments import Index, WheelCache
 
 Wheels = Annotated[
     Path | None,
@@ -36,14 +36,14 @@ DEFAULT_LIMIT_GIB = 60.0
 
 def index_of(url: str | None, extra: list[str] | None, links: list[str] | None, alone: bool) -> Index:
     """The index that the options name."""
-    from perfsuite.tracking.environments import Index
+    from perfsuite.environments import Index
 
     return Index(url, tuple(extra or ()), tuple(links or ()), alone)
 
 
 def wheels_of(folder: Path | None, limit_gib: float) -> WheelCache:
     """The folder of kept wheels that the options name."""
-    from perfsuite.tracking.environments.wheels import WheelCache, default_folder
+    from perfsuite.environments.wheels import WheelCache, default_folder
 
     return WheelCache(folder or default_folder(), int(limit_gib * 2**30))
 
@@ -51,7 +51,7 @@ def wheels_of(folder: Path | None, limit_gib: float) -> WheelCache:
 def packages_of(named: list[str] | None) -> tuple[str, ...]:
     """Packages under test, the likeliest cause first."""
     from perfsuite.device import further
-    from perfsuite.tracking.environments import UNDER_TEST, canonical
+    from perfsuite.environments import UNDER_TEST, canonical
 
     return tuple(dict.fromkeys(canonical(name) for name in named or (*UNDER_TEST, *further())))
 

@@ -1,9 +1,10 @@
-"""torch.compile of UNet and VAE decoder, with channels_last and the published Inductor flags."""
+"""torch.compile of denoiser and VAE decoder, with channels_last and the published Inductor flags."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, compiled_parts_of
 from perfsuite.pipelines.optimizations.inductor import (
     COMPILE_FLAGS,
@@ -45,20 +46,23 @@ def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
-    _compile_unet(pipe, mode)
+    family = family_of(pipe)
+    _compile_denoiser(pipe, family.denoiser, mode)
     decoder_mode = decoder_mode_for(pipe, context.device)
     if decoder_mode != mode:
         context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
-    pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
+    decoder = getattr(pipe, family.decoder)
+    decoder.decode = torch.compile(decoder.decode, mode=decoder_mode, fullgraph=True)
 
 
-def _compile_unet(pipe: Any, mode: str) -> None:
-    """The whole UNet, or each function that stands for it."""
+def _compile_denoiser(pipe: Any, name: str, mode: str) -> None:
+    """The whole denoiser, or each function that stands for it."""
     import torch
 
-    stepwise = stepwise_of(pipe.unet)
+    denoiser = getattr(pipe, name)
+    stepwise = stepwise_of(denoiser)
     if stepwise is None:
-        pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
+        setattr(pipe, name, torch.compile(denoiser, mode=mode, fullgraph=True))
         return
     for part in stepwise.parts:
         setattr(stepwise, part, torch.compile(getattr(stepwise, part), mode=mode, fullgraph=True))
@@ -107,13 +111,15 @@ def check_calls(pipe: Any, context: Context) -> None:
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    stepwise = stepwise_of(pipe.unet)
-    if stepwise is None and not hasattr(pipe.unet, "_orig_mod"):
-        raise NotEngagedError("pipe.unet is not a compiled module")
-    if stepwise is not None and compiled_parts_of(pipe.unet) < len(stepwise.parts):
+    family = family_of(pipe)
+    denoiser = getattr(pipe, family.denoiser)
+    stepwise = stepwise_of(denoiser)
+    if stepwise is None and not hasattr(denoiser, "_orig_mod"):
+        raise NotEngagedError(f"pipe.{family.denoiser} is not a compiled module")
+    if stepwise is not None and compiled_parts_of(denoiser) < len(stepwise.parts):
         raise NotEngagedError(f"not all of {' and '.join(stepwise.parts)} are compiled")
-    if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
-        raise NotEngagedError("pipe.vae.decode is not compiled")
+    if not hasattr(getattr(pipe, family.decoder).decode, "_torchdynamo_orig_callable"):
+        raise NotEngagedError(f"pipe.{family.decoder}.decode is not compiled")
     layout = check_settings(pipe, context)
     check_calls(pipe, context)
     return f"{context.graphs} graphs compiled ({mode_for(context.device)}), no graph break, {layout}"

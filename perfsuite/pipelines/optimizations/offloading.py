@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, some
 from perfsuite.pipelines.optimizations.proofs.residency import watch_weights
+from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -97,6 +98,7 @@ MODEL_OFFLOAD = Optimization(
     apply=_apply_models,
     verify=_verify_models,
     supports=_supports,
+    fits=only_unets,
     phase=3,
     conflicts=("group-offload", *_AGAINST),
     card=Card(
@@ -110,6 +112,7 @@ GROUP_OFFLOAD = Optimization(
     apply=_apply_groups,
     verify=_verify_groups,
     supports=_supports,
+    fits=only_unets,
     phase=3,
     conflicts=("model-offload", *_AGAINST),
     card=Card(

@@ -13,8 +13,8 @@ from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
-    from perfsuite.pipelines.technique import Context, Variant
-    from perfsuite.records import Workload
+    from perfsuite.pipelines.families import Family
+    from perfsuite.pipelines.technique import Context
 
 REASONS = {
     "attention-backend": (
@@ -58,8 +58,10 @@ def _verify(pipe: Any, context: Context, name: str) -> str:
     raise NotEngagedError(REASONS[name])
 
 
-def _fits(workload: Workload, variant: Variant, name: str) -> str | None:
-    return REASONS[name]
+def _fits(family: Family, name: str) -> str | None:
+    if family.denoiser == "unet":
+        return REASONS[name]
+    return f"not for {family.title} yet: it is named here for its reason on UNets"
 
 
 def _refused(name: str) -> Optimization:

@@ -11,6 +11,7 @@ from perfsuite.pipelines.optimizations.adapters import AdapterError
 from perfsuite.pipelines.optimizations.decoding import decodings
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.layout import lays_out
+from perfsuite.pipelines.optimizations.scope import only_sdxl
 from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -49,7 +50,7 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{kind} decoded, with {count} weights"
 
 
-def _fits(workload: Workload, variant: Variant) -> str | None:
+def _suits(workload: Workload, variant: Variant) -> str | None:
     if workload.model not in DECODERS:
         return f"there is no tiny VAE for the model {workload.model} of {workload.name}"
     return None
@@ -60,7 +61,8 @@ TINY_VAE = Optimization(
     summary="a tiny distilled VAE decoder in place of the model's own",
     apply=_apply,
     verify=_verify,
-    fits=_fits,
+    suits=_suits,
+    fits=only_sdxl,
     phase=3,
     conflicts=("vae-tiling", "vae-slicing", "int8", "fp8"),
     promise=Promise.APPROXIMATE,

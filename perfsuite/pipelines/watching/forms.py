@@ -7,14 +7,13 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-MODELS = ("text_encoder", "text_encoder_2", "unet", "vae")
-"""Of a pipeline, in the order in which a generation passes them."""
 IN_PLACE = "_compiled_call_impl"
 """Where a module that was compiled in place (`compile_repeated_blocks`, `module.compile`) holds its code."""
 
@@ -78,7 +77,7 @@ def _backend(compiled: Any) -> Any:
 def forms_of(pipe: Any) -> list[Form]:
     """Everything in the pipeline's models that `torch.compile` made."""
     found = []
-    for component in MODELS:
+    for component in family_of(pipe).components:
         model: Any = getattr(pipe, component, None)
         if hasattr(model, "_orig_mod"):
             found.append(Form(component, "", pipe, component, model))

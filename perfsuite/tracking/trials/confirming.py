@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from perfsuite.environments import UNDER_TEST
 from perfsuite.records import UNDECIDED, SeriesKind, Status, Trial
 from perfsuite.tracking.bisection.candidates import of_runs
 from perfsuite.tracking.bisection.search import Answer, BrokenError
-from perfsuite.tracking.environments import UNDER_TEST
 from perfsuite.tracking.life.states import counts, tried
 from perfsuite.tracking.trials.judging import is_size, is_timed, of_metric, settings_for
 from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle, OracleError
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from perfsuite.decision.paired import PairedSettings
+    from perfsuite.environments import Builder
     from perfsuite.records import Change, NightRun, Verdict
     from perfsuite.store.history import History
     from perfsuite.tracking.bisection.candidates import Candidate
-    from perfsuite.tracking.environments import Builder
     from perfsuite.workers.ab import Plan
 
 MOST_TRIALS = 5

@@ -14,8 +14,8 @@ from perfsuite.tracking.trials.oracles import OracleError, built, counts_of
 from perfsuite.workers import Server, WorkerError, measure_session
 
 if TYPE_CHECKING:
+    from perfsuite.environments import Builder
     from perfsuite.tracking.bisection.candidates import Candidate
-    from perfsuite.tracking.environments import Builder
     from perfsuite.workers.ab import Plan
 
 SESSION_S = 6.0

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.paired import PairedSettings
+from perfsuite.environments import EnvironmentsError, UnavailableError
+from perfsuite.environments.building import same
 from perfsuite.records import Counts, Result, Status
 from perfsuite.store.history.metrics import families, figures
 from perfsuite.structure.comparing import MEASURES
 from perfsuite.tracking.bisection.search import Answer, BrokenError, Reply
-from perfsuite.tracking.environments import EnvironmentsError, UnavailableError
-from perfsuite.tracking.environments.building import same
 from perfsuite.tracking.trials.counting import COMMANDS
 from perfsuite.tracking.trials.judging import is_size, of_metric
 from perfsuite.workers import Server, WorkerError
@@ -23,8 +23,8 @@ from perfsuite.workers.client import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from perfsuite.environments import Builder, Built
     from perfsuite.tracking.bisection.candidates import Candidate
-    from perfsuite.tracking.environments import Builder, Built
     from perfsuite.workers.ab import Comparison, Plan
 
 MOST_TIMES = 4

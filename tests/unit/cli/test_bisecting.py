@@ -11,13 +11,13 @@ from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app, bisecting
 from perfsuite.device import fingerprint
+from perfsuite.environments import Index, WheelCache
 from perfsuite.records import Change, Counts, Nomination, Shape, State
 from perfsuite.store.history import History
 from perfsuite.tracking import bisecting as searching
 from perfsuite.tracking.bisection.candidates import Candidate
 from perfsuite.tracking.bisection.journal import Question
 from perfsuite.tracking.bisection.search import Answer, Reply
-from perfsuite.tracking.environments import Index, WheelCache
 from perfsuite.tracking.keeping import keep_latest
 
 COUNTS = Counts({"torch": "2.1"}, "AVX", {"aten.clone": 3}, {}, {}, None, {}, None)

@@ -13,7 +13,7 @@ from perfsuite.fieldtrial.outcomes import REFUSED
 from perfsuite.fieldtrial.regimes import REGIMES, TrialError
 from perfsuite.fieldtrial.replay import Replay, lengthen, replay
 from perfsuite.fieldtrial.sessions import read_pool
-from perfsuite.records import Relative, Stages
+from perfsuite.records import Relative, Stages, Start
 
 VARIANTS = ("fp32-sdpa", "bf16")
 
@@ -40,7 +40,14 @@ def test_what_was_not_measured_is_lengthened_and_said(keep: Callable[..., Path])
     assert {(j.variant, j.outcome) for j in found.judged if j.slowed} == {("bf16", "REGRESSED")}
 
 
-def test_lengthening_is_of_the_steps_alone() -> None:
+def test_lengthening_is_of_each_part_of_a_start() -> None:
+    longer = lengthen(make_session(start=Start(2.0, 5.0), first_call_s=1.0, compile_s=10.0), 0.2)
+    assert longer.start is not None
+    assert (longer.start.build_s, longer.start.import_s) == pytest.approx((2.4, 6.0))
+    assert (longer.first_call_s, longer.compile_s) == pytest.approx((1.2, 12.0))
+
+
+def test_lengthening_of_a_call_is_of_its_steps_alone() -> None:
     """Twice the steps of a call that has .9 s of 1 s in them: 1.9 s, and 1.9 times the ratio."""
     stages = Stages(0.02, (0.3,) * 3, 0.06, 0.02)
     longer = lengthen(make_session(stages=stages, relative=Relative("fp32", (0.5,))), 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
 
 if TYPE_CHECKING:
@@ -51,15 +52,14 @@ def watch(pipe: Any, context: Context, steps: int | None = None, modules: Iterab
 
         return hook
 
-    def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-        found.latents.append(values["latents"].detach().clone())
-        return {}
+    def after_step(step: int, latents: Any) -> None:
+        found.latents.append(latents.detach().clone())
 
     handles = [unet.register_forward_pre_hook(entering, with_kwargs=True)]
     try:
         handles += [unet.get_submodule(n).register_forward_hook(running(n)) for n in found.ran]
         with eager(pipe):
-            context.generate(pipe, steps=steps, callback_on_step_end=after_step)
+            context.generate(pipe, steps=steps, **family_of(pipe).on_latents(after_step))
     finally:
         for handle in handles:
             handle.remove()

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from perfsuite.environments import Built, EnvironmentsError, UnavailableError
 from perfsuite.records import Counts, Status, Verdict
 from perfsuite.tracking.bisection.candidates import Candidate
 from perfsuite.tracking.bisection.search import Answer, BrokenError
-from perfsuite.tracking.environments import Built, EnvironmentsError, UnavailableError
 from perfsuite.tracking.trials import oracles
 from perfsuite.tracking.trials.judging import settings_for
 from perfsuite.tracking.trials.oracles import AbOracle, CountsOracle, OracleError

@@ -1,0 +1,14 @@
+"""Engines that place blocks on machines; none is imported before it is asked for."""
+
+from perfsuite.fleet.executors.interface import (
+    Began,
+    Event,
+    Executor,
+    ExecutorError,
+    Finished,
+    Lost,
+    Order,
+    Outcome,
+)
+
+__all__ = ["Began", "Event", "Executor", "ExecutorError", "Finished", "Lost", "Order", "Outcome"]

@@ -1,0 +1,115 @@
+"""What an engine does for a plan: it tells places, starts one block at one of them, and says how it ended.
+
+It decides nothing: which block runs where and when, what is tried again, and what a result means is the
+driver's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.records import DeviceClass, PlannedEnvironment, Slot
+
+
+class ExecutorError(RuntimeError):
+    """An engine that is not there, or cannot do what is asked; the message has the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """All that a machine needs to run one block once."""
+
+    block: str
+    attempt: int
+    exclusive: bool
+    """Nothing else of the plan runs on the machine meanwhile."""
+    environments: tuple[PlannedEnvironment, ...]
+    """Made on the machine where it lacks them; the first one's interpreter runs the command."""
+    arguments: tuple[str, ...]
+    """Of that interpreter. ``{out}`` stands for a folder of the attempt's own, which is what comes back;
+    ``{python:NAME}`` for the interpreter of the environment of that name."""
+    device: DeviceClass
+    limit_s: float
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the child's environment, beside those of the allow-list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a child process ended, as its machine tells it."""
+
+    machine: str
+    exit_code: int | None
+    """None where it was ended at its limit; negative for a signal."""
+    seconds: float
+    """Of the child, by a clock that does not jump."""
+    files: Mapping[str, bytes]
+    """What it left, by relative name; ``output.txt`` is what it said."""
+    said: str
+    """Its last lines."""
+    clock: str
+    """The machine's time at the end, ISO 8601, UTC."""
+    free_bytes: int
+    """Left on the disk that it wrote to."""
+    infrastructure: str = ""
+    """Why it is the machine's fault and not the block's, such as a full disk or a lost GPU; empty else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Began:
+    """The child runs, on this machine: an engine with a queue of its own starts it when it can."""
+
+    block: str
+    attempt: int
+    machine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The child has ended."""
+
+    block: str
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """The machine or the worker has gone, and the attempt with it."""
+
+    block: str
+    attempt: int
+    machine: str
+    cause: str
+
+
+Event = Began | Finished | Lost
+
+
+class Executor(Protocol):
+    """An engine."""
+
+    def slots(self) -> Sequence[Slot]:
+        """The places that there are now; machines come and go. Raises `ExecutorError`."""
+        ...
+
+    def start(self, order: Order, slot: Slot) -> None:
+        """Begin it there; returns at once. Raises `ExecutorError`."""
+        ...
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """What happened since the last call; waits for something so long. Each attempt ends in exactly one
+        `Finished` or `Lost`."""
+        ...
+
+    def stop(self, block: str) -> None:
+        """End all processes of a block; it then ends as `Finished` or `Lost`."""
+        ...
+
+    def close(self) -> None:
+        """End what still runs, and let go of the engine."""
+        ...
