@@ -354,6 +354,38 @@ def test_dynamic_shapes_that_are_not_there_are_found(built):
     refuses(built("fp32+sdpa+dynamic", applied=False), "not a compiled module")
 
 
+# -- ahead of time ---------------------------------------------------------------------------------
+
+
+def test_a_package_that_is_not_called_is_found(built):
+    """The UNet's own forward."""
+    refuses(built("fp32+sdpa+aoti", applied=False), "no package is called")
+
+
+def test_a_package_is_what_is_called(built):
+    """A stand-in of one: the UNet itself, for compiling it takes minutes."""
+    from perfsuite.pipelines.optimizations.packaged import Packaged
+
+    pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
+    forward = pipe.unet.forward
+    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef")
+    holds((pipe, context, technique), "package 0123456789ab called 2 times, no Dynamo")
+
+
+def test_a_package_of_other_weights_is_found(built):
+    """What it gives is not what the UNet gives."""
+    from perfsuite.pipelines.optimizations.packaged import Packaged
+
+    pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
+    forward = pipe.unet.forward
+
+    def other(*args, **kwargs):
+        return (2 * forward(*args, **kwargs)[0],)
+
+    pipe.unet.forward = Packaged(forward, other, "0123456789abcdef")
+    refuses((pipe, context, technique), "the package gives 1 from what the UNet gives")
+
+
 # -- what has no meaning ---------------------------------------------------------------------------
 
 
