@@ -17,9 +17,7 @@ COMPILED = ("compile", "compile-regional", "dynamic", "aoti")
 
 def lays_out(variant: Variant) -> bool:
     """Whether a variant's pictures pass in channels_last: what is compiled does, too."""
-    return any(
-        name in variant for name in ("channels-last", "compile", "compile-regional", "dynamic", "aoti")
-    )
+    return any(name in variant for name in ("channels-last", *COMPILED))
 
 
 def apply_channels_last(pipe: Any, context: Context) -> None:

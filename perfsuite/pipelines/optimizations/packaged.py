@@ -1,7 +1,7 @@
 """The UNet exported, compiled ahead of time and packaged (AOTInductor): no Dynamo takes part in a call.
 
-The package holds code and weights of the moment when it was made, and serves the size that it was exported for:
-another size is an error, not a compilation.
+The package holds code and weights of the moment when it was made, and serves the size that it was exported
+for: another size is an error, not a compilation.
 """
 
 from __future__ import annotations
