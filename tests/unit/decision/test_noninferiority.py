@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from perfsuite.decision.noninferiority import Paired, paired
 
@@ -19,15 +20,35 @@ def test_tasks_of_unequal_number_are_no_pairs() -> None:
         paired([True, True], [True])
 
 
-@pytest.mark.parametrize(
-    ("lost", "gained", "count", "low", "high"),
-    # Without a discordant pair it is z^2 / (n + z^2), by hand.
-    [(12, 2, 50, 0.0562, 0.3290), (0, 0, 50, -0.0713, 0.0713)],
-)
-def test_the_interval_is_tangos(lost: int, gained: int, count: int, low: float, high: float) -> None:
-    """Tango's own example, and one that can be done by hand."""
-    found = Paired(count, count - gained, count - lost, lost, gained).interval
-    assert found == pytest.approx((low, high), abs=5e-4)
+def _score(lost: int, gained: int, count: int, difference: float) -> float:
+    """Tango's statistic with the restricted likelihood's maximum found by search, not in closed form."""
+
+    def minus_log_likelihood(share: float) -> float:
+        shares = np.array([share + difference, share, 1.0 - 2.0 * share - difference])
+        return -float(np.array([lost, gained, count - lost - gained]) @ np.log(shares))
+
+    least, most = max(0.0, -difference), min(1.0, (1.0 - difference) / 2.0)
+    room = 1e-9
+    found = minimize_scalar(
+        minus_log_likelihood, bounds=(least + room, most - room), options={"xatol": 1e-12}
+    ).x
+    variance = count * (2.0 * found + difference * (1.0 - difference))
+    return float((lost - gained - count * difference) / np.sqrt(variance))
+
+
+@pytest.mark.parametrize(("lost", "gained", "count"), [(12, 2, 50), (3, 2, 100), (9, 4, 80), (20, 1, 40)])
+def test_the_interval_is_where_the_score_is_that_of_its_level(lost: int, gained: int, count: int) -> None:
+    """At both ends, by another way to the same maximum."""
+    low, high = Paired(count, count, count, lost, gained).interval
+    assert low < (lost - gained) / count < high
+    assert _score(lost, gained, count, low) == pytest.approx(1.95996, abs=1e-3)
+    assert _score(lost, gained, count, high) == pytest.approx(-1.95996, abs=1e-3)
+
+
+def test_without_a_discordant_pair_it_is_done_by_hand() -> None:
+    """z^2 / (n + z^2) on both sides."""
+    low, high = Paired(50, 45, 45, lost=0, gained=0).interval
+    assert (-low, high) == pytest.approx((3.8415 / 53.8415,) * 2, rel=1e-3)
 
 
 def test_sides_may_be_swapped() -> None:
