@@ -64,7 +64,7 @@ def lacking(
     """The first technique of a variant that the device cannot run, or should not, or that has no meaning on
     the workload's pipeline, and why."""
     for optimization in variant.optimizations:
-        reason = None if workload is None else _misfit(optimization, workload)
+        reason = None if workload is None else _misfit(optimization, workload, variant)
         reason = reason or optimization.supports(device)
         if reason is not None:
             return optimization, reason
@@ -74,13 +74,14 @@ def lacking(
 def misfit(variant: Variant, workload: Workload) -> str | None:
     """Why a technique of the variant has no meaning on the workload's pipeline, on any device; None if all
     have."""
-    reasons = ((o.name, _misfit(o, workload) or o.suits(workload, variant)) for o in variant.optimizations)
+    reasons = ((o.name, _misfit(o, workload, variant)) for o in variant.optimizations)
     return next((f"{name}: {reason}" for name, reason in reasons if reason is not None), None)
 
 
-def _misfit(optimization: Optimization, workload: Workload) -> str | None:
+def _misfit(optimization: Optimization, workload: Workload, variant: Variant) -> str | None:
     family = models.family(workload.model)
-    return family.refusal(optimization.name) or optimization.fits(family)
+    reason = family.refusal(optimization.name) or optimization.fits(family)
+    return reason or optimization.suits(workload, variant)
 
 
 def unsupported(variant: str | Variant, device: Device, workload: Workload | None = None) -> str | None:
