@@ -14,7 +14,7 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import trying, explaining, reporting, exporting, tracking, bisecting, guiding
+from perfsuite.cli import planning, trying, explaining, reporting, exporting, tracking, bisecting, guiding
 
 __all__ = [
     "app",
@@ -29,6 +29,7 @@ __all__ = [
     "guiding",
     "listing",
     "main",
+    "planning",
     "planting",
     "reporting",
     "tracking",

@@ -21,6 +21,7 @@ TOPICS = (
     "tracking",
     "bisecting",
     "gpu",
+    "fleet",
     "compiling",
     "reports",
     "options",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.device.clock import now
 from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.schedules import calls_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,9 @@ class Pieces:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._inside: greenlet | None = None
-        self.per_call = prepared.context.drawn.steps + 2
+        pipe, steps = prepared.pipe, prepared.context.drawn.steps
+        ends = 2 if family_of(pipe).encoders else 1
+        self.per_call = calls_in(pipe.scheduler, steps) + ends
         """Pieces of one call."""
         self.picture: Any = None
         """What the last whole call drew."""

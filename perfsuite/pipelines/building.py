@@ -58,37 +58,34 @@ class Prepared:
         return [self.generate(i) for i in range(len(self.context.workload.prompts))]
 
 
-def lacking(
-    variant: Variant, device: Device, workload: Workload | None = None
-) -> tuple[Optimization, str] | None:
-    """The first technique of a variant that the device cannot run, or should not, or that has no meaning on
-    the workload's pipeline, and why."""
+def lacking(variant: Variant, device: Device) -> tuple[Optimization, str] | None:
+    """The first technique of a variant that the device cannot run, or should not, and why."""
     for optimization in variant.optimizations:
-        reason = None if workload is None else _misfit(optimization, workload, variant)
-        reason = reason or optimization.supports(device)
+        reason = optimization.supports(device)
         if reason is not None:
             return optimization, reason
     return None
 
 
-def misfit(variant: Variant, workload: Workload) -> str | None:
-    """Why a technique of the variant has no meaning on the workload's pipeline, on any device; None if all
-    have."""
-    reasons = ((o.name, _misfit(o, workload, variant)) for o in variant.optimizations)
-    return next((f"{name}: {reason}" for name, reason in reasons if reason is not None), None)
-
-
-def _misfit(optimization: Optimization, workload: Workload, variant: Variant) -> str | None:
-    family = models.family(workload.model)
-    reason = family.refusal(optimization.name) or optimization.fits(family)
-    return reason or optimization.suits(workload, variant)
-
-
 def unsupported(variant: str | Variant, device: Device, workload: Workload | None = None) -> str | None:
-    """Why the device cannot run the variant, or should not, or why it has no meaning on the workload's
-    pipeline; None if it can."""
-    found = lacking(variants.get(variant), device, workload)
+    """Why the device cannot run the variant, or should not, or why it has no meaning for the workload; None
+    if it can."""
+    variant = variants.get(variant)
+    reason = None if workload is None else unfit(workload, variant)
+    if reason is not None:
+        return reason
+    found = lacking(variant, device)
     return None if found is None else f"{found[0].name}: {found[1]}"
+
+
+def unfit(workload: Workload, variant: Variant) -> str | None:
+    """Why a technique of the variant has no meaning for the workload, None if all have."""
+    family = models.family(workload.model)
+    for optimization in variant.optimizations:
+        reason = family.refusal(optimization.base) or optimization.fits(workload, variant)
+        if reason is not None:
+            return f"{optimization.name}: {reason}"
+    return None
 
 
 def prepare(
@@ -101,8 +98,8 @@ def prepare(
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    `forced` builds also what the device does not support, not what has no meaning. Changes global settings
-    of the process (threads, TF32, Inductor flags) until `release` puts them back.
+    `forced` builds also what the device does not support, but nothing that does not fit the workload.
+    Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
     """
@@ -110,7 +107,7 @@ def prepare(
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
-    reason = misfit(variant, workload) or (None if forced else unsupported(variant, device))
+    reason = unfit(workload, variant) or (None if forced else unsupported(variant, device))
     if reason is not None:
         raise UnsupportedError(reason)
     IMPORTS.bring()

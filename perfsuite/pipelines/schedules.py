@@ -43,9 +43,7 @@ def _refusal(scheduler: Any, steps: int) -> str | None:
     generator = torch.Generator("cpu").manual_seed(0)
     latents = torch.ones(1, 4, 8, 8)
     try:
-        # A schedule that follows the picture's size is asked for that of a small one.
-        shifted = {"mu": 0.5} if "use_dynamic_shifting" in _switched_on(tried) else {}
-        tried.set_timesteps(steps, device="cpu", **shifted)
+        _set(tried, steps)
         scaled = getattr(tried, "scale_model_input", _as_it_is)
         with drawing_noise(tried, generator):
             for timestep in tried.timesteps:
@@ -55,8 +53,18 @@ def _refusal(scheduler: Any, steps: int) -> str | None:
     return None
 
 
-def _switched_on(scheduler: Any) -> set[str]:
-    return {name for name, value in getattr(scheduler, "config", {}).items() if value is True}
+def _set(scheduler: Any, steps: int) -> None:
+    """A schedule that follows the picture's size is asked for that of a small one."""
+    config = getattr(scheduler, "config", {})
+    shifted = {"mu": 0.5} if config.get("use_dynamic_shifting") else {}
+    scheduler.set_timesteps(steps, device="cpu", **shifted)
+
+
+def calls_in(scheduler: Any, steps: int) -> int:
+    """How often a generation of so many steps calls the denoiser, and ends a step."""
+    tried = copy.deepcopy(scheduler)
+    _set(tried, steps)
+    return len(tried.timesteps)
 
 
 def _as_it_is(latents: Any, timestep: Any) -> Any:

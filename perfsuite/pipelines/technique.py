@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.watching.graphs import Graphs
     from perfsuite.records import Compilation, Device, Workload
 
@@ -40,8 +39,6 @@ class Optimization:
     """Return the evidence as one line of text, or raise `NotEngagedError`."""
     supports: Callable[[Device], str | None] = lambda device: None
     """None, or the reason why the device cannot run it or should not."""
-    fits: Callable[[Family], str | None] = lambda family: None
-    """None, or the reason why it has no meaning on a family of pipelines, whatever the device."""
     phase: int = 0
     """Steps are applied in ascending phase."""
     requires: tuple[str, ...] = ()
@@ -64,8 +61,8 @@ class Optimization:
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
-    suits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
-    """None, or the reason why it would fail, or do nothing, in a call of the workload."""
+    fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
+    """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
     draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
     """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
     callback: Callable[[float | None], Any] | None = None

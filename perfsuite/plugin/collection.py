@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfsuite.pipelines import unsupported, variants, workloads
+from perfsuite.pipelines import unfit, unsupported, variants, workloads
 from perfsuite.plugin.registration import check_late
 from perfsuite.plugin.stash import LEFT_OUT, SETTINGS
 
@@ -167,25 +167,30 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         device = fingerprint(config.stash[SETTINGS].device)
     except NoDeviceError as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
-    found = {pair: unwanted(*pair, device, config.stash[SETTINGS]) for pair in pairs.values()}
+    fitting = {item: pair for item, pair in pairs.items() if unfit(*pair) is None}
+    if 0 < len(fitting) < len(pairs):
+        config.hook.pytest_deselected(items=[item for item in pairs if item not in fitting])
+        items[:] = [item for item in items if item in fitting or item not in pairs]
+        pairs = fitting
+    chosen = dict.fromkeys(variant for _, variant in pairs.values())
+    found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in chosen}
     if all(found.values()):
         return
     known = _with_baseline(config, device)
     gone = {
         item
         for item, (workload, variant) in pairs.items()
-        if found[workload, variant] is not None
+        if found[variant] is not None
         # What has a baseline does not go missing without a word: see `asking.skip_or_fail`.
         and not (
-            unsupported(variant, device, workload)
+            unsupported(variant, device)
             and SESSION_GATES & set(getattr(item, "fixturenames", ()))
             and f"{workload.name}/{variant.name}" in known
         )
     }
     config.hook.pytest_deselected(items=[item for item in items if item in gone])
     items[:] = [item for item in items if item not in gone]
-    left_out = {v.name: lacking(v, device, w) for (w, v), reason in found.items() if reason is not None}
-    config.stash[LEFT_OUT] = device.kind, left_out
+    config.stash[LEFT_OUT] = device.kind, {v.name: lacking(v, device) for v in found if found[v] is not None}
 
 
 def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
@@ -206,13 +211,19 @@ def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
     """What will be run of the items: not what the device cannot run."""
     pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
-    device, settings = bench.device, bench.settings
-    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(w, v, device, settings) is None)
+    return tuple(
+        f"{w.name}/{v.name}" for w, v in pairs if why_not(w, v, bench.device, bench.settings) is None
+    )
 
 
-def unwanted(workload: Workload, variant: Variant, device: Device, settings: Settings) -> str | None:
-    """Why a variant is not run on this device, or not of this workload; None if it is."""
-    reason = unsupported(variant, device, workload)
+def why_not(workload: Workload, variant: Variant, device: Device, settings: Settings) -> str | None:
+    """Why a variant of a workload is not run on this device, None if it is."""
+    return unfit(workload, variant) or unwanted(variant, device, settings)
+
+
+def unwanted(variant: Variant, device: Device, settings: Settings) -> str | None:
+    """Why a variant of any workload is not run on this device, None if it is."""
+    reason = unsupported(variant, device)
     if reason is None and not settings.variants:
         reason = variants.superseded(variant, device)
     return reason

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfsuite.pipelines import workloads
+from perfsuite.pipelines import NotEngagedError, workloads
 from perfsuite.plugin import asking
-from perfsuite.plugin.collection import chosen_of, planned, unwanted
+from perfsuite.plugin.collection import chosen_of, planned, why_not
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
+from perfsuite.plugin.tally import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     from perfsuite.bench.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = unwanted(workload, variant, workbench.device, workbench.settings)
+    reason = why_not(workload, variant, workbench.device, workbench.settings)
     if reason is not None:
         asking.skip_or_fail(request, workbench, reason)
     asking.check_weights(request, workbench)
@@ -107,7 +108,12 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     if {"picture_gate", "look_gate"} & _wanted(request.session):
         # Before this pipeline is built: two at once may not fit.
         workbench.try_reference(workload, variant)
-    found = workbench.pipeline(workload, variant)
+    try:
+        found = workbench.pipeline(workload, variant)
+    except NotEngagedError:
+        # No accident but a verdict, the first that a variant is given.
+        request.node.user_properties.append((JUDGED, "yes"))
+        raise
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])
     return found

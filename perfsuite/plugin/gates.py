@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines import Prepared
-    from perfsuite.records import Quantity, Result, Workload
+    from perfsuite.records import Look, Quality, Quantity, Result, Workload
     from perfsuite.settings import Settings
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
@@ -220,12 +220,19 @@ def golden(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.golden_gate`."""
     _check_weights(test, workload)
     found = test.bench.golden(workload)
+    _note_picture(test, found)
     name, passed = f"{workload.name} float32 against golden", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
     message = messages.pictures(name, found, steps=steps)
     if not passed:
         test.say("error", f"{name} {found.status}", message)
     return Check(passed, message)
+
+
+def _note_picture(test: GatedTest, found: Quality | Look) -> None:
+    """Leave on the test that it was judged: a report's reader would take a verdict for an exception else."""
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
 
 
 def _check_weights(test: GatedTest, workload: Workload) -> None:
@@ -241,6 +248,7 @@ def honest(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.honest_gate`."""
     _check_weights(test, workload)
     found = test.bench.honest(workload)
+    _note_picture(test, found)
     name, passed = f"{workload.name} honest eager code", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
     if found.name == IMPLAUSIBLE:

@@ -32,11 +32,11 @@ class Trace:
     (1, 77, width; penultimate), ``<encoder>.first`` (the encoder's first output), the conditions of the
     denoiser's calls by the names in `perfsuite.pipelines.families.spelling`, for SDXL ``embeds`` (2, 77,
     width), ``pooled`` (2, width), ``time_ids`` (2, 6); ``sigmas`` (steps + 1,), ``timesteps`` (steps,),
-    ``samples`` and ``noise`` (steps, 2, 4, h, w): what the denoiser was given and gave; ``rows`` (steps,): of
-    these two how many are a step's, where guidance ends early; ``latents`` (steps, 1, 4, h, w) after each
-    step; ``decoder_input`` (1, 4, h, w) and ``decoded`` (1, 3, height, width). With a batch all but the
-    encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. Where a scheduler has no sigmas, what
-    else is its schedule stands for them."""
+    ``samples`` and ``noise`` (steps, 2, 4, h, w): what the denoiser was given and gave; ``latents`` (steps,
+    1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded`` (1, 3, height, width). With a
+    batch all but the encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. ``rows`` (steps,): of
+    ``samples`` and ``noise`` how many are a step's, where guidance ends early. Where a scheduler has no
+    sigmas, what else is its schedule stands for them."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
@@ -158,18 +158,17 @@ def call_denoiser(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
     something of a step before is given that step first.
     """
     family = family_of(pipe)
-    names, shared = family.spelling.conditions, family.spelling.shared
     stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    names = [name for name in family.spelling.conditions if name in trace.tensors]
     output = None
     for each in (step,) if stepwise is None else stepwise.calls_for(step):
-        samples = trace.of_step("samples", each)
+        sample = trace.of_step("samples", each)
         # Where guidance has ended, the rows with the prompt, which come last, are left.
         given = {
-            name: trace[name] if name in shared else trace[name][-len(samples) :]
+            name: trace[name] if name in family.spelling.shared else trace[name][-len(sample) :]
             for name in names
-            if name in trace.tensors
         }
-        output = denoiser_output(pipe, context, samples, given, trace["timesteps"][each], each)
+        output = denoiser_output(pipe, context, sample, given, trace["timesteps"][each], each)
     if stepwise is not None:
         stepwise.end()
     return output
@@ -181,7 +180,7 @@ def denoiser_output(
 ) -> Any:  # fmt: skip
     """The denoiser's output on latents and conditions of any number of rows.
 
-    `step`: for one that keeps something between steps; without it nothing is kept.
+    `step`: for a denoiser that keeps something between steps; without one nothing is kept.
     """
     import torch
 

@@ -238,9 +238,9 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     called = calls(prepared.pipe.scheduler)
     family = family_of(prepared.pipe)
-    # Of the functions that stand for a UNet each call runs one.
-    one = compiled_parts_of(getattr(prepared.pipe, family.denoiser)) > 0
-    each = 1 if one else parts.get(family.denoiser, 0)
+    # Of the functions that stand for a denoiser each call runs one.
+    several = compiled_parts_of(getattr(prepared.pipe, family.denoiser))
+    each = 1 if several else parts.get(family.denoiser, 0)
     wanted = each * called + parts.get(family.decoder, 0)
     if not found and not _marks_regions():
         reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"

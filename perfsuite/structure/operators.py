@@ -112,16 +112,41 @@ def count_operators(pipe: Any, context: Context) -> tuple[dict[str, int], dict[s
     roots, family = components(pipe), family_of(pipe)
     flop = _flop_counter()
     within = contextlib.nullcontext() if isinstance(flop, NoCounterError) else flop
+    # The decoder is called by itself.
+    called = {**roots, family.decoder: decoder_part(pipe)}
+    sums = dict.fromkeys(called, 0)
     # The operators' mode on top: the other one may take an operator apart, which runs it all the same.
     with eager(pipe), owners.watch(roots, family.denoiser), within, CountOperators():
-        context.generate(pipe, steps=1)
+        with contextlib.nullcontext() if isinstance(flop, NoCounterError) else _summing(flop, called, sums):
+            context.generate(pipe, steps=1)
     if isinstance(flop, NoCounterError):
         return dict(found), flop
-    by_module = flop.get_flop_counts()
-    # The decoder is called by itself, so it stands there under its own name.
-    called = {**roots, family.decoder: decoder_part(pipe)}
-    sums = {name: sum(by_module.get(type(model).__name__, {}).values()) for name, model in called.items()}
     return dict(found), {**sums, OUTSIDE: flop.get_total_flops() - sum(sums.values())}
+
+
+@contextlib.contextmanager
+def _summing(flop: Any, called: dict[str, Any], sums: dict[str, int]) -> Iterator[None]:
+    """Add to `sums` what each model does in its calls; the counter's own sums are by class, and two text
+    encoders may be of one."""
+    begun: list[int] = []
+
+    def leave(name: str) -> Any:
+        def hook(module: Any, args: Any, output: Any) -> None:
+            sums[name] += flop.get_total_flops() - begun.pop()
+
+        return hook
+
+    handles = []
+    try:
+        for name, model in called.items():
+            handles.append(
+                model.register_forward_pre_hook(lambda module, args: begun.append(flop.get_total_flops()))
+            )
+            handles.append(model.register_forward_hook(leave(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _flop_counter() -> Any:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from gates import finds, passes
 
-from perfsuite.pipelines import UnsupportedError, prepare, release, workloads
+from perfsuite.measuring.arithmetic import work_of
+from perfsuite.pipelines import NotEngagedError, UnsupportedError, prepare, release, workloads
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import attention_modules
 from perfsuite.pipelines.optimizations.processors import plain_processor
+from perfsuite.pipelines.schedules import calls
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import record
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -139,6 +141,11 @@ def test_counts_have_every_component(built, name):
     assert any(" of " not in key for key in attention), "none in the denoiser"
     assert found.peak_bytes["denoising"] > 0
     assert count(prepared).operators == found.operators
+    # The arithmetic that a latency is held against is the same, counted on models without memory.
+    text, step, decoding = work_of(prepared)
+    assert text == sum(found.flop[name] for name in family.encoders)
+    assert step * calls(prepared.pipe.scheduler) == found.flop[family.denoiser]
+    assert decoding == found.flop[family.decoder]
 
 
 @pytest.mark.parametrize("name", FUSES)
@@ -165,3 +172,39 @@ def test_components_modules_and_loop_are_measured(built, name):
     last.bias.data.add_(1.0)
     found = measure_components(sdpa.pipe, sdpa.context, traces)
     assert max(e for place, e in found.items() if place.component == family.denoiser) > 0.1
+
+
+@pytest.mark.parametrize("name", ["first-block-cache:2", "taylorseer:2"])
+def test_caches_spare_steps_of_flux(name):
+    """By the run matrix; a cache that spares nothing, or that was taken off, is found."""
+    workload = dataclasses.replace(workloads.get("tiny-flux"), steps=6)
+    prepared = prepare(workload, f"fp32+sdpa+{name}", "cpu")
+    try:
+        technique = prepared.context.variant.optimizations[-1]
+        assert " of 6 (x" in technique.verify(prepared.pipe, prepared.context)
+        prepared.pipe.transformer.disable_cache()
+        with pytest.raises(NotEngagedError, match="the denoiser's cache is None"):
+            technique.verify(prepared.pipe, prepared.context)
+    finally:
+        release(prepared.pipe)
+
+
+def test_a_cache_whose_threshold_nothing_falls_below_is_found():
+    """It is on, costs its comparison in each step, and spares nothing."""
+    workload = dataclasses.replace(workloads.get("tiny-flux"), steps=4)
+    with pytest.raises(NotEngagedError, match="ran in all 4 calls: nothing was spared"):
+        prepare(workload, "fp32+sdpa+first-block-cache:0.001", "cpu")
+
+
+@pytest.mark.parametrize("name", ["tiny-sd3", "tiny-pixart"])
+def test_a_cache_without_a_context_fails_as_the_refusal_says(built, name):
+    """diffusers takes it, and the first call raises."""
+    from diffusers.hooks import FirstBlockCacheConfig, apply_first_block_cache
+
+    prepared = built(name, "fp32+sdpa")
+    assert not hasattr(prepared.pipe.transformer, "enable_cache")
+    apply_first_block_cache(prepared.pipe.transformer, FirstBlockCacheConfig(threshold=0.1))
+    with pytest.raises(ValueError, match="context"):
+        prepared.generate()
+    with pytest.raises(UnsupportedError, match="raises ValueError in the first call"):
+        prepare(smaller(name), "fp32+sdpa+first-block-cache", "cpu")

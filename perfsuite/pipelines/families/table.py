@@ -14,6 +14,22 @@ _NO_REPEATED = (
     "its denoiser does not name the blocks that it repeats (_repeated_blocks is empty), so diffusers' "
     "compile_repeated_blocks raises ValueError; compile compiles it whole"
 )
+_KERNELS = ("sdpa-flash", "sdpa-math", "sdpa-cudnn", "sdpa-fa3")
+_OF_SDXL = {
+    "cfg-cutoff": "diffusers' callback for it knows SDXL's embeddings alone",
+}
+_ONLY_UNETS = {
+    "deepcache": "it runs the outermost layer of a UNet on what the inner ones gave, and here is no UNet",
+    **dict.fromkeys(
+        _KERNELS,
+        "it chooses the kernel in a UNet's processors, which here are others; sdpa takes torch's choice",
+    ),
+    "dynamic": "one graph for all sizes was proven for UNets alone; compile makes one for each size",
+    "aoti": "a package was proven for UNets alone; compile compiles in the process",
+    "layerwise-fp8": "storing weights in float8 was proven for UNets alone",
+    "group-offload": "offloading groups of layers was proven for UNets alone",
+}
+_OF_TRANSFORMERS = {**_OF_SDXL, **_ONLY_UNETS}
 
 SDXL = Family(
     name="sdxl",
@@ -31,6 +47,9 @@ SD15 = Family(
     tokenizers=("tokenizer",),
     others=("safety_checker", "feature_extractor", "image_encoder"),
     construction={"requires_safety_checker": False},
+    # PNDM looks a number up on the host by the step's time, which is on the device.
+    waits=("in _get_prev_sample:",),
+    refusals=_OF_SDXL,
 )
 PIXART = Family(
     name="pixart",
@@ -46,7 +65,7 @@ PIXART = Family(
     calls_back="callback",
     # Captions are taken as they are, and pictures at the size that was asked for.
     options={"clean_caption": False, "use_resolution_binning": False},
-    refusals={"compile-regional": _NO_REPEATED},
+    refusals={**_OF_TRANSFORMERS, "compile-regional": _NO_REPEATED},
 )
 SD3 = Family(
     name="sd3",
@@ -58,7 +77,9 @@ SD3 = Family(
     tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
     others=("image_encoder", "feature_extractor"),
     multiple=16,
-    refusals={"compile-regional": _NO_REPEATED},
+    # Its pipeline does not say where the schedule begins, so the first step searches.
+    waits=("in index_for_timestep:",),
+    refusals={**_OF_TRANSFORMERS, "compile-regional": _NO_REPEATED},
 )
 FLUX = Family(
     name="flux",
@@ -71,6 +92,10 @@ FLUX = Family(
     multiple=16,
     classifier_free=False,
     packed=True,
+    refusals={
+        **_OF_TRANSFORMERS,
+        "cfg-cutoff": "guidance is an input of its transformer: there are no rows without the prompt to cut",
+    },
 )
 
 
@@ -95,6 +120,11 @@ KANDINSKY = Family(
     inputs=_image_embeddings,
     decoding={"force_not_quantize": True},
     refusals={
+        **_OF_SDXL,
+        **dict.fromkeys(_KERNELS, "its UNet's attention takes the image embedding beside"),
+        "deepcache": "it spells the call of SDXL's UNet, whose conditions are a text's",
+        "vae-tiling": "its decoder is a MoVQ, which has no tiles",
+        "vae-slicing": "its decoder is a MoVQ, which has no slices",
         "qkv": (
             "its UNet's attention takes added key and value projections of the image embedding "
             "(AttnAddedKVProcessor), and diffusers' fuse_qkv_projections raises ValueError for these"

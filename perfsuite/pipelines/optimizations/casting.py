@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
 from perfsuite.pipelines.optimizations.proofs.residency import watch_weights
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -66,7 +65,6 @@ LAYERWISE_FP8 = Optimization(
     summary="float8 storage of the UNet's weights, cast layer by layer while they are used (diffusers)",
     apply=_apply,
     verify=_verify,
-    fits=only_unets,
     phase=3,
     conflicts=("compile", "compile-regional", "int8", "int8-weights", "fp8", "tf32", "lcm", "lora-hotswap"),
     promise=Promise.APPROXIMATE,

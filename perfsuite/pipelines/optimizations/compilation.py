@@ -46,19 +46,19 @@ def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
-    family = family_of(pipe)
-    _compile_denoiser(pipe, family.denoiser, mode)
+    _compile_denoiser(pipe, mode)
     decoder_mode = decoder_mode_for(pipe, context.device)
     if decoder_mode != mode:
         context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
-    decoder = getattr(pipe, family.decoder)
+    decoder = getattr(pipe, family_of(pipe).decoder)
     decoder.decode = torch.compile(decoder.decode, mode=decoder_mode, fullgraph=True)
 
 
-def _compile_denoiser(pipe: Any, name: str, mode: str) -> None:
+def _compile_denoiser(pipe: Any, mode: str) -> None:
     """The whole denoiser, or each function that stands for it."""
     import torch
 
+    name = family_of(pipe).denoiser
     denoiser = getattr(pipe, name)
     stepwise = stepwise_of(denoiser)
     if stepwise is None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical, check_twice_the_same
 from perfsuite.pipelines.optimizations.proofs.steps import check_batches, watch
-from perfsuite.pipelines.optimizations.scope import only_sdxl
 from perfsuite.pipelines.promises import Card, Parameter, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -58,7 +57,7 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{rows}; two calls equal; latents {off:.2g} from those with whole guidance"
 
 
-def _suits(workload: Workload, variant: Variant) -> str | None:
+def _fits(workload: Workload, variant: Variant) -> str | None:
     if workload.batch > 1:
         return (
             f"the callback keeps the last prompt alone, and {workload.name} draws {workload.batch} pictures "
@@ -77,8 +76,7 @@ CFG_CUTOFF = Optimization(
     verify=_verify,
     phase=3,
     conflicts=("lcm",),
-    suits=_suits,
-    fits=only_sdxl,
+    fits=_fits,
     promise=Promise.APPROXIMATE,
     task_margin=0.1,
     # Of four prompts in bfloat16 the least was 0.954 at 0.4; less guidance takes them further.

@@ -64,7 +64,7 @@ def _verify_tiling(pipe: Any, context: Context) -> str:
     return f"{len(given)} tiles of at most {most}x{most} latents decoded a picture"
 
 
-def _suits_tiling(workload: Workload, variant: Variant) -> str | None:
+def _fits_tiling(workload: Workload, variant: Variant) -> str | None:
     side = variant.value("vae-tiling")
     most = max(workload.width, workload.height)
     if side is not None and side >= most:
@@ -84,7 +84,7 @@ VAE_TILING = Optimization(
     verify=_verify_tiling,
     phase=3,
     conflicts=("tiny-vae",),
-    suits=_suits_tiling,
+    fits=_fits_tiling,
     promise=Promise.APPROXIMATE,
     task_margin=0.05,
     # Of four prompts the least was 0.920 with tiles of half a picture's side: seams are few, and seen.
@@ -111,7 +111,7 @@ def _verify_slicing(pipe: Any, context: Context) -> str:
     return f"{len(given)} pictures decoded one after another"
 
 
-def _suits_slicing(workload: Workload, variant: Variant) -> str | None:
+def _fits_slicing(workload: Workload, variant: Variant) -> str | None:
     if workload.batch == 1:
         return (
             f"{workload.name} draws one picture a call, of which there are no slices; take {workload.name}@b2"
@@ -125,7 +125,7 @@ VAE_SLICING = Optimization(
     apply=_apply_slicing,
     verify=_verify_slicing,
     phase=3,
-    suits=_suits_slicing,
+    fits=_fits_slicing,
     card=Card(
         where="every AutoencoderKL, for batches of two and more",
         proof="as many decoder calls as pictures, each of one",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models
 from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical, check_twice_the_same
 from perfsuite.pipelines.optimizations.proofs.steps import check_ran, watch
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card, Parameter, Promise
 from perfsuite.pipelines.technique import Optimization
 from perfsuite.pipelines.watching.stepwise import Stepwise, install, stepwise_of
@@ -176,7 +175,7 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{whole}; two calls equal; latents {off:.2g} from those of whole steps"
 
 
-def _suits(workload: Workload, variant: Variant) -> str | None:
+def _fits(workload: Workload, variant: Variant) -> str | None:
     interval = variant.value("deepcache")
     if interval is not None and interval > workload.steps:
         return (
@@ -193,8 +192,7 @@ DEEPCACHE = Optimization(
     verify=_verify,
     phase=3,
     conflicts=("lcm", "dynamic"),
-    suits=_suits,
-    fits=only_unets,
+    fits=_fits,
     promise=Promise.APPROXIMATE,
     task_margin=0.1,
     # Of 20 captions the least was 0.900 at an interval of 3, and 0.802 at 5: three times that distance.

@@ -16,7 +16,6 @@ from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -71,7 +70,6 @@ DYNAMIC = Optimization(
     apply=_apply,
     verify=_verify,
     supports=supports_compiling,
-    fits=only_unets,
     phase=4,
     conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8"),
     compiles=True,

@@ -15,7 +15,6 @@ from perfsuite.pipelines.optimizations import adapters
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
 from perfsuite.pipelines.optimizations.proofs.repeats import check_twice_the_same
 from perfsuite.pipelines.optimizations.proofs.steps import check_batches, watch
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card, Parameter, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -122,7 +121,7 @@ def _check_fused(pipe: Any) -> int:
     return len(fused)
 
 
-def _suits(workload: Workload, variant: Variant, recipe: Recipe) -> str | None:
+def _fits(workload: Workload, variant: Variant, recipe: Recipe) -> str | None:
     return adapters.no_adapter(recipe.adapter, workload)
 
 
@@ -145,8 +144,7 @@ def few_step(
         conflicts=("deepcache", "cfg-cutoff"),
         promise=Promise.RESAMPLED,
         task_margin=margin,
-        fits=only_unets,
-        suits=functools.partial(_suits, recipe=recipe),
+        fits=functools.partial(_fits, recipe=recipe),
         draws=functools.partial(_draws, recipe=recipe),
         parameter=steps,
         card=Card(

@@ -12,7 +12,6 @@ from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, s
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
 from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical
 from perfsuite.pipelines.optimizations.proofs.steps import watch
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -95,7 +94,7 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{count} layers held what each file holds, {compiled}latents {off:.2g} apart"
 
 
-def _suits(workload: Workload, variant: Variant) -> str | None:
+def _fits(workload: Workload, variant: Variant) -> str | None:
     return adapters.no_adapter("lora-a", workload) or adapters.no_adapter("lora-b", workload)
 
 
@@ -105,8 +104,7 @@ LORA_HOTSWAP = Optimization(
     apply=_apply,
     verify=_verify,
     supports=adapters.without_peft,
-    suits=_suits,
-    fits=only_unets,
+    fits=_fits,
     phase=1,
     conflicts=(
         "lcm",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, attention_modules, eager, some
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, check_attention, kernels_of_unet
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -122,7 +121,6 @@ def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
         apply=functools.partial(_apply, kernel=kernel),
         verify=functools.partial(_verify, kernel=kernel),
         supports=functools.partial(_supports, kernel=kernel),
-        fits=only_unets,
         # Beyond the projections, whose fusing sets processors of its own: these are wrapped.
         phase=3,
         requires=("sdpa",),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, some
 from perfsuite.pipelines.optimizations.proofs.residency import watch_weights
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -98,7 +97,6 @@ MODEL_OFFLOAD = Optimization(
     apply=_apply_models,
     verify=_verify_models,
     supports=_supports,
-    fits=only_unets,
     phase=3,
     conflicts=("group-offload", *_AGAINST),
     card=Card(
@@ -112,7 +110,6 @@ GROUP_OFFLOAD = Optimization(
     apply=_apply_groups,
     verify=_verify_groups,
     supports=_supports,
-    fits=only_unets,
     phase=3,
     conflicts=("model-offload", *_AGAINST),
     card=Card(

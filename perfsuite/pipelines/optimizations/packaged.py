@@ -17,7 +17,6 @@ from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SE
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
 from perfsuite.pipelines.optimizations.proofs.repeats import difference
-from perfsuite.pipelines.optimizations.scope import only_unets
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -119,7 +118,6 @@ AOTI = Optimization(
     apply=_apply,
     verify=_verify,
     supports=supports_compiling,
-    fits=only_unets,
     phase=4,
     conflicts=(
         "channels-last", "compile", "compile-regional", "dynamic", "deepcache", "cfg-cutoff", "layerwise-fp8",

@@ -11,7 +11,6 @@ from perfsuite.pipelines.optimizations.adapters import AdapterError
 from perfsuite.pipelines.optimizations.decoding import decodings
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.layout import lays_out
-from perfsuite.pipelines.optimizations.scope import only_sdxl
 from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
 
@@ -50,7 +49,7 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{kind} decoded, with {count} weights"
 
 
-def _suits(workload: Workload, variant: Variant) -> str | None:
+def _fits(workload: Workload, variant: Variant) -> str | None:
     if workload.model not in DECODERS:
         return f"there is no tiny VAE for the model {workload.model} of {workload.name}"
     return None
@@ -61,8 +60,7 @@ TINY_VAE = Optimization(
     summary="a tiny distilled VAE decoder in place of the model's own",
     apply=_apply,
     verify=_verify,
-    suits=_suits,
-    fits=only_sdxl,
+    fits=_fits,
     phase=3,
     conflicts=("vae-tiling", "vae-slicing", "int8", "fp8"),
     promise=Promise.APPROXIMATE,

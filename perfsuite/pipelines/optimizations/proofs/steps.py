@@ -1,4 +1,4 @@
-"""What the UNet did, call by call, in one short eager generation: batch log, run matrix, latents."""
+"""What the denoiser did, call by call, in one short eager generation: batch log, run matrix, latents."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Steps:
-    """One generation, a place a call of the UNet."""
+    """One generation, a place a call of the denoiser."""
 
     batches: list[int] = field(default_factory=list)
-    """Rows that the UNet was given."""
+    """Rows that the denoiser was given."""
     timesteps: list[float] = field(default_factory=list)
     ran: dict[str, list[bool]] = field(default_factory=dict)
-    """By qualified name inside the UNet: whether the module ran in the call."""
+    """By qualified name inside the denoiser: whether the module ran in the call."""
     latents: list[Any] = field(default_factory=list)
     """After each step, on the device."""
 
@@ -33,16 +33,15 @@ class Steps:
 
 
 def watch(pipe: Any, context: Context, steps: int | None = None, modules: Iterable[str] = ()) -> Steps:
-    """Draw one picture and keep what happened in each call of the UNet; without `steps` the workload's."""
-    unet = models(pipe)["unet"]
+    """Draw one picture and keep what happened in each call of the denoiser; of all steps without `steps`."""
+    family = family_of(pipe)
+    denoiser = models(pipe)[family.denoiser]
     found = Steps(ran={name: [] for name in modules})
 
     def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        import torch
-
-        given = [*args, *kwargs.values()]
-        found.batches.append(next(v for v in given if isinstance(v, torch.Tensor) and v.dim() > 2).shape[0])
-        found.timesteps.append(float(args[1] if len(args) > 1 else kwargs["timestep"]))
+        sample, timestep, _ = family.spelling.read(args, kwargs)
+        found.batches.append(len(sample))
+        found.timesteps.append(float(timestep.reshape(-1)[0]))
         for calls in found.ran.values():
             calls.append(False)
 
@@ -55,11 +54,11 @@ def watch(pipe: Any, context: Context, steps: int | None = None, modules: Iterab
     def after_step(step: int, latents: Any) -> None:
         found.latents.append(latents.detach().clone())
 
-    handles = [unet.register_forward_pre_hook(entering, with_kwargs=True)]
+    handles = [denoiser.register_forward_pre_hook(entering, with_kwargs=True)]
     try:
-        handles += [unet.get_submodule(n).register_forward_hook(running(n)) for n in found.ran]
+        handles += [denoiser.get_submodule(n).register_forward_hook(running(n)) for n in found.ran]
         with eager(pipe):
-            context.generate(pipe, steps=steps, **family_of(pipe).on_latents(after_step))
+            context.generate(pipe, steps=steps, **family.on_latents(after_step))
     finally:
         for handle in handles:
             handle.remove()
@@ -69,7 +68,7 @@ def watch(pipe: Any, context: Context, steps: int | None = None, modules: Iterab
 def check_ran(found: Steps, wanted: Mapping[str, list[bool]]) -> None:
     """Raise `NotEngagedError` where modules ran in other calls than they are to."""
     wrong = [
-        f"{name} ran in {_said(found.ran[name])} calls of the UNet, wanted {_said(calls)}"
+        f"{name} ran in {said_calls(found.ran[name])} calls of the UNet, wanted {said_calls(calls)}"
         for name, calls in wanted.items()
         if found.ran[name] != calls
     ]
@@ -77,7 +76,7 @@ def check_ran(found: Steps, wanted: Mapping[str, list[bool]]) -> None:
         raise NotEngagedError(some(wrong))
 
 
-def _said(calls: list[bool]) -> str:
+def said_calls(calls: list[bool]) -> str:
     """As ``2 of 5 (x..x.)``."""
     return f"{sum(calls)} of {len(calls)} ({''.join('x' if ran else '.' for ran in calls)})"
 

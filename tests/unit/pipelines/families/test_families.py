@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from perfsuite.device import fingerprint
-from perfsuite.pipelines import families, models, unsupported, variants, workloads
+from perfsuite.pipelines import families, unsupported, variants, workloads
+from perfsuite.pipelines.building import unfit
 from perfsuite.pipelines.families import FAMILIES, FLUX, KANDINSKY, PIXART, SD3, SD15, SDXL, family_of
 
 
@@ -82,11 +83,8 @@ def test_what_has_no_meaning_is_refused_in_plain_words(workload, variant, said):
 @pytest.mark.parametrize("model", ["sdxl-base", "ssd-1b", "sd15", "flux-dev"])
 def test_what_has_meaning_is_not_refused(model):
     """The whole ladder, and compiled blocks where diffusers names them."""
-    family = models.family(model)
     for variant in (*variants.LADDER, variants.get("fp32+sdpa+compile-regional")):
-        assert [family.refusal(o.name) or o.fits(family) for o in variant.optimizations] == [None] * len(
-            variant.optimizations
-        )
+        assert unfit(workloads.get(model), variant) is None
 
 
 @pytest.mark.parametrize(
