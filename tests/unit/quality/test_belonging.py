@@ -113,6 +113,6 @@ def test_a_reference_of_another_run_is_refused() -> None:
     plain = Reference(WORKLOAD, ())
     own = Reference(WORKLOAD, (), base=variants.twin_of(deep))
     for variant, reference in ((deep, plain), (variants.get("bf16"), own)):
-        with pytest.raises(WrongReferenceError, match="is compared with .*, the reference is a run of"):
+        with pytest.raises(WrongReferenceError, match=r"is compared with .*, the reference is a run of"):
             check_belongs(make_pipe(), reference, None, variant)
     check_belongs(make_pipe(), own, None, deep)
