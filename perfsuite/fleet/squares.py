@@ -1,0 +1,135 @@
+"""Each cell of a plan with what is known of it: its state, what its gates said, what was tried."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from perfsuite.fleet.endings import JUNIT
+from perfsuite.records import CellState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from xml.etree.ElementTree import Element
+
+    from perfsuite.fleet.folder import Folder
+    from perfsuite.records import Attempt, Block, Cell
+
+_ASKED = "perfsuite.asked"
+"""Property of a test: ``workload/variant`` that it judges."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One test of one variant."""
+
+    name: str
+    passed: bool | None
+    """None where it was skipped."""
+    said: str = ""
+    """Why it failed or was skipped, in a line."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """One cell."""
+
+    block: Block
+    cell: Cell
+    state: CellState
+    attempts: tuple[Attempt, ...]
+    """Of its block, in order."""
+    gates: tuple[Gate, ...] = ()
+    reason: str = ""
+    """Why it is not done, where that is known."""
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """The gates that say no."""
+        return tuple(gate for gate in self.gates if gate.passed is False)
+
+    @property
+    def skipped(self) -> str:
+        """Why nothing of it was judged; empty where something was."""
+        if not self.gates or any(gate.passed is not None for gate in self.gates):
+            return ""
+        return self.gates[0].said or "skipped"
+
+
+def squares(folder: Folder, *, driven: bool) -> list[Square]:
+    """All cells of a folder's plan, in its order.
+
+    Args:
+        folder: what was run.
+        driven: whether a driver has the folder now; without one nothing runs.
+
+    Raises:
+        StoreError: what a block left is damaged.
+    """
+    judged, tried = folder.judged, _tried(folder)
+    running = {block for block, _ in folder.account.running} if driven else set()
+    found = []
+    for block in folder.plan.blocks:
+        attempt = judged.get(block.id)
+        if attempt is not None:
+            gates = _gates(folder.data(block, attempt, JUNIT) or b"")
+            state, reason = CellState.DONE, ""
+        else:
+            gates = {}
+            state, reason = _undone(folder, block, block.id in running)
+        found += [
+            Square(
+                block, cell, state, tuple(tried[block.id]),
+                tuple(gates.get(f"{block.workload}/{cell.variant}", ())), reason,
+            )
+            for cell in block.cells
+        ]  # fmt: skip
+    return found
+
+
+def _tried(folder: Folder) -> Mapping[str, Sequence[Attempt]]:
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in folder.account.attempts:
+        found[attempt.block].append(attempt)
+    return found
+
+
+def _undone(folder: Folder, block: Block, runs: bool) -> tuple[CellState, str]:
+    end = folder.account.end
+    if runs:
+        return CellState.RUNNING, ""
+    if end is not None and block.id in end.broken:
+        return CellState.BROKEN, end.broken[block.id]
+    if end is not None and block.id in end.unplaced:
+        return CellState.UNPLACED, end.unplaced[block.id]
+    return CellState.WAITING, ""
+
+
+def _gates(junit: bytes) -> dict[str, list[Gate]]:
+    """Tests by the variant that they were asked to judge; none of a file that is cut short."""
+    try:
+        cases = list(ElementTree.fromstring(junit).iter("testcase")) if junit else []
+    except ElementTree.ParseError:
+        return {}
+    found: dict[str, list[Gate]] = defaultdict(list)
+    for case in cases:
+        for each in case.iter("property"):
+            if each.get("name") == _ASKED:
+                found[each.get("value", "")].append(_gate(case))
+    return found
+
+
+def _gate(case: Element) -> Gate:
+    name = (case.get("name") or "").partition("[")[0].removeprefix("test_").replace("_", " ")
+    bad = next((each for each in case if each.tag in ("failure", "error")), None)
+    if bad is not None:
+        return Gate(name, False, _line(bad))
+    skipped = case.find("skipped")
+    return Gate(name, True) if skipped is None else Gate(name, None, _line(skipped))
+
+
+def _line(of: Element) -> str:
+    words = (of.get("message") or of.text or "").split("\n")
+    return next((" ".join(line.split()) for line in words if line.strip()), of.tag)

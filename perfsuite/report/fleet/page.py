@@ -1,0 +1,256 @@
+"""The page of a plan that was run: its matrix, what is bad or missing, GPUs, machines and cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import perfsuite
+from perfsuite.records import CellState, Work
+from perfsuite.report import format as show
+from perfsuite.report.fleet import comparisons, matrix, words
+from perfsuite.report.html import shell
+from perfsuite.report.html.dates import stamp
+from perfsuite.report.html.overview import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from perfsuite.fleet.reading import Reading
+    from perfsuite.fleet.spreads import GpuSpread
+    from perfsuite.records import Attempt, Block
+    from perfsuite.report.fleet.matrix import Field, Mark, Table
+    from perfsuite.report.html.words import Badge
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_NAMED = 12
+"""Of what is bad or missing, before the rest is folded."""
+_SETTLED_WELL = ("OK", "IMPROVED", "NEW")
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something bad or missing."""
+
+    badge: Badge
+    name: str
+    where: str
+    detail: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one kind of work took."""
+
+    work: str
+    blocks: int
+    device_s: float
+    """Of all attempts."""
+    lost_s: float
+    """Of those without a verdict."""
+
+    @property
+    def hours(self) -> str:
+        """Device hours."""
+        return show.duration(self.device_s)
+
+    @property
+    def lost(self) -> str:
+        """Of them, what came to nothing; a dash for none."""
+        return show.duration(self.lost_s) if self.lost_s else show.DASH
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An attempt that came to no verdict."""
+
+    name: str
+    number: int
+    machine: str
+    gpu: str
+    ending: str
+    cause: str
+    began: str
+
+
+@dataclass(frozen=True)
+class View:
+    """All of the page."""
+
+    verdict: str
+    tone: str
+    said: str
+    facts: tuple[Fact, ...]
+    counts: tuple[tuple[Badge, int], ...]
+    """Marks of the matrix by word, the gravest first."""
+    named: tuple[Named, ...]
+    tables: tuple[Table, ...]
+    comparisons: tuple[comparisons.Row, ...]
+    gpus: tuple[GpuSpread, ...]
+    environments: tuple[Fact, ...]
+    costs: tuple[Cost, ...]
+    tried: tuple[Tried, ...]
+
+
+def render(of: Reading, links: Mapping[tuple[int, int], str], made: datetime) -> str:
+    """The page.
+
+    Args:
+        of: what the folder holds.
+        links: by the number of a run and of a result in it, where it is shown whole.
+        made: when the page is written.
+    """
+    style = (TEMPLATES / "fleet.css").read_text(encoding="utf-8")
+    template = shell.environment(TEMPLATES).get_template("fleet.html.j2")
+    return template.render(
+        **shell.frame(style, ""),
+        view=view(of, links),
+        most=MOST_NAMED,
+        words=words.glossary(),
+        intro=words.INTRO,
+        made=stamp(made),
+        version=perfsuite.__version__,
+    )
+
+
+def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
+    """What the page shows."""
+    tables = matrix.tables(of.plan, of.squares, [merged for _, merged in of.runs], links)
+    compared = comparisons.rows(of)
+    named = sorted(
+        (*_named(tables), *_compared(compared)),
+        key=lambda each: (words.gravity(each.badge), each.where, each.name),
+    )
+    found = Counter(mark.badge.word for mark in _marks(tables))
+    found.update(row.mark.badge.word for row in compared)
+    return View(
+        *_head(found, sum(found.values())),
+        facts=tuple(_facts(of)),
+        counts=tuple(_counted(tables, compared)),
+        named=tuple(named),
+        tables=tuple(tables),
+        comparisons=tuple(compared),
+        gpus=of.gpus,
+        environments=tuple(_environments(of)),
+        costs=tuple(_costs(of)),
+        tried=tuple(_tried(of)),
+    )
+
+
+def _fields(tables: Iterable[Table]) -> Iterable[tuple[Table, str, Field]]:
+    for table in tables:
+        for row in table.rows:
+            yield from ((table, row.variant, field) for field in row.fields if field is not None)
+
+
+def _marks(tables: Iterable[Table]) -> list[Mark]:
+    return [mark for _, _, field in _fields(tables) for mark in field.marks]
+
+
+def _head(found: Counter[str], cells: int) -> tuple[str, str, str]:
+    """A sentence, its tone, and how much it rests on."""
+    bad = sum(found[word] for word in ("BROKEN", "DEGRADED", "REGRESSED", words.FAILED, "INCOMPATIBLE",
+                                       "LESS_JUDGED", "GIVEN UP"))  # fmt: skip
+    missing = sum(found[word] for word in ("UNPLACED", words.MISSING, "WAITING", "RUNNING"))
+    unsure = found["INCONCLUSIVE"]
+    parts = [
+        f"{number} {said}"
+        for number, said in ((bad, "bad"), (missing, "not known yet"), (unsure, "inconclusive"))
+        if number
+    ]
+    tone = "bad" if bad else "unsure" if missing or unsure else "good"
+    sentence = f"{', '.join(parts)} of {cells}" if parts else f"All {cells} are as they should be"
+    fine = sum(found[word] for word in _SETTLED_WELL)
+    return sentence, tone, f"{fine} of {cells} marks are fine: one for each variant and kind of work."
+
+
+def _facts(of: Reading) -> Iterable[Fact]:
+    plan, attempts = of.plan, of.attempts
+    yield Fact("Plan", plan.name + (f", part {plan.shard}" if plan.shard else ""))
+    yield Fact("Id", f"{plan.id[:12]}, seed {plan.seed}, perfsuite {plan.perfsuite}")
+    done = len({s.block.id for s in of.squares if s.state is CellState.DONE})
+    yield Fact("Blocks", f"{done} of {len(plan.blocks)} have a verdict, in {len(attempts)} attempts")
+    if attempts:
+        first, last = min(a.began for a in attempts), max(a.ended for a in attempts)
+        yield Fact("Time", f"{first[:16].replace('T', ' ')} to {last[:16].replace('T', ' ')} UTC")
+        hours = show.duration(sum(a.seconds for a in attempts))
+        machines = len({a.machine for a in attempts})
+        yield Fact("Cost", f"{hours} of devices, on {machines} machine{'' if machines == 1 else 's'}")
+
+
+def _counted(
+    tables: Iterable[Table], compared: Iterable[comparisons.Row]
+) -> Iterable[tuple[Badge, int]]:
+    badges = [mark.badge for mark in _marks(tables)] + [row.mark.badge for row in compared]
+    by_word = {badge.word: badge for badge in sorted(badges, key=words.gravity)}
+    found = Counter(badge.word for badge in badges)
+    for word, badge in by_word.items():
+        yield replace(badge, about=""), found[word]
+
+
+def _named(tables: Iterable[Table]) -> Iterable[Named]:
+    """Each mark that is neither fine nor merely skipped."""
+    for table, variant, field in _fields(tables):
+        for mark in field.marks:
+            if mark.badge.tone in ("bad", "unsure"):
+                yield Named(
+                    mark.badge,
+                    f"{table.workload} {variant}, {words.work(mark.work)}",
+                    f"{field.column.environment} on {field.column.device}",
+                    mark.detail,
+                    field.link,
+                )
+
+
+def _compared(rows: Iterable[comparisons.Row]) -> Iterable[Named]:
+    for row in comparisons.bad(rows):
+        yield Named(
+            row.mark.badge, comparisons.name(row), comparisons.where(row), row.mark.detail, "#comparisons"
+        )
+
+
+def _environments(of: Reading) -> Iterable[Fact]:
+    for name, each in of.plan.environments.items():
+        packages = ", ".join(f"{package} {version}" for package, version in sorted(each.packages.items()))
+        yield Fact(name, f"{each.python or packages} ({each.lock[:12]})")
+
+
+def _costs(of: Reading) -> Iterable[Cost]:
+    blocks = {block.id: block for block in of.plan.blocks}
+    for work in Work:
+        own = [a for a in of.attempts if _work(blocks, a) is work]
+        if own:
+            yield Cost(
+                words.work(work),
+                len({a.block for a in own}),
+                sum(a.seconds for a in own),
+                sum(a.seconds for a in own if (a.block, a.number) not in of.judged),
+            )
+
+
+def _work(blocks: Mapping[str, Block], attempt: Attempt) -> Work:
+    """A block that is not in the plan is a machine's doctor."""
+    block = blocks.get(attempt.block)
+    return block.work if block is not None else Work.DOCTOR
+
+
+def _tried(of: Reading) -> Iterable[Tried]:
+    blocks = {block.id: block for block in of.plan.blocks}
+    for attempt in of.attempts:
+        if (attempt.block, attempt.number) not in of.judged:
+            yield Tried(
+                block_name(blocks.get(attempt.block), attempt),
+                attempt.number, attempt.machine, attempt.uuid, attempt.ending.value, attempt.cause,
+                attempt.began[:16].replace("T", " "),
+            )  # fmt: skip
+
+
+def block_name(block: Block | None, attempt: Attempt) -> str:
+    """Of an attempt, for a person."""
+    if block is None:
+        return f"doctor of {attempt.machine}"
+    return f"{words.work(block.work)}, {block.workload}: {', '.join(block.variants)}"
