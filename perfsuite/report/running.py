@@ -62,7 +62,8 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     lines = [
         f"plan {plan.name}: {worst} {duration(found.seconds)} for {len(found.steps)} blocks on "
         f"{len(park.slots)} devices of {len(park.machines)} machines",
-        f"no order takes less than {duration(found.lower_bound_s)}; cost: {duration(found.device_s)} of devices",
+        f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
+        f"{duration(found.device_s)}",
     ]
     if known:
         lines.append(f"times: {known}")
