@@ -118,6 +118,8 @@ KANDINSKY = Family(
     encoders=(),
     tokenizers=(),
     inputs=_image_embeddings,
+    # As PNDM.
+    waits=("schedulers/scheduling_ddim.py:",),
     decoding={"force_not_quantize": True},
     refusals={
         **_OF_SDXL,
