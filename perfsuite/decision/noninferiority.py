@@ -61,7 +61,9 @@ class Paired:
         share = (math.sqrt(max(linear * linear - 4.0 * square * constant, 0.0)) - linear) / (2.0 * square)
         variance = count * (2.0 * share + difference * (1.0 - difference))
         distance = lost - gained - count * difference
-        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance or 1.0)
+        if variance <= 0:
+            return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+        return distance / math.sqrt(variance)
 
     def most_needed(self, margin: float) -> int | None:
         """About how many tasks would settle it, None where the loss itself is at the margin."""

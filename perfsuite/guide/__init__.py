@@ -7,6 +7,7 @@ from importlib import resources
 
 TOPICS = (
     "ladder",
+    "techniques",
     "weights",
     "pipelines",
     "doctor",

@@ -66,6 +66,8 @@ class Card:
     """To which pipelines it applies."""
     proof: str
     """How it is proven to have taken hold."""
+    refused: bool = False
+    """Whether it is named for the reason alone why it is not built."""
     measured: str = ""
     """What it gave here, with how often and on what; empty where it was not measured."""
     published: str = ""

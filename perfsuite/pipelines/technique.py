@@ -62,7 +62,7 @@ class Optimization:
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
     fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
-    """None, or the reason why it has no meaning for the workload's pipeline."""
+    """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
     draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
     """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
     callback: Callable[[float | None], Any] | None = None

@@ -164,8 +164,14 @@ def _parts(name: str) -> list[str]:
     longest = max(each.count("-") for each in techniques) + 1
     words = [word.strip() for word in name.replace("+", "-").split("-")]
     while words:
-        # The longest optimization that the next words spell: channels-last holds a hyphen itself.
-        sizes = [n for n in range(longest, 0, -1) if "-".join(words[:n]).partition(":")[0] in techniques]
+        # The longest optimization that the next words spell: channels-last holds a hyphen itself, and a value
+        # ends a name.
+        spelled = ["-".join(words[:n]) for n in range(longest, 0, -1)]
+        sizes = [
+            each.count("-") + 1
+            for each in spelled
+            if each.partition(":")[0] in techniques and "-" not in each.partition(":")[2]
+        ]
         size = sizes[0] if sizes else 1
         parts.append("-".join(words[:size]))
         words = words[size:]

@@ -16,7 +16,7 @@ HEADINGS = {
     "variants": "variants, in order; one that a device cannot run says why if it is named",
     "beside": "variants beside the ladder, run where they are named",
     "optimizations": "optimizations, to combine as in --perf-variant bf16+sdpa+qkv",
-    "techniques": "beyond the ladder: what each promises, where it applies, how it is proven, what it gave",
+    "techniques": "techniques beyond the ladder: class, where they apply, proof, figures",
     "faults": "faults, to plant with perfsuite faults --fault NAME",
     "registered": "registered by others",
 }

@@ -18,7 +18,7 @@ def described(techniques: Iterable[Optimization]) -> dict[str, dict[str, Any]]:
     return {
         technique.at().name: {
             "summary": technique.summary,
-            "class": technique.promise.value,
+            "class": "refused" if technique.card.refused else technique.promise.value,
             "value": technique.parameter.said(technique.base) if technique.parameter else "",
             "where": technique.card.where,
             "proof": technique.card.proof,

@@ -62,6 +62,7 @@ def _running(pipe):
     return [name for name in attention_modules(pipe) if ".encoder." not in name]
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", TINY)
 def test_plain_attention_and_sdpa_draw_the_same_picture(built, name):
     """Joint attention has a plain form of our making; it must differ in rounding alone."""
@@ -69,7 +70,8 @@ def test_plain_attention_and_sdpa_draw_the_same_picture(built, name):
     pictures = [prepared.generate() for prepared in (plain, sdpa)]
     assert pictures[0].shape == (64, 64, 3)
     assert pictures[0].std() > 0.05
-    assert np.abs(pictures[0] - pictures[1]).max() < 1e-3
+    # Kandinsky's decoder, untrained, leaves most pixels black or white, and multiplies what is between.
+    assert np.abs(pictures[0] - pictures[1]).max() < 1e-2
     assert not np.array_equal(plain.generate(0), plain.generate(1))
     assert np.array_equal(plain.generate(1), plain.generate(1))
 
@@ -85,6 +87,7 @@ def test_one_module_without_sdpa_is_found(built, name):
     assert f"SDPA calls in one pass of the {family.denoiser}, wanted" in finds("engagement", prepared)
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", FUSES)
 def test_one_module_that_is_not_fused_is_found(built, name):
     """The fused projection is there and nothing calls it."""
@@ -104,9 +107,11 @@ def test_the_texts_projections_are_fused_too(built):
     facts = passes("engagement", prepared)
     blocks = prepared.pipe.transformer.config.num_layers
     assert f"{2 * blocks + 2} fused projections" in facts
-    joint = prepared.pipe.transformer.transformer_blocks[0].attn
-    del joint.to_added_qkv
-    assert "transformer.transformer_blocks.0.attn" in finds("engagement", prepared)
+    plain = built("tiny-sd3", "fp32+sdpa").pipe.transformer.transformer_blocks[0].attn.processor
+    prepared.pipe.transformer.transformer_blocks[0].attn.set_processor(plain)
+    said = finds("engagement", prepared)
+    assert "transformer.transformer_blocks.0.attn.to_added_qkv" in said
+    assert "did not run" in said
 
 
 def test_kandinsky_refuses_fused_projections_as_diffusers_does(built):
@@ -123,11 +128,12 @@ def test_blocks_that_diffusers_does_not_name_are_refused_as_it_does(built, name)
     """`compile_repeated_blocks` raises; the refusal says so beforehand."""
     prepared = built(name, "fp32+sdpa")
     family = family_of(prepared.pipe)
-    with pytest.raises(ValueError, match=r"[Rr]epeated|blocks"):
+    with pytest.raises(ValueError, match=r"_repeated_blocks|Regional compilation failed"):
         getattr(prepared.pipe, family.denoiser).compile_repeated_blocks(fullgraph=True)
     assert family.refusal("compile-regional") is not None
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", TINY)
 def test_counts_have_every_component(built, name):
     """Operators by block, arithmetic and bytes of each model, memory of each stage."""
@@ -148,6 +154,7 @@ def test_counts_have_every_component(built, name):
     assert decoding == found.flop[family.decoder]
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", FUSES)
 def test_components_modules_and_loop_are_measured(built, name):
     """Against float32's own run: exact in the loop, rounding in the models, and a fault stands out."""
@@ -174,6 +181,7 @@ def test_components_modules_and_loop_are_measured(built, name):
     assert max(e for place, e in found.items() if place.component == family.denoiser) > 0.1
 
 
+@pytest.mark.selftest
 @pytest.mark.parametrize("name", ["first-block-cache:2", "taylorseer:2"])
 def test_caches_spare_steps_of_flux(name):
     """By the run matrix; a cache that spares nothing, or that was taken off, is found."""
@@ -189,6 +197,7 @@ def test_caches_spare_steps_of_flux(name):
         release(prepared.pipe)
 
 
+@pytest.mark.selftest
 def test_a_cache_whose_threshold_nothing_falls_below_is_found():
     """It is on, costs its comparison in each step, and spares nothing."""
     workload = dataclasses.replace(workloads.get("tiny-flux"), steps=4)

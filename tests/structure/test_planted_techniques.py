@@ -222,6 +222,21 @@ def test_hooks_of_groups_are_seen(built):
     holds(built("fp32+sdpa+group-offload"), "modules of the UNet are moved when called")
 
 
+def test_a_tiny_decoder(built, tmp_path, monkeypatch):
+    """Its class and that it ran; the VAE of the model is found."""
+    from diffusers import AutoencoderTiny
+
+    from perfsuite.pipelines.optimizations import tiny
+
+    blocks = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    AutoencoderTiny(**blocks, num_encoder_blocks=(1,) * 4, num_decoder_blocks=(1,) * 4).save_pretrained(
+        tmp_path
+    )
+    monkeypatch.setattr(tiny, "DECODERS", {"shapes": tmp_path})
+    refuses(built("fp32+sdpa+tiny-vae", applied=False), "the VAE is AutoencoderKL, wanted AutoencoderTiny")
+    holds(built("fp32+sdpa+tiny-vae"), "AutoencoderTiny decoded, with")
+
+
 # -- adapters --------------------------------------------------------------------------------------
 
 
@@ -277,7 +292,7 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
     path = write_adapter(tmp_path / "a.safetensors", pipe.unet, 0)
     tensors = load_file(path)
     none = {k.replace("down_blocks", "layers"): t for k, t in tensors.items()}
-    some = tensors | {k.replace("down_blocks.1", "down_blocks.9"): t for k, t in tensors.items()}
+    some = tensors | {k.replace("down_blocks.1", "down_blocks.9"): t.clone() for k, t in tensors.items()}
     narrow = {k: t[:, :5].contiguous() if "lora_A" in k else t for k, t in tensors.items()}
     zero = {k: t * 0 if "lora_B" in k else t for k, t in tensors.items()}
     changes = {
@@ -308,35 +323,61 @@ def test_a_swap_that_changes_nothing_is_found(built, adapter, monkeypatch):
 # -- dynamic shapes --------------------------------------------------------------------------------
 
 
-def _traced(pipe, *, dynamic):
-    """The smallest thing that is compiled as a UNet is: traced by Dynamo alone, and run eagerly."""
+def test_one_graph_serves_all_sizes(built):
+    """And static ones are found by the size that compiles anew: one convolution, traced by Dynamo alone."""
     import torch
 
-    torch.fx.experimental._config.use_duck_shape = False
-    pipe.unet = torch.compile(pipe.unet, backend="eager", dynamic=dynamic)
-
-
-@pytest.mark.selftest
-def test_one_graph_serves_all_sizes(built):
-    """And static shapes, named dynamic, are found by the size that compiles anew."""
     from perfsuite.pipelines.optimizations.dynamic import script
-    from perfsuite.pipelines.optimizations.proofs.recompiling import compilations_of
+    from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
 
     pipe, context, _ = built("fp32+sdpa+dynamic", applied=False)
-    plain = pipe.unet
-    found = {}
-    for dynamic in (True, False):
-        pipe.unet = plain
-        _traced(pipe, dynamic=dynamic)
-        context.generate(pipe, steps=2)
-        found[dynamic] = compilations_of(script(pipe, context))
-    assert not found[True]
-    assert found[False]
+    torch.fx.experimental._config.use_duck_shape = False
+    calls = dict(list(script(pipe, context).items())[1:4])
+    pipe.unet.conv_in.compile(backend="eager", dynamic=True)
+    context.generate(pipe, steps=2)
+    check_compiles_nothing(calls)
+    torch._dynamo.reset()
+    pipe.unet.conv_in.compile(backend="eager", dynamic=False)
+    context.generate(pipe, steps=2)
+    with pytest.raises(NotEngagedError, match="after the first call: 192x128, batch 1, compiled"):
+        check_compiles_nothing(calls)
 
 
 def test_dynamic_shapes_that_are_not_there_are_found(built):
     """The UNet as it is."""
     refuses(built("fp32+sdpa+dynamic", applied=False), "not a compiled module")
+
+
+# -- ahead of time ---------------------------------------------------------------------------------
+
+
+def test_a_package_that_is_not_called_is_found(built):
+    """The UNet's own forward."""
+    refuses(built("fp32+sdpa+aoti", applied=False), "no package is called")
+
+
+def test_a_package_is_what_is_called(built):
+    """A stand-in of one: the UNet itself, for compiling it takes minutes."""
+    from perfsuite.pipelines.optimizations.packaged import Packaged
+
+    pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
+    forward = pipe.unet.forward
+    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef")
+    holds((pipe, context, technique), "package 0123456789ab called 2 times, no Dynamo")
+
+
+def test_a_package_of_other_weights_is_found(built):
+    """What it gives is not what the UNet gives."""
+    from perfsuite.pipelines.optimizations.packaged import Packaged
+
+    pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
+    forward = pipe.unet.forward
+
+    def other(*args, **kwargs):
+        return (2 * forward(*args, **kwargs)[0],)
+
+    pipe.unet.forward = Packaged(forward, other, "0123456789abcdef")
+    refuses((pipe, context, technique), "the package gives 1 from what the UNet gives")
 
 
 # -- what has no meaning ---------------------------------------------------------------------------
@@ -364,7 +405,9 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     """With the reason, which names the remedy where there is one."""
     from perfsuite import pipelines
 
-    monkeypatch.setattr(pipelines.models, "load", functools.partial(pytest.fail, "weights were loaded"))
+    monkeypatch.setattr(
+        pipelines.building.models, "load", functools.partial(pytest.fail, "weights were loaded")
+    )
     with pytest.raises(pipelines.UnsupportedError, match=said):
         pipelines.prepare(workload, name, "cpu", forced=True)
 

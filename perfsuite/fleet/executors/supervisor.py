@@ -53,16 +53,16 @@ def tell(job: dict[str, Any], kind: str, what: object) -> None:
 
 
 def environment(job: dict[str, Any], here: dict[str, str]) -> dict[str, str]:
-    """All that a block's process is told: the allow-list, its device, its threads, its own variables."""
+    """All that a block's process is told: the allow-list, its device, its threads, its own variables.
+
+    A block of the CPU chooses its threads itself, as it would without an engine.
+    """
     passed = {n: v for n, v in here.items() if n in PASSED_ON or n.startswith(PREFIXES)}
-    visible = job["uuid"] if job["kind"] == "cuda" else ""
-    return {
-        **passed,
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "CUDA_VISIBLE_DEVICES": visible,
-        "OMP_NUM_THREADS": str(job["cores"] or len(os.sched_getaffinity(0))),
-        **job["variables"],
-    }
+    told = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ""}
+    if job["kind"] == "cuda":
+        threads = job["cores"] or len(os.sched_getaffinity(0))
+        told |= {"CUDA_VISIBLE_DEVICES": job["uuid"], "OMP_NUM_THREADS": str(threads)}
+    return {**passed, **told, **job["variables"]}
 
 
 def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Family:
     construction: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Arguments of the pipeline's constructor beside its parts."""
     waits: tuple[str, ...] = ()
-    """Functions of diffusers' schedulers that wait for the device in a step, as ``in NAME:``."""
+    """What the places have in their text where diffusers' own scheduler waits for the device in a step."""
     inputs: Callable[[Any, Workload, int], dict[str, Any]] | None = None
     """Of a pipeline that takes no prompt: what it takes instead."""
     refusals: Mapping[str, str] = field(default_factory=dict, hash=False)

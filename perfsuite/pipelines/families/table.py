@@ -25,6 +25,7 @@ _ONLY_UNETS = {
         "it chooses the kernel in a UNet's processors, which here are others; sdpa takes torch's choice",
     ),
     "dynamic": "one graph for all sizes was proven for UNets alone; compile makes one for each size",
+    "aoti": "a package was proven for UNets alone; compile compiles in the process",
     "layerwise-fp8": "storing weights in float8 was proven for UNets alone",
     "group-offload": "offloading groups of layers was proven for UNets alone",
 }
@@ -117,6 +118,8 @@ KANDINSKY = Family(
     encoders=(),
     tokenizers=(),
     inputs=_image_embeddings,
+    # As PNDM.
+    waits=("schedulers/scheduling_ddim.py:",),
     decoding={"force_not_quantize": True},
     refusals={
         **_OF_SDXL,

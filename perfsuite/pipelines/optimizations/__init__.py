@@ -23,11 +23,13 @@ from perfsuite.pipelines.optimizations.kernel_choice import (
 )
 from perfsuite.pipelines.optimizations.layout import CHANNELS_LAST
 from perfsuite.pipelines.optimizations.offloading import GROUP_OFFLOAD, MODEL_OFFLOAD
+from perfsuite.pipelines.optimizations.packaged import AOTI
 from perfsuite.pipelines.optimizations.precision import BF16, FP16, FP32, TF32
 from perfsuite.pipelines.optimizations.projections import QKV
 from perfsuite.pipelines.optimizations.quantization import INT8
 from perfsuite.pipelines.optimizations.refused import REFUSED
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
+from perfsuite.pipelines.optimizations.tiny import TINY_VAE
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
 from perfsuite.pipelines.promises import ParameterError
 from perfsuite.pipelines.registering import RegistrationError
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
 # In the order in which names are spelled: the order of the published ladder, each variation after its kind.
 _ALL = (
     FP32, TF32, BF16, FP16, NO_SDPA, SDPA, SDPA_FLASH, SDPA_MATH, SDPA_CUDNN, SDPA_FA3, CHANNELS_LAST,
-    COMPILE, COMPILE_REGIONAL, DYNAMIC, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE, CFG_CUTOFF,
-    LCM, LORA_HOTSWAP, VAE_TILING, VAE_SLICING, MODEL_OFFLOAD, GROUP_OFFLOAD, *REFUSED,
+    COMPILE, COMPILE_REGIONAL, DYNAMIC, AOTI, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE,
+    CFG_CUTOFF, LCM, LORA_HOTSWAP, VAE_TILING, VAE_SLICING, TINY_VAE, MODEL_OFFLOAD, GROUP_OFFLOAD, *REFUSED,
 )  # fmt: skip
 OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
 """The suite's own."""

@@ -79,7 +79,8 @@ CFG_CUTOFF = Optimization(
     fits=_fits,
     promise=Promise.APPROXIMATE,
     task_margin=0.1,
-    least_ssim=lambda share: 0.5,
+    # Of four prompts in bfloat16 the least was 0.954 at 0.4; less guidance takes them further.
+    least_ssim=lambda share: 0.5 + 0.5 * (share or 0.0),
     callback=cutting,
     parameter=Parameter("share of the steps with guidance", default=0.4, least=0.1, most=0.7, whole=False),
     card=Card(

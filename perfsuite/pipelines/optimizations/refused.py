@@ -70,12 +70,12 @@ def _fits(workload: Workload, variant: Variant, name: str) -> str | None:
 def _refused(name: str) -> Optimization:
     return Optimization(
         name=name,
-        summary=f"{SUMMARIES[name]}; refused on a UNet",
+        summary=SUMMARIES[name],
         apply=functools.partial(_apply, name=name),
         verify=functools.partial(_verify, name=name),
         fits=functools.partial(_fits, name=name),
         phase=3,
-        card=Card(where="transformers; refused on a UNet, with the reason", proof="none: it is not built"),
+        card=Card(where="transformers; on a UNet it does nothing, or fails", proof="-", refused=True),
     )
 
 

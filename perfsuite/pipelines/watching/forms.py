@@ -87,6 +87,9 @@ def forms_of(pipe: Any) -> list[Form]:
             function = getattr(stepwise, part)
             if hasattr(function, "_torchdynamo_orig_callable"):
                 found.append(Form(component, "", stepwise, part, function))
+        forward = getattr(model, "__dict__", {}).get("forward")
+        if hasattr(forward, "_torchdynamo_orig_callable"):  # compiled ahead of time
+            found.append(Form(component, "", model, "forward", forward))
         decode = getattr(model, "__dict__", {}).get("decode")
         if hasattr(decode, "_torchdynamo_orig_callable"):
             found.append(Form(component, "", model, "decode", decode))

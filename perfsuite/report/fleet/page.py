@@ -16,7 +16,7 @@ from perfsuite.report.html.dates import stamp
 from perfsuite.report.html.overview import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from perfsuite.fleet.reading import Reading
@@ -182,9 +182,7 @@ def _facts(of: Reading) -> Iterable[Fact]:
         yield Fact("Cost", f"{hours} of devices, on {machines} machine{'' if machines == 1 else 's'}")
 
 
-def _counted(
-    tables: Iterable[Table], compared: Iterable[comparisons.Row]
-) -> Iterable[tuple[Badge, int]]:
+def _counted(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> Iterable[tuple[Badge, int]]:
     badges = [mark.badge for mark in _marks(tables)] + [row.mark.badge for row in compared]
     by_word = {badge.word: badge for badge in sorted(badges, key=words.gravity)}
     found = Counter(badge.word for badge in badges)

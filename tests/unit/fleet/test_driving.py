@@ -281,7 +281,7 @@ class TestDevices:
         assert len({s.slot.id for s in run.engine.spans if s.order.exclusive}) == 4
 
     def test_clocks_apart_are_said_once(self, tmp_path: Path) -> None:
-        script = lambda order, slot: Does(ahead_s=90.0 if slot.machine == "gpu0" else 0.0)  # noqa: E731
+        script = lambda order, slot: Does(0.1, ahead_s=90.0 if slot.machine == "gpu0" else 0.0)  # noqa: E731
         run = drive(tmp_path, SHARED, Scripted(places(), script))
         run()
         said = [line for line in run.lines if "clock" in line]

@@ -62,7 +62,7 @@ class Pipe:
 
 def prepared(pipe: Pipe) -> Any:
     context = SimpleNamespace(
-        workload=SimpleNamespace(steps=STEPS), generate=lambda pipe, **options: pipe("a cat", **options)
+        drawn=SimpleNamespace(steps=STEPS), generate=lambda pipe, **options: pipe("a cat", **options)
     )
     return SimpleNamespace(pipe=pipe, context=context)
 

@@ -87,5 +87,9 @@ class _Trace(SimpleNamespace):
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
+    @property
+    def tensors(self) -> Any:
+        return vars(self)
+
     def of_step(self, name: str, step: int) -> Any:
         return self[name][step]
