@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,15 @@ def run(
             _say_forecast(asked)
             return
         code = _drive(asked)
+    except KeyboardInterrupt as error:
+        typer.echo("perfsuite: stopped at once; run it again to go on", err=True)
+        raise typer.Exit(2) from error
     except (ValueError, OSError, StoreError, DriverError, ExecutorError, LedgerError) as error:
         typer.echo(f"perfsuite: {error}", err=True)
+        raise typer.Exit(3) from error
+    except Exception as error:
+        # Left to Python it would end with 1: bad verdicts.
+        traceback.print_exc()
         raise typer.Exit(3) from error
     raise typer.Exit(code)
 
@@ -144,6 +152,7 @@ def _expected(asked: _Asked) -> dict[str, Expectation]:
 def _drive(asked: _Asked) -> int:
     from perfsuite.fleet import driving, orders
     from perfsuite.fleet.estimates import seconds_of
+    from perfsuite.fleet.folder import merge_folder, read_folder
     from perfsuite.fleet.ledger import Ledger
     from perfsuite.fleet.pasts import PLAN
     from perfsuite.fleet.plans import write_plan
@@ -163,6 +172,8 @@ def _drive(asked: _Asked) -> int:
             driving.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
     typer.echo(show.status(found, asked.plan, terminal().width))
+    for path, _ in merge_folder(read_folder(asked.out)):
+        typer.echo(f"wrote {path}")
     return _code(found)
 
 

@@ -250,12 +250,13 @@ class Driver:
             began=utc_now(),
         )  # fmt: skip
         order = self._conduct.order(self._plan, block, number)
+        alone = order.exclusive or examining.is_examination(block.id)
         avoid = situation.barred.get(block.id, frozenset()) | situation.drained
         self._ledger.add(begun)
         running = Running(block, slot, begun, self._conduct.clock(), self._executor.knows_machines)
         self._hand.running[running.key] = running
         try:
-            self._executor.start(replace(order, avoid=tuple(sorted(avoid))), slot)
+            self._executor.start(replace(order, exclusive=alone, avoid=tuple(sorted(avoid))), slot)
         except ExecutorError as error:
             self._settle(running, running.without_outcome(Ending.LOST, str(error), self._conduct.clock()))
 

@@ -60,7 +60,7 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     worst = max(sure, key=list(Sure).index, default=Sure.ABOUT)
     known = ", ".join(f"{count} {_SURE[each]}" for each, count in sorted(sure.items()))
     lines = [
-        f"plan {plan.name}: {worst} {duration(found.seconds)} for {len(found.steps)} blocks on "
+        f"plan {plan.name}: {worst} {duration(found.seconds)} for {_blocks(len(found.steps))} on "
         f"{len(park.slots)} devices of {len(park.machines)} machines",
         f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
         f"{duration(found.device_s)}",

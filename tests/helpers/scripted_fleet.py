@@ -1,6 +1,7 @@
 """An engine that does what its script says, by a clock of its own, and plans for it."""
 
 import heapq
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,8 +58,23 @@ class Clock:
     def __call__(self) -> float:
         return self.now_s
 
+    def forward(self, until_s: float) -> None:
+        """Let it be so late, if it is not yet."""
+        self.now_s = max(self.now_s, until_s)
+
     def pause(self, seconds: float) -> None:
-        self.now_s += seconds
+        """Let so much pass."""
+        self.forward(self() + seconds)
+
+
+class RealClock(Clock):
+    """Seconds that really pass, in short steps."""
+
+    def __call__(self) -> float:
+        return time.monotonic()
+
+    def forward(self, until_s: float) -> None:
+        time.sleep(max(0.0, until_s - time.monotonic()))
 
 
 @dataclass(frozen=True)
@@ -126,9 +142,9 @@ class Scripted:
             ahead, self._ahead = self._ahead, []
             return ahead
         if not self._running or self._running[0][0] > until_s:
-            self.clock.now_s = until_s
+            self.clock.forward(until_s)
             return []
-        self.clock.now_s = max(self.clock.now_s, self._running[0][0])
+        self.clock.forward(self._running[0][0])
         found = []
         while self._running and self._running[0][0] <= self.clock():
             _, _, order, slot, does = heapq.heappop(self._running)

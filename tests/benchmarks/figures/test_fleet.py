@@ -1,4 +1,4 @@
-"""What a plan over many machines costs its driver: schedules, how near they come to the best, and the ledger."""
+"""What a plan over many machines costs its driver: schedules beside the best there could be, and ledgers."""
 
 import random
 import statistics

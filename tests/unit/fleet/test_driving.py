@@ -105,7 +105,7 @@ class TestDoctor:
 
         run = drive(tmp_path, TIMED + SHARED, Scripted(places(), script))
         run()
-        timed = {s.slot.machine for s in run.engine.spans if s.order.exclusive}
+        timed = {s.slot.machine for s in run.engine.spans if s.order.block.startswith("t")}
         shared = {s.slot.machine for s in run.engine.spans if s.order.block.startswith("s")}
         assert (timed, shared) == ({"gpu1"}, {"gpu0"})
         assert "gpu0: unfit for what is timed, it takes other blocks only: exit code 1" in run.lines
@@ -278,7 +278,7 @@ class TestDevices:
         repeats = [a_block(f"r{i}", Work.LATENCY, repeat=i) for i in range(4)]
         run = drive(tmp_path, repeats, Scripted(places(2, 2)))
         run()
-        assert len({s.slot.id for s in run.engine.spans if s.order.exclusive}) == 4
+        assert len({s.slot.id for s in run.engine.spans if s.order.block.startswith("r")}) == 4
 
     def test_clocks_apart_are_said_once(self, tmp_path: Path) -> None:
         script = lambda order, slot: Does(0.1, ahead_s=90.0 if slot.machine == "gpu0" else 0.0)  # noqa: E731

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, places
+from scripted_fleet import Does, Drive, RealClock, Scripted, a_block, a_plan, places
 
 from perfsuite.fleet.ledger import FILE, read_account
 from perfsuite.records import Ending, Work
@@ -64,24 +64,6 @@ def wait_for_more(ledger: Path, lines: int) -> None:
     raise TimeoutError(f"{ledger} does not grow")
 
 
-class RealClock:
-    """Seconds that really pass, in short steps."""
-
-    def __call__(self) -> float:
-        return time.monotonic()
-
-    @property
-    def now_s(self) -> float:
-        return time.monotonic()
-
-    @now_s.setter
-    def now_s(self, until_s: float) -> None:
-        time.sleep(max(0.0, until_s - time.monotonic()))
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
 def main(folder: Path) -> None:
     """Drive the blocks, each 20 ms long, and note which are started."""
     with (folder / "started.txt").open("a", buffering=1) as stream:
@@ -91,7 +73,7 @@ def main(folder: Path) -> None:
                 stream.write(f"{order.block}\n")  # type: ignore[attr-defined]
             return Does(0.02, files={"results.jsonl": order.block.encode()})  # type: ignore[attr-defined]
 
-        engine = Scripted(places(2, 2), script, RealClock())  # type: ignore[arg-type]
+        engine = Scripted(places(2, 2), script, RealClock())
         Drive(a_plan(*BLOCKS), folder, engine)()
 
 
