@@ -14,7 +14,17 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import planning, trying, explaining, reporting, exporting, tracking, bisecting, guiding
+from perfsuite.cli import (
+    planning,
+    running,
+    trying,
+    explaining,
+    reporting,
+    exporting,
+    tracking,
+    bisecting,
+    guiding,
+)
 
 __all__ = [
     "app",
@@ -32,6 +42,7 @@ __all__ = [
     "planning",
     "planting",
     "reporting",
+    "running",
     "tracking",
     "trying",
 ]

@@ -49,7 +49,8 @@ class Running:
         return Attempt(
             block=self.begun.block, number=self.begun.number, machine=self.machine(outcome.machine),
             slot=self.begun.slot, uuid=outcome.uuid or self.begun.uuid, began=self.begun.began,
-            ended=utc_now(), seconds=outcome.seconds, placed_s=max(0.0, now_s - self.since_s - outcome.seconds),
+            ended=utc_now(), seconds=outcome.seconds,
+            placed_s=max(0.0, now_s - self.since_s - outcome.seconds),
             ending=ending, exit_code=outcome.exit_code, cause=one_line(cause), files=files,
             clock_ahead_s=clock_ahead_s(outcome, self.begun.began, datetime.now(UTC)),
             free_bytes=outcome.free_bytes,

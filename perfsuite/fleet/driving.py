@@ -168,14 +168,15 @@ class Driver:
             return False
         self._look()
         late = self._is_late()
-        if self._changed and not late:
+        changed, self._changed = self._changed, False
+        if changed and not late:
             self._place()
-        self._conduct.turned(self._changed)
-        self._changed = False
+        self._conduct.turned(changed)
         if not self._hand.running:
             if late or not self._hand.waiting or self._is_hopeless():
                 return False
             self._conduct.pause(POLL_S)
+            self._changed = True
             return True
         self._take(self._executor.events(POLL_S))
         return True
@@ -319,7 +320,6 @@ class Driver:
         stuck = self._obstacles().keys()
         freed = (stuck & self._situation().needed) - self._hand.stuck
         self._hand.stuck |= freed
-        self._changed = self._changed or bool(freed)
         patient = self._patience.is_over(self._conduct.clock())
         return not freed and len(stuck) == len(self._hand.waiting) and patient
 

@@ -29,6 +29,7 @@ from perfsuite.store.errors import Place, StoreError
 from perfsuite.store.files import held, read_bytes, write_atomic
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
     from filelock import BaseFileLock
@@ -307,15 +308,20 @@ def _append(file: Path, line: bytes) -> None:
         with file.open("r+b", buffering=0) as stream:
             before = stream.seek(0, os.SEEK_END)
             try:
-                left = memoryview(line)
-                while left:
-                    left = left[stream.write(left) :]
+                _write_all(stream, line)
                 os.fsync(stream.fileno())
             except BaseException:
                 stream.truncate(before)
                 raise
     except OSError as error:
         raise _unwritten(file, error) from error
+
+
+def _write_all(stream: FileIO, data: bytes) -> None:
+    """Which one call need not do."""
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
 
 
 def _cut(file: Path, whole: int, size: int) -> None:

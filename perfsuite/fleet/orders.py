@@ -28,8 +28,11 @@ _FOLDER: Mapping[Work, tuple[str, ...]] = {
     Work.LATENCY: _SESSION,
     Work.STRUCTURE: ("structure/test_rungs.py",),
     Work.COUNTS: ("structure/test_counts.py",),
-    Work.QUALITY: ("quality/test_ssim.py", "quality/test_components.py", "quality/test_compiled.py"),
-}
+    Work.QUALITY: (
+        "quality/test_ssim.py", "quality/test_components.py", "quality/test_task.py",
+        "quality/test_compiled.py",
+    ),
+}  # fmt: skip
 """Files below the folder of a plan: the gates alone, for beside them stands what tests the gates."""
 _PACKAGED: Mapping[Work, tuple[str, ...]] = {
     Work.COMPILE: (packaged.LATENCY,),

@@ -62,11 +62,15 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     lines = [
         f"plan {plan.name}: {worst} {duration(found.seconds)} for {len(found.steps)} blocks on "
         f"{len(park.slots)} devices of {len(park.machines)} machines",
-        f"no order takes less than {duration(found.lower_bound_s)}; cost: {duration(found.device_s)} of devices",
+        f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
+        f"{duration(found.device_s)}",
     ]
     if known:
         lines.append(f"times: {known}")
-    lines += [f"{count} blocks go nowhere: {reason}" for reason, count in found.unplaced.items()]
+    lines += [
+        f"{_blocks(count)} {'goes' if count == 1 else 'go'} nowhere: {reason}"
+        for reason, count in found.unplaced.items()
+    ]
     spent: defaultdict[Work, list[float]] = defaultdict(list)
     for step in found.steps:
         spent[step.block.work].append(step.ends_s - step.begins_s)
@@ -82,6 +86,10 @@ def name(block: Block) -> str:
     return f"{block.work} {block.workload} {', '.join(block.variants)} ({' -> '.join(block.environments)})"
 
 
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
+
+
 _SURE = {
     Sure.ABOUT: "from blocks like them",
     Sure.PERHAPS: "from others of their work",
@@ -93,7 +101,7 @@ def _headline(found: Status) -> str:
     every = sum(found.cells.values())
     others = [f"{found.cells[state]} {said}" for state, said in _STATES.items() if found.cells.get(state)]
     parts = [f"{found.cells.get(CellState.DONE, 0)} of {every} cells known", *others]
-    bad = f"; {found.failed} blocks with bad verdicts" if found.failed else ""
+    bad = f"; bad verdicts in {_blocks(found.failed)}" if found.failed else ""
     how = f", on {found.engine}" if found.engine else ""
     left = f"; {found.sure} {duration(found.left_s)} left" if found.left_s is not None else ""
     idle = "" if found.driven or not found.cells.get(CellState.WAITING) else "; no driver runs it"

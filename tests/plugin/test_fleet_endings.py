@@ -5,17 +5,21 @@ from planned import planned
 
 from perfsuite.fleet.endings import JUNIT, RESULTS, ending
 from perfsuite.fleet.executors import Outcome
+from perfsuite.fleet.orders import order
 from perfsuite.records import Ending, Work
 
 SLOW = {"bf16": {"latency_s": [3.0]}}
-OUT_OF_MEMORY = {"bf16": {"build_error": ["MemoryError", "no room for it"]}}
 UNSUPPORTED = "fp16"
 
 
 def run(suite, *arguments, variants="fp32,bf16", tests="test_latency.py"):
     """How a latency block ends that runs this."""
     options = (f"--junit-xml={JUNIT}", f"--perf-results={RESULTS}", *arguments)
-    done = suite.run(tests, *options, variants=variants)
+    return judged(suite, suite.run(tests, *options, variants=variants))
+
+
+def judged(suite, done):
+    """How a latency block ends whose pytest ended so."""
     files = {
         name: (suite.path / name).read_bytes() for name in (JUNIT, RESULTS) if (suite.path / name).exists()
     }
@@ -45,16 +49,19 @@ def test_slower(suite):
 
 
 @pytest.mark.parametrize(
-    "script",
-    [OUT_OF_MEMORY, {"bf16": {"draw_error": ["RuntimeError", "no room for it"]}}],
+    ("script", "said"),
+    [
+        ({"build_error": ["MemoryError", "no room"]}, "shapes bf16: out of memory in phase 'building'"),
+        ({"draw_error": ["RuntimeError", "an illegal instruction"]}, "an illegal instruction"),
+    ],
     ids=["building", "calling"],
 )
-def test_an_accident(suite, script):
-    suite.replay(script)
+def test_an_accident(suite, script, said):
+    suite.replay({"bf16": script})
     found, cause = run(suite)
     assert found is Ending.ERROR
     assert "test_latency[shapes-bf16]: " in cause
-    assert "no room for it" in cause
+    assert said in cause
 
 
 def test_an_optimization_that_did_not_take_hold(suite, monkeypatch):
@@ -101,3 +108,26 @@ def test_another_machines_baselines_are_missing(suite):
 def test_a_busy_machine_is_no_verdict(suite):
     suite.replay({"busy": "python (process 7) 0.97"})
     assert run(suite, "--perf-load=fail")[0] is Ending.ERROR
+
+
+@pytest.mark.parametrize("slower", [False, True])
+def test_an_order_runs_what_the_package_brings(suite, slower):
+    """From a plan's block to its end, twin and all, without any test in the folder."""
+    plan = planned(
+        work=(Work.LATENCY,), variants=("bf16",), baselines=str(suite.path / "baselines"),
+        options=("--perf-relative=no", "--perf-confirm=0"),
+    )  # fmt: skip
+    suite.latency("--perf-update=new")
+    (suite.path / "test_latency.py").unlink()
+    suite.replay(SLOW if slower else {})
+    words = [word.replace("{out}", str(suite.path)) for word in order(plan, plan.blocks[0], 1).arguments]
+    assert words[:2] == ["-m", "pytest"]
+    done = suite.pytester.runpytest_inprocess("-p", "pytest_benchmark.plugin", *words[2:])
+    found, cause = judged(suite, done)
+    assert found is (Ending.FAILED if slower else Ending.PASSED), cause
+    assert set(suite.junit(JUNIT)) == {
+        f"test_{gate}[shapes-{variant}]"
+        for gate in ("latency", "memory", "start")
+        for variant in ("fp32", "bf16")
+    }
+    assert set(suite.results(RESULTS)) == {"fp32", "bf16"}

@@ -22,12 +22,22 @@ LEASE_LIMIT_S = 3600.0
 """For another run's block to end before this one is given back."""
 MAKING_LIMIT_S = 3600.0
 """For an environment with some gigabytes of torch."""
-_SCRIPT = Path(__file__).with_name("supervisor.py")
+_PARTS = ("wishes", "leases", "processes", "gpus", "supervisor")
+"""Modules of the supervisor, each after those that it imports."""
+_TOGETHER = """
+import sys, types
+for name, text in {texts!r}:
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main(sys.argv[1:])
+"""
 
 
 def script() -> str:
-    """The supervisor's text, which goes to machines that have nothing of ours."""
-    return _SCRIPT.read_text()
+    """The supervisor as one text, which goes to machines that have nothing of ours."""
+    package, folder = __name__.rpartition(".")[0], Path(__file__).parent
+    texts = [(f"{package}.{part}", (folder / f"{part}.py").read_text()) for part in _PARTS]
+    return _TOGETHER.format(texts=texts)
 
 
 def job(order: Order, slot: Slot, *, chosen: bool = False) -> dict[str, Any]:

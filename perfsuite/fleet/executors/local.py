@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from perfsuite.device.fingerprint import available_threads, cpu_name
 from perfsuite.fleet.executors import jobs, machine
+from perfsuite.fleet.executors.gpus import gpus, visible
 from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
-from perfsuite.fleet.executors.supervisor import gpus, visible
 from perfsuite.records import Slot
 
 if TYPE_CHECKING:

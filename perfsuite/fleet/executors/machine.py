@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.fleet.executors.supervisor import gpus
+from perfsuite.fleet.executors.gpus import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

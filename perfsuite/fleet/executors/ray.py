@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.fingerprint import cpu_name
-from perfsuite.fleet.executors import jobs, machine, supervisor
+from perfsuite.fleet.executors import jobs, machine
+from perfsuite.fleet.executors.gpus import gpus
 from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
 from perfsuite.records import Slot
 
@@ -87,7 +88,7 @@ class RayExecutor:
     def __init__(self, address: str = "auto") -> None:
         """`address`: ``HOST:PORT`` of its head, or ``auto`` for this machine's. Raises `ExecutorError`."""
         self._ray = _connected(address)
-        for module in (machine.__name__, supervisor.__name__, cpu_name.__module__):
+        for module in (machine.__name__, gpus.__module__, cpu_name.__module__):
             self._ray.cloudpickle.register_pickle_by_value(sys.modules[module])
         self._attend = self._ray.remote(max_calls=1, max_retries=0)(machine.attended)
         self._probe = self._ray.remote(num_cpus=0, max_retries=3)(_facts)

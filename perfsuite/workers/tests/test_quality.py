@@ -27,6 +27,13 @@ def test_compiled(pipeline: Any, look_gate: Any) -> None:
     assert check, check.message
 
 
+@pytest.mark.task
+def test_task(pipeline: Any, task_gate: Any) -> None:
+    """What is not exact draws captions as well as without it."""
+    check = task_gate(pipeline)
+    assert check, check.message
+
+
 def test_golden(workload: Any, golden_gate: Any) -> None:
     """Float32 itself still draws the pictures that are stored."""
     check = golden_gate(workload)

@@ -104,6 +104,8 @@ def test_without_a_checkout_the_packages_own_run(work: Work) -> None:
 
 def test_the_packages_own_leave_no_gate_out() -> None:
     """Its files have what the checkout's have: each gate, and each look."""
+    whole = arguments(Work.QUALITY, tests=str(ROOT / "tests"))
+    assert {Path(a) for a in whole if a.endswith(".py")} == {*(ROOT / "tests/quality").glob("test_*.py")}
     assert sorted({*packaged_structure.GATES, "layout"}) == sorted(GATES)
     quality = (ROOT / "perfsuite/workers/tests/test_quality.py").read_text()
     for file in (ROOT / "tests/quality").glob("test_*.py"):

@@ -74,9 +74,13 @@ def test_environment_is_an_allow_list(local: LocalExecutor, monkeypatch: pytest.
     assert found["HF_HUB_OFFLINE"] == found["MINE"] == "1"
 
 
-def test_block_of_the_cpu_sees_no_gpu(local: LocalExecutor) -> None:
-    found = outcome(local, order("b", "import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES']))"))
-    assert found.said == "''"
+def test_block_of_the_cpu_sees_no_gpu_and_chooses_its_threads(
+    local: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it would without an engine: another number of threads would be another device."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "77")
+    code = "import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES']), os.environ.get('OMP_NUM_THREADS'))"
+    assert outcome(local, order("b", code)).said == "'' None"
 
 
 def test_interpreters_are_named_in_arguments(local: LocalExecutor) -> None:
