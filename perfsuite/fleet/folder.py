@@ -48,14 +48,6 @@ class Folder:
                 found.setdefault(attempt.block, attempt)
         return found
 
-    @property
-    def open_blocks(self) -> list[Block]:
-        """Blocks of the plan that have neither a verdict nor been given up."""
-        end = self.account.end
-        given_up = {**end.broken, **end.unplaced} if end is not None else {}
-        settled = {*self.judged, *given_up}
-        return [b for b in self.plan.blocks if b.id not in settled]
-
     def data(self, block: Block, attempt: Attempt, name: str) -> bytes | None:
         """A file that an attempt left, None where it left no such.
 

@@ -20,7 +20,7 @@ from perfsuite.records import Run, Work
 from perfsuite.store import merge_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from perfsuite.records import Block, Entry, Plan, Result
 
@@ -165,19 +165,28 @@ def _result(
     return replace(merged, session=sessions[0], repeats=tuple(sessions[1:]), verdict=verdict)
 
 
-def names(plan: Plan, merged: Sequence[Merged]) -> Mapping[str, Merged]:
-    """The runs by the names of their devices in a history: two environments' nights are no one series.
+def names(plan: Plan, merged: Sequence[Merged], device: str | None = None) -> list[tuple[str | None, Run]]:
+    """The runs with the names of their devices in a history, None for that which its hardware has there.
+
+    Two environments' nights are no one series: with several in the plan each is a device of its own,
+    whatever was measured.
+
+    Args:
+        plan: that was run.
+        merged: its results.
+        device: name in place of the hardware's.
 
     Raises:
-        ValueError: two of them would have one name.
+        ValueError: two of the runs would have one name.
     """
-    environments = {b.environments[0] for b in plan.blocks if b.work not in UNMERGED}
+    several = len({b.environments[0] for b in plan.blocks if b.work not in UNMERGED}) > 1
     found: dict[str, Merged] = {}
     for each in merged:
-        name = each.run.device.slug + (f"@{each.environment}" if len(environments) > 1 else "")
+        name = (device or each.run.device.slug) + (f"@{each.environment}" if several else "")
         if name in found:
             raise ValueError(
-                f"device classes {found[name].device!r} and {each.device!r} have the same device, {name}"
+                f"{name} would be the name of two devices, of the classes {found[name].device} and "
+                f"{each.device}"
             )
         found[name] = each
-    return found
+    return [(name if several else device, each.run) for name, each in found.items()]

@@ -78,6 +78,8 @@ def _pytest(plan: Plan, block: Block) -> tuple[str, ...]:
         *(f"--perf-variant={name}" for name in (block.twin, *block.variants) if name),
         f"--perf-device={plan.devices[block.device].kind}",
         f"--perf-weights={plan.weights}",
+        # Else a block would become the last run of the project that its tests are of.
+        "--rootdir={out}",
         f"--perf-results={{out}}/{RESULTS}",
         "--perf-artifacts={out}/artifacts",
         f"--junit-xml={{out}}/{JUNIT}",
@@ -92,7 +94,7 @@ def _tests(plan: Plan, work: Work) -> tuple[str, ...]:
     if plan.tests:
         return tuple(f"{plan.tests}/{file}" for file in _FOLDER[work])
     # No project's settings: the machine's working directory may lie in one.
-    return ("--rootdir={out}", "-c", "/dev/null", "--pyargs", *_PACKAGED[work])
+    return ("-c", "/dev/null", "--pyargs", *_PACKAGED[work])
 
 
 def _ab(plan: Plan, block: Block) -> tuple[str, ...]:

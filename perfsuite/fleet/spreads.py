@@ -25,8 +25,8 @@ class Shift:
     gpu: str
     ratio: float
     """Of its latency to theirs; above 1 is slower."""
-    variants: int
     sessions: int
+    """That it rests on, over all variants."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def gpu_spread(merged: Merged) -> GpuSpread | None:
     if not known:
         return None
     settings = DecisionSettings.for_device(merged.run.device.kind)
-    sides = [side for result in merged.run.results if len(side := _side(result)) > 1]
-    found = spread(sides, settings.prior_sd**2, settings)
+    away = _away([side for result in merged.run.results if len(side := _side(result)) > 1])
+    found = spread([away], settings.prior_sd**2, settings)
     return GpuSpread(
-        merged.environment, merged.device, merged.run.device.name, tuple(_shifts(sides)), len(known), found.sd
+        merged.environment, merged.device, merged.run.device.name, tuple(_shifts(away)), len(known), found.sd
     )
 
 
@@ -70,13 +70,16 @@ def _side(result: Result) -> dict[str, list[float]]:
     return by_gpu([s.gpu for s in sessions], [math.log(median(s.latency_s)) for s in sessions])
 
 
-def _shifts(sides: Sequence[dict[str, list[float]]]) -> list[Shift]:
-    away: dict[str, list[float]] = defaultdict(list)
-    sessions: dict[str, int] = defaultdict(int)
+def _away(sides: Sequence[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """How far each session is from the middle of its variant's GPUs, by GPU: one is slow in all variants."""
+    found: dict[str, list[float]] = defaultdict(list)
     for side in sides:
         middle = fmean(fmean(values) for values in side.values())
         for gpu, values in side.items():
-            away[gpu].append(fmean(values) - middle)
-            sessions[gpu] += len(values)
-    found = [Shift(gpu, math.exp(fmean(own)), len(own), sessions[gpu]) for gpu, own in away.items()]
+            found[gpu] += [value - middle for value in values]
+    return found
+
+
+def _shifts(away: dict[str, list[float]]) -> list[Shift]:
+    found = [Shift(gpu, math.exp(fmean(own)), len(own)) for gpu, own in away.items()]
     return sorted(found, key=lambda shift: (-shift.ratio, shift.gpu))

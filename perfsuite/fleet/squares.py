@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from perfsuite.fleet.endings import JUNIT
-from perfsuite.records import CellState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from perfsuite.fleet.folder import Folder
-    from perfsuite.records import Attempt, Block, Cell
+    from perfsuite.fleet.status import Status
+    from perfsuite.records import Attempt, Block, Cell, CellState
 
 _ASKED = "perfsuite.asked"
 """Property of a test: ``workload/variant`` that it judges."""
@@ -58,31 +58,22 @@ class Square:
         return self.gates[0].said or "skipped"
 
 
-def squares(folder: Folder, *, driven: bool) -> list[Square]:
+def squares(folder: Folder, now: Status) -> list[Square]:
     """All cells of a folder's plan, in its order.
-
-    Args:
-        folder: what was run.
-        driven: whether a driver has the folder now; without one nothing runs.
 
     Raises:
         StoreError: what a block left is damaged.
     """
     judged, tried = folder.judged, _tried(folder)
-    running = {block for block, _ in folder.account.running} if driven else set()
     found = []
     for block in folder.plan.blocks:
-        attempt = judged.get(block.id)
-        if attempt is not None:
-            gates = _gates(folder.data(block, attempt, JUNIT) or b"")
-            state, reason = CellState.DONE, ""
-        else:
-            gates = {}
-            state, reason = _undone(folder, block, block.id in running)
+        gates: Mapping[str, Sequence[Gate]] = {}
+        if block.id in judged:
+            gates = _gates(folder.data(block, judged[block.id], JUNIT) or b"")
         found += [
             Square(
-                block, cell, state, tuple(tried[block.id]),
-                tuple(gates.get(f"{block.workload}/{cell.variant}", ())), reason,
+                block, cell, now.states[block.id], tuple(tried[block.id]),
+                tuple(gates.get(f"{block.workload}/{cell.variant}", ())), now.reasons.get(block.id, ""),
             )
             for cell in block.cells
         ]  # fmt: skip
@@ -94,17 +85,6 @@ def _tried(folder: Folder) -> Mapping[str, Sequence[Attempt]]:
     for attempt in folder.account.attempts:
         found[attempt.block].append(attempt)
     return found
-
-
-def _undone(folder: Folder, block: Block, runs: bool) -> tuple[CellState, str]:
-    end = folder.account.end
-    if runs:
-        return CellState.RUNNING, ""
-    if end is not None and block.id in end.broken:
-        return CellState.BROKEN, end.broken[block.id]
-    if end is not None and block.id in end.unplaced:
-        return CellState.UNPLACED, end.unplaced[block.id]
-    return CellState.WAITING, ""
 
 
 def _gates(junit: bytes) -> dict[str, list[Gate]]:

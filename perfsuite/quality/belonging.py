@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines import models, prepared_of, variants
-from perfsuite.quality.reference import STRUCTURE, base_of, structure_of
+from perfsuite.pipelines.families import family_of
+from perfsuite.quality.reference import base_of, structure_of
 from perfsuite.quality.reference_files import WrongReferenceError
 
 if TYPE_CHECKING:
@@ -41,11 +42,10 @@ def check_belongs(
                 f"the pipeline's weights are those of {prepared.weights!r}, the reference's those of "
                 f"{reference.weights!r}; record the reference of the same weights"
             )
-    missing = [name for name in STRUCTURE if getattr(pipe, name, None) is None]
+    family = family_of(pipe)
+    missing = [name for name in family.components if getattr(pipe, name, None) is None]
     if missing:
-        raise WrongReferenceError(
-            f"the pipeline has no {', '.join(missing)}; give a whole StableDiffusionXLPipeline"
-        )
+        raise WrongReferenceError(f"the pipeline has no {', '.join(missing)}; give a whole {family.pipeline}")
     found = structure_of(pipe)
     for component, wanted in reference.structure.items():
         for name, value in wanted.items():

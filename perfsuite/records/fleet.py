@@ -116,7 +116,7 @@ class Plan:
     blocks: Annotated[tuple[Block, ...], MinLen(1)]
     weights: str = "auto"
     baselines: str = ""
-    """Folder that blocks are judged against, on every machine; empty for that of the tests' own project."""
+    """Folder that blocks are judged against, on every machine; empty for none: all is NEW."""
     compile_cache: str = ""
     """Folder of compiled code that all machines share; empty where each block compiles for itself."""
     plugins: tuple[str, ...] = ()

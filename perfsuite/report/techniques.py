@@ -1,4 +1,4 @@
-"""The table of techniques beyond the ladder: the README's, and what ``perfsuite list optimizations`` says."""
+"""The table of techniques beyond the ladder: the guide's, and what ``perfsuite list optimizations`` says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sentence(entry: Mapping[str, Any]) -> str:
 
 
 def table(techniques: Iterable[Optimization]) -> list[str]:
-    """The lines of the README's table."""
+    """The lines of the guide's table."""
     rows = [HEAD, "|" + "---|" * (HEAD.count("|") - 1)]
     for name, entry in described(techniques).items():
         cells = [

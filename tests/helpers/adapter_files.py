@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
-
 LAYERS = tuple(
     f"down_blocks.1.attentions.0.transformer_blocks.0.{attention}.{part}"
     for attention in ("attn1", "attn2")
@@ -15,6 +12,9 @@ LAYERS = tuple(
 
 def write_adapter(path: Path, unet: Any, seed: int, rank: int = 4, scale: float = 0.2) -> Path:
     """An adapter of these layers of the UNet; `scale` 0 makes one that changes nothing."""
+    import torch
+    from safetensors.torch import save_file
+
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
     for name in LAYERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ class LogicalCluster:
         return str(self.ray.address)
 
     def _options(self, pool: str, **further: Any) -> dict[str, Any]:
-        # No one of its processes may wait for a port of a dashboard.
+        # Root may leave Ray's low priority, as the supervisor does; others start Ray without.
+        priority = {} if os.geteuid() == 0 else {"RAY_worker_niceness": "0"}
         return {
             "num_cpus": 2,
             "num_gpus": 2,
@@ -37,7 +39,7 @@ class LogicalCluster:
             "labels": {"pool": pool},
             "object_store_memory": 80 << 20,
             "include_dashboard": False,
-            "env_vars": {LEASES: str(self._folder / f"leases-{pool}")},
+            "env_vars": {LEASES: str(self._folder / f"leases-{pool}"), **priority},
             **further,
         }
 

@@ -43,7 +43,14 @@ def facts() -> dict[str, Any]:
         "machine": socket.gethostname(),
         "gpus": gpus(),
         "cores": len(siblings) or os.cpu_count() or 1,
+        "gives_way": _gives_way(),
     }
+
+
+def _gives_way() -> bool:
+    """Whether what is started here runs at a low priority, and may not take the usual one."""
+    code = "import os; os.setpriority(os.PRIO_PROCESS, 0, min(0, os.getpriority(os.PRIO_PROCESS, 0)))"
+    return subprocess.run([sys.executable, "-I", "-c", code], stderr=subprocess.DEVNULL).returncode != 0
 
 
 class Supervised:

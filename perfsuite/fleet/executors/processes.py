@@ -32,6 +32,13 @@ def adopt(*, end_with_parent: bool) -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def as_usual() -> None:
+    """Take the usual priority, where one may: Ray's workers have a niceness of 15, and a block would inherit
+    it and give way to whatever else the machine does."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, min(0, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def attended(
     command: list[str],
     variables: dict[str, str],

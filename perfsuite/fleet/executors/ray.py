@@ -47,8 +47,8 @@ class _Running:
 
 
 @dataclass(frozen=True)
-class _Node:
-    """One that answered."""
+class Node:
+    """One of the cluster, by its own answer."""
 
     name: str
     cpus: float
@@ -62,7 +62,9 @@ class _Node:
         return len({name for _, _, name in self.facts["gpus"]}) > 1
 
     def slots(self) -> list[Slot]:
-        """One of each GPU that Ray has there, and one of the CPU."""
+        """One of each GPU that Ray has there, and one of the CPU; none where a block would give way."""
+        if self.facts["gives_way"]:
+            return []
         cores = max(1, min(int(self.cpus), self.facts["cores"]))
         share = max(1, cores // max(1, self.gpus))
         known = self.facts["gpus"][: self.gpus]
@@ -92,14 +94,14 @@ class RayExecutor:
             self._ray.cloudpickle.register_pickle_by_value(sys.modules[module])
         self._attend = self._ray.remote(max_calls=1, max_retries=0)(machine.attended)
         self._probe = self._ray.remote(num_cpus=0, max_retries=3)(_facts)
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[str, Node] = {}
         self._probes: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         self._running: dict[str, _Running] = {}
         self._dead: set[str] = set()
 
     def slots(self) -> Sequence[Slot]:
-        """Those of nodes that are there, have answered, and have the resource `MEASURE`."""
+        """Those of nodes that have answered, and have the resource `MEASURE` and a usual priority."""
         # In the order of their ids, by which two nodes of one host keep their names.
         nodes = sorted(self._ray.nodes(), key=lambda node: str(node["NodeID"]))
         alive = {node["NodeID"]: node for node in nodes if self._alive(node)}
@@ -110,7 +112,14 @@ class RayExecutor:
                 f"that measures with --resources='{{\"{MEASURE}\": 1}}'"
             )
         self._ask(usable, frozenset(alive))
-        return [slot for i in usable if i in self._nodes for slot in self._nodes[i].slots()]
+        answered = [self._nodes[i] for i in usable if i in self._nodes]
+        if answered and all(node.facts["gives_way"] for node in answered):
+            names = ", ".join(node.name for node in answered)
+            raise ExecutorError(
+                f"Ray's workers on {names} have a low priority, by which times would depend on whatever else "
+                "runs there, and may not leave it; start Ray there with RAY_worker_niceness=0"
+            )
+        return [slot for node in answered for slot in node.slots()]
 
     def start(self, order: Order, slot: Slot) -> None:
         """Submit it; it begins when Ray has what it takes. Raises `ExecutorError`."""
@@ -161,7 +170,7 @@ class RayExecutor:
         return bool(node["Alive"]) and node["NodeID"] not in self._dead
 
     @staticmethod
-    def _gpus(order: Order, slot: Slot, node: _Node) -> int:
+    def _gpus(order: Order, slot: Slot, node: Node) -> int:
         """All of the machine for what is timed, so that no other work of the cluster comes beside it, and the
         one that is wanted is among them: Ray would give the first each time."""
         if slot.kind != "cuda":
@@ -188,9 +197,7 @@ class RayExecutor:
                 with suppress(self._ray.exceptions.RayError):
                     self._nodes[i] = self._node(i, usable[i], self._ray.get(probe), alive)
 
-    def _node(
-        self, i: str, node: Mapping[str, Any], facts: Mapping[str, Any], alive: frozenset[str]
-    ) -> _Node:
+    def _node(self, i: str, node: Mapping[str, Any], facts: Mapping[str, Any], alive: frozenset[str]) -> Node:
         """By its host's name; a second one of a host that is there at the same time has a number."""
         taken = Counter(self._names[other] for other in self._names if other in alive)
         name, number = facts["machine"], 1
@@ -199,7 +206,7 @@ class RayExecutor:
             name = f"{facts['machine']}-{number}"
         self._names[i] = name
         resources = node["Resources"]
-        return _Node(name, resources.get("CPU", 0), int(resources.get("GPU", 0)), node["Labels"], facts)
+        return Node(name, resources.get("CPU", 0), int(resources.get("GPU", 0)), node["Labels"], facts)
 
     def _event(self, running: _Running) -> Event:
         order, slot = running.order, running.slot

@@ -24,7 +24,7 @@ from typing import Any
 
 from perfsuite.fleet.executors.gpus import answers, chosen
 from perfsuite.fleet.executors.leases import lease
-from perfsuite.fleet.executors.processes import adopt, attended
+from perfsuite.fleet.executors.processes import adopt, as_usual, attended
 from perfsuite.fleet.executors.wishes import MachineError, StoppedError, Wishes
 
 PASSED_ON = frozenset(
@@ -176,6 +176,8 @@ def main(arguments: list[str]) -> None:
     job = json.loads(Path(arguments[0]).read_bytes() if arguments else _first_line())
     job["by_file"] = bool(arguments)
     job["uuid"] = chosen(job, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if job["chosen"]:
+        as_usual()
     wishes = Wishes(listen=not arguments)
     ended = run(job, wishes)
     if wishes.alone:

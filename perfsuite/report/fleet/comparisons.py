@@ -47,16 +47,29 @@ def _row(of: Reading, square: Square) -> Row:
     block = square.block
     raw = of.comparisons.get(block.id)
     document = _document(raw) if raw is not None and square.state is CellState.DONE else None
-    ratio, interval = _number(document, "ratio"), (document or {}).get("interval")
-    known = isinstance(interval, list) and len(interval) == 2
+    ratio = _number(document, "ratio")
     return Row(
         block.workload, square.cell.variant, block.environments[0], block.environments[-1], block.device,
         square.cell.repeat,
-        square.attempts[-1].uuid if square.attempts and square.state is CellState.DONE else "",
+        _gpu(square),
         _mark(square, document),
         show.change(ratio) if ratio is not None else "",
-        f"{show.change(interval[0])} to {show.change(interval[1])}" if known else "",
+        _interval(document),
     )  # fmt: skip
+
+
+def _gpu(square: Square) -> str:
+    """Empty on a CPU, and where nothing is known yet."""
+    if square.state is not CellState.DONE or square.attempts[-1].uuid == "cpu":
+        return ""
+    return square.attempts[-1].uuid
+
+
+def _interval(document: dict[str, Any] | None) -> str:
+    found = (document or {}).get("interval")
+    if not isinstance(found, list) or [type(end) for end in found] != [float, float]:
+        return ""
+    return " to ".join(map(show.change, found))
 
 
 def _document(raw: bytes) -> dict[str, Any] | None:
@@ -83,11 +96,6 @@ def _mark(square: Square, document: dict[str, Any] | None) -> Mark:
     if status is not Status.REGRESSED and pictures.get("status") in _WRONG:
         return Mark(Work.AB, badge(PictureStatus(pictures["status"]), "pictures"), "head draws otherwise")
     return Mark(Work.AB, badge(status), str(document.get("detail", "")))
-
-
-def name(row: Row) -> str:
-    """For a list."""
-    return f"{row.workload} {row.variant}, A/B"
 
 
 def where(row: Row) -> str:

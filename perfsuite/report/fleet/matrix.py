@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.pipelines import variants
-from perfsuite.records import CellState, PictureStatus, Work
+from perfsuite.records import CellState, Work
 from perfsuite.report import figures
 from perfsuite.report import format as show
 from perfsuite.report.fleet import words
@@ -175,12 +175,11 @@ def mark(work: Work, squares: Sequence[Square], result: Result | None) -> Mark:
     """What one kind of work on one variant came to, over its repeats."""
     done = [square for square in squares if square.state is CellState.DONE]
     open_ = [square for square in squares if square.state is not CellState.DONE]
-    if not done:
-        first = open_[0]
-        return Mark(work, words.undone(first.state), first.reason or _last_cause(first))
     found = [*_of_result(work, result), *(each for square in done for each in _of_gates(square))]
-    gravest, detail = min(found, key=lambda one: words.gravity(one[0]), default=_unsaid(done[0]))
-    note = f"{len(done)} of {len(squares)} repeats" if open_ else ""
+    found += [(words.undone(square.state), square.reason or _last_cause(square)) for square in open_]
+    found = found or [_unsaid(done[0])]
+    gravest, detail = min(found, key=lambda one: words.gravity(one[0]))
+    note = f"{len(done)} of {len(squares)} repeats" if open_ and done else ""
     return Mark(work, gravest, detail, note)
 
 
@@ -195,14 +194,13 @@ def _of_result(work: Work, result: Result | None) -> Iterable[Said]:
         if result.verdict is not None:
             yield badge(result.verdict.status), result.verdict.detail
         for quantity in figures.amounts(result):
-            yield badge(quantity.verdict.status, quantity.name), quantity.verdict.detail
+            yield badge(quantity.verdict.status), f"{quantity.name}: {quantity.verdict.detail}"
     elif work is Work.COUNTS and result.counted is not None:
         yield badge(result.counted.status), result.counted.detail
     elif work is Work.QUALITY and result.quality is not None:
-        yield badge(result.quality.status), ""
         for name, status, detail in figures.complaints(result):
-            about = "" if status is PictureStatus.NOT_JUDGED else name
-            yield badge(status, about), f"{name}: {detail}"
+            yield badge(status), f"{name}: {detail}"
+        yield badge(result.quality.status), ""
 
 
 def _of_gates(square: Square) -> Iterable[Said]:

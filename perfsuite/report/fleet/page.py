@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from perfsuite.fleet.reading import Reading
     from perfsuite.fleet.spreads import GpuSpread
-    from perfsuite.records import Attempt, Block
+    from perfsuite.records import Attempt, Block, Machine
     from perfsuite.report.fleet.matrix import Field, Mark, Table
     from perfsuite.report.html.words import Badge
 
@@ -54,14 +54,32 @@ class Cost:
     """Of those without a verdict."""
 
     @property
-    def hours(self) -> str:
-        """Device hours."""
+    def time(self) -> str:
+        """Of devices, together."""
         return show.duration(self.device_s)
+
+    @property
+    def each(self) -> str:
+        """Of a block, with all of its attempts."""
+        return show.duration(self.device_s / self.blocks)
 
     @property
     def lost(self) -> str:
         """Of them, what came to nothing; a dash for none."""
         return show.duration(self.lost_s) if self.lost_s else show.DASH
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine."""
+
+    name: str
+    badge: Badge
+    blocks: int
+    busy: str
+    clock: str
+    """How far it is from the driver's."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +110,7 @@ class View:
     comparisons: tuple[comparisons.Row, ...]
     gpus: tuple[GpuSpread, ...]
     environments: tuple[Fact, ...]
+    machines: tuple[Host, ...]
     costs: tuple[Cost, ...]
     tried: tuple[Tried, ...]
 
@@ -121,21 +140,18 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
     """What the page shows."""
     tables = matrix.tables(of.plan, of.squares, [merged for _, merged in of.runs], links)
     compared = comparisons.rows(of)
-    named = sorted(
-        (*_named(tables), *_compared(compared)),
-        key=lambda each: (words.gravity(each.badge), each.where, each.name),
-    )
     found = Counter(mark.badge.word for mark in _marks(tables))
     found.update(row.mark.badge.word for row in compared)
     return View(
         *_head(found, sum(found.values())),
         facts=tuple(_facts(of)),
         counts=tuple(_counted(tables, compared)),
-        named=tuple(named),
+        named=tuple(_named(tables, compared)),
         tables=tuple(tables),
         comparisons=tuple(compared),
         gpus=of.gpus,
         environments=tuple(_environments(of)),
+        machines=tuple(map(_host, of.status.machines)),
         costs=tuple(_costs(of)),
         tried=tuple(_tried(of)),
     )
@@ -159,7 +175,7 @@ def _head(found: Counter[str], cells: int) -> tuple[str, str, str]:
     unsure = found["INCONCLUSIVE"]
     parts = [
         f"{number} {said}"
-        for number, said in ((bad, "bad"), (missing, "not known yet"), (unsure, "inconclusive"))
+        for number, said in ((bad, "bad"), (missing, "not known"), (unsure, "inconclusive"))
         if number
     ]
     tone = "bad" if bad else "unsure" if missing or unsure else "good"
@@ -172,7 +188,7 @@ def _facts(of: Reading) -> Iterable[Fact]:
     plan, attempts = of.plan, of.attempts
     yield Fact("Plan", plan.name + (f", part {plan.shard}" if plan.shard else ""))
     yield Fact("Id", f"{plan.id[:12]}, seed {plan.seed}, perfsuite {plan.perfsuite}")
-    done = len({s.block.id for s in of.squares if s.state is CellState.DONE})
+    done = of.status.blocks.get(CellState.DONE, 0)
     yield Fact("Blocks", f"{done} of {len(plan.blocks)} have a verdict, in {len(attempts)} attempts")
     if attempts:
         first, last = min(a.began for a in attempts), max(a.ended for a in attempts)
@@ -190,31 +206,44 @@ def _counted(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> It
         yield replace(badge, about=""), found[word]
 
 
-def _named(tables: Iterable[Table]) -> Iterable[Named]:
-    """Each mark that is neither fine nor merely skipped."""
+def _named(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> list[Named]:
+    """What is neither fine nor merely skipped; variants that share all but their names are one."""
+    found: dict[tuple[str, ...], list[tuple[str, Badge, str]]] = {}
     for table, variant, field in _fields(tables):
         for mark in field.marks:
+            what = f"{table.workload}, {words.work(mark.work)}"
+            where = f"{field.column.environment} on {field.column.device}"
             if mark.badge.tone in ("bad", "unsure"):
-                yield Named(
-                    mark.badge,
-                    f"{table.workload} {variant}, {words.work(mark.work)}",
-                    f"{field.column.environment} on {field.column.device}",
-                    mark.detail,
-                    field.link,
-                )
-
-
-def _compared(rows: Iterable[comparisons.Row]) -> Iterable[Named]:
-    for row in comparisons.bad(rows):
-        yield Named(
-            row.mark.badge, comparisons.name(row), comparisons.where(row), row.mark.detail, "#comparisons"
+                same = found.setdefault((mark.badge.word, what, where, mark.detail), [])
+                same.append((variant, mark.badge, field.link))
+    for row in comparisons.bad(compared):
+        key = row.mark.badge.word, f"{row.workload}, A/B", comparisons.where(row), row.mark.detail
+        found.setdefault(key, []).append((row.variant, row.mark.badge, "#comparisons"))
+    listed = [
+        Named(
+            same[0][1],
+            f"{what}: {', '.join(dict.fromkeys(name for name, *_ in same))}",
+            where,
+            detail,
+            same[0][2],
         )
+        for (_, what, where, detail), same in found.items()
+    ]
+    return sorted(listed, key=lambda each: (words.gravity(each.badge), each.where, each.name))
 
 
 def _environments(of: Reading) -> Iterable[Fact]:
     for name, each in of.plan.environments.items():
         packages = ", ".join(f"{package} {version}" for package, version in sorted(each.packages.items()))
         yield Fact(name, f"{each.python or packages} ({each.lock[:12]})")
+
+
+def _host(machine: Machine) -> Host:
+    ahead = machine.clock_ahead_s
+    return Host(
+        machine.name, words.takes(machine), machine.blocks, show.duration(machine.busy_s),
+        f"{ahead:+.0f} s" if ahead is not None and abs(ahead) >= 1 else show.DASH, machine.reason,
+    )  # fmt: skip
 
 
 def _costs(of: Reading) -> Iterable[Cost]:

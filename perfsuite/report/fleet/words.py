@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from perfsuite.records import CellState, Work
 from perfsuite.report.html import words
 from perfsuite.report.html.words import Badge
+
+if TYPE_CHECKING:
+    from perfsuite.records import Machine
 
 FAILED, SKIPPED, MISSING = "FAILED", "SKIPPED", "MISSING"
 _LOOKS: dict[str, tuple[str, str, str]] = {
@@ -30,8 +35,8 @@ ORDER = (
 """The gravest first."""
 INTRO = (
     "A square is a variant in an environment on a class of devices, with one word for each kind of work: the "
-    "gravest of what its gates said. Latencies are medians of the first session's calls; a change is over the "
-    "baseline. Rows lead to the whole result. GPUs of one model are not one GPU: where stored and new "
+    "gravest of what its gates said. Latencies are medians of the first session's calls, changes are over "
+    "the baseline, and both lead to the whole result. GPUs of one model are not one: where stored and new "
     "sessions are of different ones, what they differ by is in the interval of the change."
 )
 
@@ -51,6 +56,15 @@ def plain(word: str, about: str = "") -> Badge:
 def fine(about: str = "") -> Badge:
     """Of a gate that said yes."""
     return Badge("OK", "fine", "✓", about)
+
+
+def takes(machine: Machine) -> Badge:
+    """What a machine is given."""
+    if machine.drained:
+        return Badge("nothing: drained", "bad", "✗")
+    if machine.fit is None:
+        return Badge("not examined", "plain", "\N{EN DASH}")
+    return Badge("everything", "fine", "✓") if machine.fit else Badge("what is not timed", "unsure", "○")
 
 
 def gravity(badge: Badge) -> int:

@@ -23,16 +23,15 @@ BLOCKS = 20
 LIMITS_S = {"local": 2.0, "ray": 5.0}
 PAIRS = 20
 SESSION = """
-import json
-from perfsuite.measuring.session import Plan
-from perfsuite.workers.client import Server
-from perfsuite.workers.sessions import measure_session
-with Server() as server:
-    plan = Plan(time_budget_s=3.0)
-    found = measure_session(server.worker(), "shapes", "fp32-sdpa", "cpu", plan=plan, relative=False)
+import dataclasses, json
+from perfsuite.measuring.session import Plan, measure, time_calls
+from perfsuite.pipelines import prepare, workloads
+prepared = prepare(dataclasses.replace(workloads.SHAPES, steps=3), "fp32-sdpa", "cpu")
+found = measure(prepared, time_calls, Plan(time_budget_s=2.0))
 with open(OUT + "/latency", "w") as file:
     json.dump(found.latency_s, file)
 """
+"""Three steps and not thirty: many calls in little time."""
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_new_sessions_of_several_gpus_know_more_than_of_one() -> None:
 
 
 def test_gpus_that_differ_are_no_alarm() -> None:
-    """Unchanged code, ten sessions of one GPU and four of another, over 300 pairs of GPUs that scatter by 2 %:
+    """Unchanged code, ten sessions of one GPU and four of another, for 300 pairs of GPUs that scatter by 2 %:
     few alarms, and without the names of the GPUs many. A slowdown of 15 % is found all the same."""
     rng = np.random.default_rng(20)
 

@@ -1,18 +1,14 @@
-"""The table of techniques is one: in the code, in the README, and in what the command line lists."""
+"""The table of techniques is one: in the code, in the guide, and in what the command line lists."""
 
-from pathlib import Path
-
+from perfsuite.guide import page
 from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.report import techniques
 
-README = Path(__file__).parents[3] / "README.md"
 
-
-def test_the_readme_has_the_table_that_the_code_makes():
+def test_the_guide_has_the_table_that_the_code_makes():
     """Line by line; write it anew where it differs."""
-    text = README.read_text()
     wanted = "\n".join(techniques.table(OPTIMIZATIONS.values()))
-    assert wanted in text, f"the README's table is not this one:\n{wanted}"
+    assert wanted in page("techniques"), f"the guide's table is not this one:\n{wanted}"
 
 
 def test_what_is_not_exact_has_a_card():

@@ -20,7 +20,7 @@ from perfsuite.fleet.executors import Began, ExecutorError, Finished, Lost
 from perfsuite.records import DeviceClass, Slot
 
 ray = pytest.importorskip("ray")
-from perfsuite.fleet.executors.ray import RayExecutor  # noqa: E402
+from perfsuite.fleet.executors.ray import Node, RayExecutor  # noqa: E402
 
 SLEEP = "import os, time; open(PIDS, 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
 WHERE = """
@@ -29,7 +29,8 @@ def above(pid):
     parent = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
     return [] if parent <= 1 else [parent, *above(parent)]
 maps = "".join(open(f"/proc/{pid}/maps").read() for pid in above(os.getpid())[:2])
-print(json.dumps({"environment": dict(os.environ), "torch": "libtorch" in maps, "ray": "raylet" in maps}))
+told = {"environment": dict(os.environ), "niceness": os.nice(0)}
+print(json.dumps({**told, "torch": "libtorch" in maps, "ray": "raylet" in maps}))
 """
 
 
@@ -86,6 +87,7 @@ def test_block_gets_its_own_environment_and_device(executor: RayExecutor, gpus: 
     assert environment["OMP_NUM_THREADS"] == "2"
     assert environment["CUDA_VISIBLE_DEVICES"] == found.uuid == gpus[1].uuid == "1"
     assert found.machine == gpus[1].machine
+    assert told["niceness"] == 0  # Ray's own have 15
     assert told["ray"]
     assert not told["torch"]
 
@@ -149,6 +151,16 @@ def test_a_node_without_the_resource_measures_nothing(
     nodes: list[dict[str, Any]] = [{"NodeID": "1", "Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     with pytest.raises(ExecutorError, match=r"none of the 1 nodes .* --resources='\{\"measure\": 1\}'"):
+        executor.slots()
+
+
+def test_a_node_whose_blocks_would_give_way_measures_nothing(
+    executor: RayExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Node("host", 8, 1, {}, {"machine": "host", "gpus": [], "cores": 8, "cpu": "A", "gives_way": True})
+    assert found.slots() == []
+    monkeypatch.setattr(executor, "_nodes", dict.fromkeys(executor._nodes, found))
+    with pytest.raises(ExecutorError, match=r"on host, host .* RAY_worker_niceness=0"):
         executor.slots()
 
 
