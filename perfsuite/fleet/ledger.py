@@ -324,7 +324,7 @@ def _read(line_type: type[Any], line: bytes, place: Place) -> Any:
 
 
 @cache
-def _adapter(line_type: type[Any]) -> TypeAdapter[Any]:
+def _adapter(line_type: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(line_type)

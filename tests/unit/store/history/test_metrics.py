@@ -20,6 +20,7 @@ from perfsuite.records import (
     Quantity,
     Relative,
     SeriesKind,
+    Session,
     Start,
     Status,
     Verdict,
