@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping  # noqa: TC003  # read by pydantic, as are those of records
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from annotated_types import Ge, Le
 
@@ -318,7 +318,7 @@ def _read(line_type: type[Any], line: bytes, place: Place) -> Any:
     from pydantic import ValidationError
 
     try:
-        return _adapter(line_type).validate_json(line)
+        return _adapter(cast("Hashable", line_type)).validate_json(line)
     except ValidationError:
         return parse(line_type, line, place)
 
