@@ -318,7 +318,7 @@ def _read(line_type: type[Any], line: bytes, place: Place) -> Any:
     from pydantic import ValidationError
 
     try:
-        return _adapter(cast("Hashable", line_type)).validate_json(line)
+        return _adapter(cast("Any", line_type)).validate_json(line)
     except ValidationError:
         return parse(line_type, line, place)
 
