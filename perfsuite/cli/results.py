@@ -50,8 +50,13 @@ def _merged(path: Path) -> list[Path]:
 
 def one(path: Path) -> Path:
     """The file that is meant: a run's, or the last ladder's of a folder of runs. Raises `StoreError`."""
-    from perfsuite.store import LAST, one_file
+    from perfsuite.store import LAST, StoreError, one_file
 
+    if is_fleet(path):
+        several = _merged(path)
+        if len(several) > 1:
+            raise StoreError(f"{path}: holds {len(several)} runs; name one of {path / 'results'}")
+        return several[0]
     found = one_file(path)
     if path == Path(LAST):
         to_stderr(f"the last ladder: {found}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -152,11 +153,12 @@ def _expected(asked: _Asked) -> dict[str, Expectation]:
 def _drive(asked: _Asked) -> int:
     from perfsuite.fleet import driving, orders
     from perfsuite.fleet.estimates import seconds_of
-    from perfsuite.fleet.folder import merge_folder, read_folder
     from perfsuite.fleet.ledger import Ledger
     from perfsuite.fleet.pasts import PLAN
     from perfsuite.fleet.plans import write_plan
+    from perfsuite.fleet.reading import read
     from perfsuite.report import running as show
+    from perfsuite.report.fleet import page, text
 
     driving.check(asked.plan)
     with Ledger.open(asked.out, asked.plan) as ledger, _stops() as stopped:
@@ -171,10 +173,14 @@ def _drive(asked: _Asked) -> int:
             )  # fmt: skip
             driving.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
+    whole = read(asked.out)
+    shown = page.view(whole, {})
     typer.echo(show.status(found, asked.plan, terminal().width))
-    for path, _ in merge_folder(read_folder(asked.out)):
+    typer.echo(f"\n{text.matrix(shown, terminal().width)}\n")
+    for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
-    return _code(found)
+    typer.echo(f"all of it on a page: perfsuite report {shlex.quote(str(asked.out))}")
+    return _code(found, bad=shown.bad > 0)
 
 
 def _say_status(asked: _Asked) -> None:
@@ -218,9 +224,9 @@ def _status(asked: _Asked, account: Account, expected: Mapping[str, Expectation]
     return status(asked.plan, account, utc_now(), driven=driven, expected=expected)
 
 
-def _code(found: Status) -> int:
-    """Of a run that has ended."""
-    if found.failed:
+def _code(found: Status, *, bad: bool) -> int:
+    """Of a run that has ended: repeats are judged together, so one bad one alone is not."""
+    if bad:
         return 1
     return 0 if set(found.cells) <= {CellState.DONE} else 2
 

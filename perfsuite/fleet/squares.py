@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from perfsuite.fleet.endings import JUNIT
+from perfsuite.records import Ending, Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _ASKED = "perfsuite.asked"
 """Property of a test: ``workload/variant`` that it judges."""
+_NO_VARIANT = ""
+"""In place of that, for tests of a workload."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Square:
     gates: tuple[Gate, ...] = ()
     reason: str = ""
     """Why it is not done, where that is known."""
+    whole: str = ""
+    """Why its block failed, where it was not for one of its variants; empty else."""
 
     @property
     def failed(self) -> tuple[Gate, ...]:
@@ -68,12 +73,15 @@ def squares(folder: Folder, now: Status) -> list[Square]:
     found = []
     for block in folder.plan.blocks:
         gates: Mapping[str, Sequence[Gate]] = {}
+        whole = ""
         if block.id in judged:
             gates = _gates(folder.data(block, judged[block.id], JUNIT) or b"")
+            whole = _whole(judged[block.id], gates) if block.work is not Work.AB else ""
         found += [
             Square(
                 block, cell, now.states[block.id], tuple(tried[block.id]),
                 tuple(gates.get(f"{block.workload}/{cell.variant}", ())), now.reasons.get(block.id, ""),
+                whole,
             )
             for cell in block.cells
         ]  # fmt: skip
@@ -87,17 +95,27 @@ def _tried(folder: Folder) -> Mapping[str, Sequence[Attempt]]:
     return found
 
 
+def _whole(attempt: Attempt, gates: Mapping[str, Sequence[Gate]]) -> str:
+    """What no variant is to blame for: tests of the workload, or the end of the run."""
+    failed = {key: [gate for gate in some if gate.passed is False] for key, some in gates.items()}
+    if failed.get(_NO_VARIANT):
+        return "; ".join(f"{gate.name}: {gate.said}" for gate in failed[_NO_VARIANT])
+    if attempt.ending is not Ending.FAILED or any(failed.values()):
+        return ""
+    return attempt.cause or "its block failed, and says no more"
+
+
 def _gates(junit: bytes) -> dict[str, list[Gate]]:
-    """Tests by the variant that they were asked to judge; none of a file that is cut short."""
+    """Tests by the variant that they were asked to judge, or by none; none of a file that is cut short."""
     try:
         cases = list(ElementTree.fromstring(junit).iter("testcase")) if junit else []
     except ElementTree.ParseError:
         return {}
     found: dict[str, list[Gate]] = defaultdict(list)
     for case in cases:
-        for each in case.iter("property"):
-            if each.get("name") == _ASKED:
-                found[each.get("value", "")].append(_gate(case))
+        asked = [each.get("value", "") for each in case.iter("property") if each.get("name") == _ASKED]
+        for key in asked or [_NO_VARIANT]:
+            found[key].append(_gate(case))
     return found
 
 

@@ -132,5 +132,5 @@ def test_their_first_hour(measure: Run, perfsuite: Run, project: Path) -> None:
     weights.write_bytes(content)
     other = measure("-k", "latency")
     assert other.returncode == 1
-    assert "INCOMPATIBLE [OTHER_WEIGHTS]" in other.stdout
+    assert "INCOMPATIBLE [OTHER_WEIGHTS" in other.stdout  # another worker is another process
     assert "--perf-update=reset" not in other.stdout

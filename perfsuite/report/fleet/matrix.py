@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BESIDE = (Work.COMPILE, Work.AB, Work.DOCTOR)
 """Work that has no square."""
 
+_LATENCY = "latency"
+"""Name of the gate."""
+
 
 class Column(NamedTuple):
     """Of the matrix."""
@@ -175,7 +178,8 @@ def mark(work: Work, squares: Sequence[Square], result: Result | None) -> Mark:
     """What one kind of work on one variant came to, over its repeats."""
     done = [square for square in squares if square.state is CellState.DONE]
     open_ = [square for square in squares if square.state is not CellState.DONE]
-    found = [*_of_result(work, result), *(each for square in done for each in _of_gates(square))]
+    found = [*_of_result(work, result)]
+    found += [said for square in done for said in _of_gates(square, repeated=bool(result and result.repeats))]
     found += [(words.undone(square.state), square.reason or _last_cause(square)) for square in open_]
     found = found or [_unsaid(done[0])]
     gravest, detail = min(found, key=lambda one: words.gravity(one[0]))
@@ -203,10 +207,14 @@ def _of_result(work: Work, result: Result | None) -> Iterable[Said]:
         yield badge(result.quality.status), ""
 
 
-def _of_gates(square: Square) -> Iterable[Said]:
-    """What tests alone say, as those of structure."""
+def _of_gates(square: Square, *, repeated: bool) -> Iterable[Said]:
+    """What tests alone say, as those of structure. The latency of repeats is judged together."""
     for gate in square.failed:
+        if repeated and gate.name == _LATENCY:
+            continue
         yield words.plain(words.FAILED), f"{gate.name}: {gate.said}"
+    if square.whole:
+        yield words.plain(words.FAILED), square.whole
     if square.skipped:
         yield words.plain(words.SKIPPED), square.skipped
     elif square.gates and square.block.work is Work.STRUCTURE:

@@ -16,7 +16,7 @@ from perfsuite.report.html.dates import stamp
 from perfsuite.report.html.overview import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from perfsuite.fleet.reading import Reading
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_NAMED = 12
 """Of what is bad or missing, before the rest is folded."""
+_UNKNOWN = ("GIVEN UP", "UNPLACED", words.MISSING, "WAITING", "RUNNING")
 _SETTLED_WELL = ("OK", "IMPROVED", "NEW")
 
 
@@ -113,6 +114,8 @@ class View:
     machines: tuple[Host, ...]
     costs: tuple[Cost, ...]
     tried: tuple[Tried, ...]
+    bad: int
+    """Marks of a bad verdict; what is merely not known is none."""
 
 
 def render(of: Reading, links: Mapping[tuple[int, int], str], made: datetime) -> str:
@@ -140,12 +143,12 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
     """What the page shows."""
     tables = matrix.tables(of.plan, of.squares, [merged for _, merged in of.runs], links)
     compared = comparisons.rows(of)
-    found = Counter(mark.badge.word for mark in _marks(tables))
-    found.update(row.mark.badge.word for row in compared)
+    badges = [mark.badge for mark in (*_marks(tables), *(row.mark for row in compared))]
+    bad = sum(badge.tone == "bad" and badge.word not in _UNKNOWN for badge in badges)
     return View(
-        *_head(found, sum(found.values())),
+        *_head(Counter(badge.word for badge in badges), bad),
         facts=tuple(_facts(of)),
-        counts=tuple(_counted(tables, compared)),
+        counts=tuple(_counted(badges)),
         named=tuple(_named(tables, compared)),
         tables=tuple(tables),
         comparisons=tuple(compared),
@@ -154,6 +157,7 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
         machines=tuple(map(_host, of.status.machines)),
         costs=tuple(_costs(of)),
         tried=tuple(_tried(of)),
+        bad=bad,
     )
 
 
@@ -167,12 +171,10 @@ def _marks(tables: Iterable[Table]) -> list[Mark]:
     return [mark for _, _, field in _fields(tables) for mark in field.marks]
 
 
-def _head(found: Counter[str], cells: int) -> tuple[str, str, str]:
+def _head(found: Counter[str], bad: int) -> tuple[str, str, str]:
     """A sentence, its tone, and how much it rests on."""
-    bad = sum(found[word] for word in ("BROKEN", "DEGRADED", "REGRESSED", words.FAILED, "INCOMPATIBLE",
-                                       "LESS_JUDGED", "GIVEN UP"))  # fmt: skip
-    missing = sum(found[word] for word in ("UNPLACED", words.MISSING, "WAITING", "RUNNING"))
-    unsure = found["INCONCLUSIVE"]
+    missing = sum(found[word] for word in _UNKNOWN)
+    unsure, cells = found["INCONCLUSIVE"], sum(found.values())
     parts = [
         f"{number} {said}"
         for number, said in ((bad, "bad"), (missing, "not known"), (unsure, "inconclusive"))
@@ -198,8 +200,8 @@ def _facts(of: Reading) -> Iterable[Fact]:
         yield Fact("Cost", f"{hours} of devices, on {machines} machine{'' if machines == 1 else 's'}")
 
 
-def _counted(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> Iterable[tuple[Badge, int]]:
-    badges = [mark.badge for mark in _marks(tables)] + [row.mark.badge for row in compared]
+def _counted(badges: Sequence[Badge]) -> Iterable[tuple[Badge, int]]:
+    """Each word that occurs, the gravest first."""
     by_word = {badge.word: badge for badge in sorted(badges, key=words.gravity)}
     found = Counter(badge.word for badge in badges)
     for word, badge in by_word.items():
