@@ -103,7 +103,8 @@ def split(plan: Plan, count: int) -> list[list[Block]]:
 def _groups(plan: Plan) -> list[list[Block]]:
     """Blocks that must stay together, in an order that the matrix alone gives.
 
-    Not in the plan's: its ids tell what an interpreter has, and machines that part one matrix may differ in it.
+    Not in the plan's: its ids tell what an interpreter has, and machines that part one matrix may differ in
+    it.
     """
     found: dict[str, list[Block]] = {}
     for block in sorted(plan.blocks, key=_square):
