@@ -146,10 +146,15 @@ def examinations(situation: Situation, timed: Iterable[Block]) -> list[Slot]:
 def place(waiting: Sequence[Block], situation: Situation) -> list[Placement]:
     """What can be started now, of `ranked` blocks that wait for no other."""
     board = _Board(situation)
-    shared = [block for block in waiting if not block.work.exclusive]
-    board.share([block for block in shared if block.id in situation.needed])
-    board.give([block for block in waiting if block.work.exclusive])
-    board.share([block for block in shared if block.id not in situation.needed])
+    timed: list[Block] = []
+    first: list[Block] = []
+    rest: list[Block] = []
+    for block in waiting:
+        queue = timed if block.work.exclusive else first if block.id in situation.needed else rest
+        queue.append(block)
+    board.share(first)
+    board.give(timed)
+    board.share(rest)
     return board.placed
 
 
@@ -232,9 +237,10 @@ class _Board:
             for m, slots in self._free.items()
             if slots and m not in self._taken
         }
+        longest = max(room.values(), default=-1.0)
         for block in blocks:
             seconds = self._now.seconds[block.id]
-            if seconds > max(room.values(), default=-1.0):
+            if seconds > longest:
                 continue
             barred = self._barred(block)
             found = [
@@ -247,6 +253,7 @@ class _Board:
                 machine = self._start(block, found)
                 if not self._free[machine]:
                     del room[machine]
+                    longest = max(room.values(), default=-1.0)
 
     def _barred(self, block: Block) -> Set[str]:
         return self._now.barred.get(block.id, frozenset())

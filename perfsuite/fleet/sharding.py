@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite.fleet.planning import identified
+from perfsuite.records import Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,13 +101,24 @@ def split(plan: Plan, count: int) -> list[list[Block]]:
 
 
 def _groups(plan: Plan) -> list[list[Block]]:
-    """Blocks that must stay together, in the plan's order of their first."""
+    """Blocks that must stay together, in an order that the matrix alone gives.
+
+    Not in the plan's: its ids tell what an interpreter has, and machines that part one matrix may differ in
+    it.
+    """
     found: dict[str, list[Block]] = {}
-    for block in plan.blocks:
+    for block in sorted(plan.blocks, key=_square):
         group = next((found[need] for need in block.needs if need in found), [])
         group.append(block)
         found[block.id] = group
     return list({id(group): group for group in found.values()}.values())
+
+
+def _square(block: Block) -> tuple[object, ...]:
+    """Where it stands in the matrix; what others wait for comes before them."""
+    ahead = block.work is not Work.COMPILE
+    repeat = block.cells[0].repeat
+    return ahead, block.device, block.work, block.workload, block.environments, block.variants, repeat
 
 
 def _shares(groups: Mapping[str, Sequence[Sequence[Block]]], count: int) -> dict[str, int]:

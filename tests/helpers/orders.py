@@ -34,7 +34,7 @@ def order(block: str, code: str, **changes: Any) -> Order:
     return replace(_ORDER, block=block, arguments=arguments, **changes)
 
 
-def ends(executor: Executor, blocks: int, limit_s: float = 30.0) -> dict[str, Event]:
+def ends(executor: Executor, blocks: int, limit_s: float = 120.0) -> dict[str, Event]:
     """How so many blocks ended, by their ids."""
     found: dict[str, Event] = {}
     until = time.monotonic() + limit_s
@@ -44,7 +44,7 @@ def ends(executor: Executor, blocks: int, limit_s: float = 30.0) -> dict[str, Ev
     return found
 
 
-def began(executor: Executor, block: str, limit_s: float = 30.0) -> Sequence[Event]:
+def began(executor: Executor, block: str, limit_s: float = 120.0) -> Sequence[Event]:
     """Wait until a block runs; what else happened."""
     seen: list[Event] = []
     until = time.monotonic() + limit_s

@@ -20,6 +20,7 @@ import pytest
 import typer
 import yaml
 from packaging.requirements import Requirement
+from sample_runs import result, write_run
 
 from perfsuite.cli import app
 from perfsuite.fleet.matrix import read_matrix
@@ -99,17 +100,24 @@ def closure(names: list[str]) -> set[str]:
     return found
 
 
-def test_planning_needs_no_more_than_is_installed_for_it(tmp_path: Path) -> None:
-    """What the command imports is of the requirements that the workflow installs."""
+@pytest.mark.parametrize(
+    "command",
+    ["plan MATRIX --format github --jobs 4", "report run.jsonl --out page"],
+    ids=["plan", "report"],
+)
+def test_no_more_is_needed_than_is_installed(command: str, tmp_path: Path) -> None:
+    """What the command imports is of the requirements that the workflow installs in place of all."""
+    write_run(tmp_path / "run.jsonl", [result("bf16")])
+    words = command.replace("MATRIX", str(FILES / "matrix.toml")).split()
     program = (
-        "import sys; sys.argv = ['perfsuite', 'plan', sys.argv[1], '--format', 'github', '--jobs', '4']\n"
+        "import sys; sys.argv[0] = 'perfsuite'\n"
         "from perfsuite.cli import main\n"
         "try: main()\n"
         "except SystemExit as stop: assert not stop.code\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(FILES / "matrix.toml")],
+        [sys.executable, "-c", program, *words],
         capture_output=True, text=True, check=True, timeout=120, cwd=tmp_path,
     )  # fmt: skip
     imported = ast.literal_eval(done.stdout.splitlines()[-1])

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from planned import CPU, GPU, planned
+from planned import AFTER, BEFORE, CPU, GPU, planned
 
 from perfsuite.fleet.sharding import Job, ShardError, jobs, parse_shard, shard, split
 from perfsuite.records import Work
@@ -24,6 +24,22 @@ def test_each_block_is_in_one_part(count: int) -> None:
         assert [b.id for b in part.blocks] == [b.id for b in plan.blocks if b.id in ids]
         if count > 1:
             assert len({block.device for block in part.blocks}) == 1
+
+
+def test_each_machine_finds_the_same_parts() -> None:
+    """Though one asks an interpreter what it has and another does not have it: then all ids are others."""
+
+    def parts(lock: str) -> list[set[tuple[object, ...]]]:
+        plan = planned(
+            environments={"before": BEFORE, "after": replace(AFTER, lock=lock)}, repeats=7, rungs=3,
+            compile_cache="/code",
+        )  # fmt: skip
+        return [
+            {(b.work, b.environments, b.variants, b.cells[0].repeat) for b in shard(plan, i, 5).blocks}
+            for i in range(1, 6)
+        ]
+
+    assert parts("by its path") == parts("by what it has")
 
 
 def test_parts_are_about_equally_long() -> None:
