@@ -173,9 +173,9 @@ def _drive(asked: _Asked) -> int:
             )  # fmt: skip
             driving.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
+    typer.echo(show.status(found, asked.plan, terminal().width))
     whole = read(asked.out)
     shown = page.view(whole, {})
-    typer.echo(show.status(found, asked.plan, terminal().width))
     typer.echo(f"\n{text.matrix(shown, terminal().width)}\n")
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
