@@ -185,8 +185,7 @@ def names(plan: Plan, merged: Sequence[Merged], device: str | None = None) -> li
         name = (device or each.run.device.slug) + (f"@{each.environment}" if several else "")
         if name in found:
             raise ValueError(
-                f"{name} would be the name of two devices, of the classes {found[name].device} and "
-                f"{each.device}"
+                f"{name} would be two devices, of the classes {found[name].device} and {each.device}"
             )
         found[name] = each
     return [(name if several else device, each.run) for name, each in found.items()]

@@ -127,7 +127,8 @@ def judged(path: Path, files: dict[str, bytes], ending: Ending, work: Work = Wor
     """The page of one block that left these files."""
     plan = planned(work=(work,), variants=("fp32", "bf16"))
     driver = Driver(path, plan)
-    driver.attempt(plan.blocks[0], ending, files, cause="the run as a whole: a pipeline is left in memory")
+    cause = "the run as a whole: a pipeline is left in memory" if ending is Ending.FAILED else ""
+    driver.attempt(plan.blocks[0], ending, files, cause=cause)
     driver.end()
     return page.view(read(path), {})
 
