@@ -14,6 +14,7 @@ from orders import CPU, ends, order
 from ray_cluster import logical_cluster
 from scipy import stats
 
+from perfsuite.device.clock import now
 from perfsuite.fleet.executors import supervisor
 from perfsuite.fleet.executors.local import LocalExecutor
 from perfsuite.fleet.executors.machine import LEASES
@@ -43,21 +44,27 @@ def ray_executor():
         executor.close()
 
 
+@pytest.mark.benchmark(group="figures", timer=now)
 @pytest.mark.parametrize("engine", LIMITS_S)
-def test_placing_a_block(engine, request, tmp_path, monkeypatch):
+def test_placing_a_block(benchmark, engine, request, tmp_path, monkeypatch):
     """From the driver's order to the word that it ended, beyond the block's own seconds; one at a time."""
     monkeypatch.setenv(LEASES, str(tmp_path))
     executor = LocalExecutor([CPU]) if engine == "local" else request.getfixturevalue("ray_executor")
     slot = executor.slots()[0]
     found_s = []
-    for n in range(BLOCKS):
+
+    def place():
+        name = f"b{len(found_s)}"
         began = time.perf_counter()
-        executor.start(order(f"b{n}", "", exclusive=True), slot)
-        event = ends(executor, 1)[f"b{n}"]
+        executor.start(order(name, "", exclusive=True), slot)
+        event = ends(executor, 1)[name]
         found_s.append(time.perf_counter() - began - event.outcome.seconds)
+
+    benchmark.pedantic(place, rounds=BLOCKS)
     if engine == "local":
         executor.close()
     low, middle, high = min(found_s), statistics.median(found_s), max(found_s)
+    benchmark.extra_info.update(median_s=middle, least_s=low, most_s=high)
     print(f"{engine}: {middle:.3f} s a block ({low:.3f} to {high:.3f}, {BLOCKS} blocks)")
     assert high <= LIMITS_S[engine]
 
@@ -83,13 +90,14 @@ CORES = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 VARIABLES = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
 
 
-def test_a_latency_inside_ray_is_that_outside(ray_executor, tmp_path, monkeypatch):
+@pytest.mark.benchmark(group="figures", timer=now)
+def test_a_latency_inside_ray_is_that_outside(benchmark, ray_executor, tmp_path):
     """Sessions in turns, the first of each pair alternating; the interval of the ratio has 1 within."""
-    monkeypatch.setenv(LEASES, str(tmp_path / "leases"))
     slot = replace(next(s for s in ray_executor.slots() if s.kind == "cpu"), cores=CORES)
     logs = []
-    pairs = int(os.environ.get("PAIRS", PAIRS))
-    for number in range(pairs):
+
+    def pair():
+        number = len(logs)
         folder = tmp_path / f"{number}"
         folder.mkdir()
         if number % 2:
@@ -100,8 +108,11 @@ def test_a_latency_inside_ray_is_that_outside(ray_executor, tmp_path, monkeypatc
             out = outside(folder)
         logs.append(math.log(within / out))
         print(f"pair {number}: inside {within:.4f} s, outside {out:.4f} s", flush=True)
+
+    benchmark.pedantic(pair, rounds=PAIRS)
     middle = statistics.mean(logs)
     error = stats.sem(logs) * stats.t.ppf(0.975, len(logs) - 1)
     low, high = (100 * math.expm1(middle + side * error) for side in (-1, 1))
-    print(f"inside Ray against outside: {low:+.2f} % to {high:+.2f} % (95 %, {len(logs)} pairs)")
+    benchmark.extra_info.update(pairs=PAIRS, low_percent=low, high_percent=high)
+    print(f"inside Ray against outside: {low:+.2f} % to {high:+.2f} % (95 %, {PAIRS} pairs)")
     assert low <= 0 <= high or abs(100 * math.expm1(middle)) < 1
