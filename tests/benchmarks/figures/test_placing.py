@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 from orders import CPU, ends, order
@@ -23,6 +22,8 @@ from perfsuite.fleet.executors.ray import RayExecutor
 BLOCKS = 20
 LIMITS_S = {"local": 2.0, "ray": 5.0}
 PAIRS = 20
+MOST_PERCENT = 2.0
+"""That a block may be slower for certain."""
 SESSION = """
 import dataclasses, json
 from perfsuite.measuring.session import Plan, measure, time_calls
@@ -70,12 +71,13 @@ def test_placing_a_block(benchmark, engine, request, tmp_path, monkeypatch):
 
 
 def outside(folder):
-    """The same code in the same environment, started by this process itself."""
+    """The same code in the same environment, started by this process itself; seconds of each call."""
     code = order("outside", SESSION).arguments[1].replace("{out}", str(folder))
-    job = {"uuid": "cpu", "kind": "cpu", "chosen": False, "cores": CORES, "variables": VARIABLES}
+    job = {"uuid": "cpu", "kind": "cpu", "chosen": False, "cores": 0, "variables": VARIABLES}
     environment = supervisor.environment(job, dict(os.environ))
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
-    return statistics.median(json.loads((folder / "latency").read_text()))
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=environment, check=True, capture_output=True, start_new_session=True)
+    return json.loads((folder / "latency").read_text())
 
 
 def inside(executor, slot, number):
@@ -83,21 +85,23 @@ def inside(executor, slot, number):
     executor.start(order(f"inside {number}", SESSION, exclusive=True, variables=VARIABLES, limit_s=600), slot)
     event = ends(executor, 1, limit_s=600)[f"inside {number}"]
     assert event.outcome.exit_code == 0, event.outcome.said
-    return statistics.median(json.loads(event.outcome.files["latency"]))
+    return json.loads(event.outcome.files["latency"])
 
 
-CORES = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 VARIABLES = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
 
 
 @pytest.mark.benchmark(group="figures", timer=now)
-def test_a_latency_inside_ray_is_that_outside(benchmark, ray_executor, tmp_path):
-    """Sessions in turns, the first of each pair alternating; the interval of the ratio has 1 within."""
-    slot = replace(next(s for s in ray_executor.slots() if s.kind == "cpu"), cores=CORES)
-    logs = []
+def test_ray_around_a_block_does_not_slow_it(benchmark, ray_executor, tmp_path):
+    """Sessions in turns, the first of each pair alternating; medians and fastest calls, each with its interval.
+
+    Both sides are of the usual priority and have a session of the system of their own.
+    """
+    slot = next(s for s in ray_executor.slots() if s.kind == "cpu")
+    pairs = []
 
     def pair():
-        number = len(logs)
+        number = len(pairs)
         folder = tmp_path / f"{number}"
         folder.mkdir()
         if number % 2:
@@ -106,13 +110,21 @@ def test_a_latency_inside_ray_is_that_outside(benchmark, ray_executor, tmp_path)
         else:
             within = inside(ray_executor, slot, number)
             out = outside(folder)
-        logs.append(math.log(within / out))
-        print(f"pair {number}: inside {within:.4f} s, outside {out:.4f} s", flush=True)
+        pairs.append((within, out))
+        middle = [statistics.median(each) for each in (within, out)]
+        print(f"pair {number}: inside {middle[0]:.4f} s, outside {middle[1]:.4f} s", flush=True)
 
     benchmark.pedantic(pair, rounds=PAIRS)
+    found = {"medians": interval(pairs, statistics.median), "fastest calls": interval(pairs, min)}
+    for name, (low, middle, high) in found.items():
+        print(f"inside against outside, {name}: {middle:+.1f} % ({low:+.1f} to {high:+.1f}, {PAIRS} pairs)")
+    benchmark.extra_info.update(found)
+    assert all(low <= MOST_PERCENT for low, _, _ in found.values())
+
+
+def interval(pairs, summary):
+    """Percent that the first of each pair is more, with its 95 % interval around it."""
+    logs = [math.log(summary(one) / summary(other)) for one, other in pairs]
     middle = statistics.mean(logs)
     error = stats.sem(logs) * stats.t.ppf(0.975, len(logs) - 1)
-    low, high = (100 * math.expm1(middle + side * error) for side in (-1, 1))
-    benchmark.extra_info.update(pairs=PAIRS, low_percent=low, high_percent=high)
-    print(f"inside Ray against outside: {low:+.2f} % to {high:+.2f} % (95 %, {PAIRS} pairs)")
-    assert low <= 0 <= high or abs(100 * math.expm1(middle)) < 1
+    return [100 * math.expm1(middle + side * error) for side in (-1, 0, 1)]
