@@ -93,9 +93,9 @@ VARIABLES = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.envir
 
 @pytest.mark.benchmark(group="figures", timer=now)
 def test_ray_around_a_block_does_not_slow_it(benchmark, ray_executor, tmp_path):
-    """Sessions in turns, the first of each pair alternating; medians and fastest calls, each with its interval.
+    """Sessions in turns, the first of each pair alternating; intervals of medians and of fastest calls.
 
-    Both sides are of the usual priority and have a session of the system of their own.
+    Both sides have the usual priority and a session of the system of their own.
     """
     slot = next(s for s in ray_executor.slots() if s.kind == "cpu")
     pairs = []
