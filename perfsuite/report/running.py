@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.estimates import Sure
+from perfsuite.fleet.ledger.times import Sure
 from perfsuite.records import CellState, Work
 from perfsuite.report.columns import fitted
 from perfsuite.report.format import DASH, duration, memory, plain, wrapped
@@ -13,10 +13,10 @@ from perfsuite.report.format import DASH, duration, memory, plain, wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from perfsuite.fleet.estimates import Expectation
-    from perfsuite.fleet.forecasting import Forecast
-    from perfsuite.fleet.scheduling import Park
-    from perfsuite.fleet.status import Current, Status
+    from perfsuite.fleet.ledger.times import Expectation
+    from perfsuite.fleet.results.status import Current, Status
+    from perfsuite.fleet.scheduling.forecasting import Forecast
+    from perfsuite.fleet.scheduling.placing import Park
     from perfsuite.records import Block, Machine, Plan
 
 _STATES = {

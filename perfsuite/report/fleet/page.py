@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from perfsuite.fleet.reading import Reading
-    from perfsuite.fleet.spreads import GpuSpread
+    from perfsuite.fleet.results.reading import Reading
+    from perfsuite.fleet.results.spreads import GpuSpread
     from perfsuite.records import Attempt, Block, Machine
     from perfsuite.report.fleet.matrix import Field, Mark, Table
     from perfsuite.report.html.words import Badge

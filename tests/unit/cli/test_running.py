@@ -17,9 +17,9 @@ from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app, running
 from perfsuite.fleet.executors import ExecutorError
-from perfsuite.fleet.ledger import FILE, Ledger, read_account, read_attempts
-from perfsuite.fleet.planning import identified
-from perfsuite.fleet.plans import read_plan, write_plan
+from perfsuite.fleet.ledger.file import FILE, Ledger, read_account, read_attempts
+from perfsuite.fleet.planning.files import read_plan, write_plan
+from perfsuite.fleet.planning.identity import identified
 from perfsuite.records import DeviceClass, Ending, Plan, Work
 
 FILES = {"junit.xml": b"<testsuites/>"}
@@ -184,7 +184,7 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     code = f"""
         from dataclasses import replace
         from perfsuite.cli import app
-        from perfsuite.fleet import orders
+        from perfsuite.fleet.blocks import orders
         real = orders.order
         sleep = ("-c", "import time; print('asleep', flush=True); time.sleep(60)")
         orders.order = lambda *given: replace(real(*given), arguments=sleep)
