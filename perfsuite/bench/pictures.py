@@ -136,7 +136,7 @@ class Pictures:
 
         with self._hand.watched(key):
             # Loaded anew each time: beside a pipeline that is timed it would count as that one's memory.
-            reader = task.reader_for(self._settings.judge, self._hand.device)
+            reader = task.reader_for(self._settings.judge, self._hand.device, context.workload)
             with_it = task.marks(prepared.pipe, context, reader, count, progress)
             base = (context.workload.name, context.variant.precision)
             if base not in self._without:

@@ -20,7 +20,8 @@ from perfsuite.bench.worse import Worse
 from perfsuite.device import fingerprint, load
 from perfsuite.device.held import device_bytes
 from perfsuite.pipelines.variants import REFERENCE
-from perfsuite.quality import task
+from perfsuite.quality.task.captions import everyday
+from perfsuite.quality.task.clip import ClipReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -195,7 +196,7 @@ class Workbench:
             JudgeError: it cannot be loaded.
         """
         if self.settings.judge is not None:
-            task.reader_for(self.settings.judge, self.device)
+            ClipReader.load(self.settings.judge, self.device, everyday)
 
     def task(self, prepared: Prepared | Elsewhere) -> Look:
         """Whether a variant that is not exact still does the task, see `Pictures.task`."""

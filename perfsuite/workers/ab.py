@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision
 from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
-from perfsuite.pipelines import workloads
+from perfsuite.pipelines import variants
 from perfsuite.records import Cause, Status, Verdict
-from perfsuite.workers.client import Server, StartError, Worker, WorkerError
+from perfsuite.workers.client import RefusedError, Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns
 from perfsuite.workers.relative import HEADROOM
 
@@ -49,7 +49,8 @@ class Plan:
     most_pairs: int = 8
     least_pairs: int = 2
     steps: int = 10
-    """Denoising steps of a call while taking turns; a call is then weighed as of the workload's steps."""
+    """Denoising steps of a call while taking turns; a call is then weighed as of the workload's steps.
+    Not of a variant that may spare some steps and not others: its calls are whole."""
     retries: int = 2
     """How often a pair is repeated in which a process died or hung."""
     reply_limit_s: float = 900.0
@@ -83,6 +84,8 @@ class Comparison:
     """Pairs that were repeated, and why."""
     device_kind: str = "cpu"
     facts: dict[str, SideFacts] = field(default_factory=lambda: {s: SideFacts() for s in SIDES})
+    pieces: dict[str, int] = field(default_factory=dict)
+    """Of each kind, in a whole call of the workload; by which turns are weighed."""
     pictures: dict[str, str] = field(default_factory=dict)
     """Side to the safetensors file of its pictures."""
     wall_s: float = 0.0
@@ -90,6 +93,19 @@ class Comparison:
     """That fit into the time, by the first pair's overhead; 0 before it. Settled before any is judged, since
     the risk is shared out among the looks at them."""
     verdict: Verdict = field(default_factory=lambda: decision.new("nothing was measured yet"))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a call's steps may cost differently: those of a variant that is not exact."""
+        return bool(variants.get(self.plan.variant).lossy)
+
+    def judge_turns(self, pieces: dict[str, int], settings: PairedSettings) -> Verdict:
+        """Judge what turns say of so many pieces of each kind."""
+        turns = self.turns
+        if self.uneven:
+            turns = [t.calls(sum(self.pieces.values()), pieces) for t in turns]
+            pieces = {"call": 1}
+        return compare_turns(turns, pieces, settings)
 
 
 def default_variant(server: Server, device: str) -> str:
@@ -183,7 +199,7 @@ def _pair(
         if lockstep:
             for side in order:
                 workers[side] = servers[side].worker(plan.reply_limit_s)
-                facts[side] = _prepare(workers[side], plan, plan.steps)
+                facts[side] = _prepare(workers[side], plan, None if found.uneven else plan.steps)
                 found.facts[side].versions = workers[side].hello["versions"]
                 if (
                     side == order[0]
@@ -196,6 +212,7 @@ def _pair(
         if lockstep:
             limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
             turns = _turns(workers, found, until, rng, limit_s, began)
+            found.pieces = workers["base"].ask("pieces", variant=plan.variant, workload=plan.workload)
             _draw_once(workers, found, plan, folder)
             found.turns.append(replace(turns, first=order[0]))
         else:
@@ -224,6 +241,25 @@ def _prepare(worker: Worker, plan: Plan, steps: int | None) -> tuple[float, int]
     return made["first_call_s"], worker.ask("memory")
 
 
+def _pieces(workers: dict[str, Worker], variant: str) -> dict[str, int]:
+    """Of each kind, in one short call of either side.
+
+    Raises:
+        RefusedError: the sides' calls have other pieces, so they cannot take turns.
+    """
+    base, head = (workers[side].ask("pieces", variant=variant) for side in SIDES)
+    if base != head:
+        raise RefusedError(
+            f"a call of base has {_said(base)}, of head {_said(head)}: they cannot take turns; "
+            "compare whole calls with --design alternate"
+        )
+    return dict(base)
+
+
+def _said(pieces: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in pieces.items())
+
+
 def _another_fits(peak_bytes: int, worker: Worker) -> bool:
     return worker.ask("free_memory") > HEADROOM * peak_bytes
 
@@ -242,7 +278,7 @@ def _turns(
     def advance(side: str) -> Callable[[], Any]:
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
 
-    per_call = plan.steps + 2
+    per_call = sum(_pieces(workers, plan.variant).values())
     found.device_kind = workers["base"].ask("device_kind")
     pause_s = 0.0 if found.device_kind == "cuda" else PAUSE_S
     sides = advance("base"), advance("head")
@@ -293,10 +329,9 @@ def _draw_once(workers: dict[str, Worker], found: Comparison, plan: Plan, folder
 
 def _judge(found: Comparison, settings: PairedSettings) -> Verdict:
     if found.turns:
-        steps = workloads.get(found.plan.workload).steps
         looks = max(1, found.most_pairs - settings.least_pairs + 1)
         settings = replace(settings, most_looks=looks)
-        return compare_turns(found.turns, {"text": 1, "step": steps, "vae": 1}, settings)
+        return found.judge_turns(found.pieces, settings)
     base, head = found.sessions["base"], found.sessions["head"]
     limits = decision.DecisionSettings.for_device(found.device_kind, tolerance=settings.tolerance)
     verdict = decision.compare(base, head, limits)

@@ -13,8 +13,9 @@ import numpy as np
 
 from perfsuite import pipelines
 from perfsuite.pipelines import models, prepare, release, variants
+from perfsuite.quality.task.captions import everyday
 from perfsuite.quality.task.reader import NAME, Reader
-from perfsuite.quality.task.shapes import ShapesReader
+from perfsuite.quality.task.shapes import ShapesReader, of_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from perfsuite.records import Device, Workload
 
 __all__ = ["NAME", "Reader", "marks", "marks_without", "reader_for", "unreadable"]
+
+SMALL = ("shapes", "shapes-ssd")
+"""Models that draw captioned shapes, and nothing else."""
 
 
 def unreadable(workload: Workload, weights: str, judge: str | None = None) -> str | None:
@@ -33,7 +37,7 @@ def unreadable(workload: Workload, weights: str, judge: str | None = None) -> st
     """
     if workload.batch > 1:
         return f"{workload.name} draws {workload.batch} pictures a call, of which one is read"
-    if judge is None and workload.model not in ("shapes", "shapes-ssd"):
+    if judge is None and workload.model not in SMALL:
         return (
             f"nothing here reads what a picture of {workload.model} shows; give a CLIP model that scores it: "
             "--perf-judge=openai/clip-vit-base-patch16, or a folder"
@@ -41,8 +45,8 @@ def unreadable(workload: Workload, weights: str, judge: str | None = None) -> st
     return models.blind(workload, weights)
 
 
-def reader_for(judge: str | None, device: Device) -> Reader[Any]:
-    """What reads the pictures: the CLIP model that was named, else the reader of the small model's.
+def reader_for(judge: str | None, device: Device, workload: Workload) -> Reader[Any]:
+    """What reads the workload's pictures: the CLIP model that was named, else the small model's reader.
 
     Raises:
         JudgeError: there is no CLIP model.
@@ -51,7 +55,7 @@ def reader_for(judge: str | None, device: Device) -> Reader[Any]:
         return ShapesReader()
     from perfsuite.quality.task.clip import ClipReader
 
-    return ClipReader.load(judge, device)
+    return ClipReader.load(judge, device, of_shapes if workload.model in SMALL else everyday)
 
 
 def marks(

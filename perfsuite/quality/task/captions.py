@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from perfsuite.quality.task.reader import SEED
+
 SUBJECTS = (
     "a red fox", "an old fisherman", "two children with umbrellas", "a white horse", "a steam train",
     "a bowl of oranges", "a blue bicycle", "a lighthouse", "a black cat", "a woman in a yellow raincoat",
@@ -25,15 +27,15 @@ STYLES = (
 COUNT = len(SUBJECTS) * len(PLACES) * len(STYLES)
 
 
-def some(count: int, seed: int) -> tuple[str, ...]:
-    """So many different ones, drawn by the seed; a larger count begins with a smaller one's.
+def everyday(count: int) -> tuple[str, ...]:
+    """So many different ones; a larger count begins with a smaller one's.
 
     Raises:
         ValueError: there are not so many.
     """
     if count > COUNT:
         raise ValueError(f"there are {COUNT} captions, and {count} were asked for")
-    chosen = np.random.default_rng(seed).permutation(COUNT)[:count]
+    chosen = np.random.default_rng(SEED).permutation(COUNT)[:count]
     parts = zip(*np.unravel_index(chosen, (len(SUBJECTS), len(PLACES), len(STYLES))), strict=True)
     return tuple(
         STYLES[style].format(f"{SUBJECTS[subject]} {PLACES[place]}") for subject, place, style in parts

@@ -11,12 +11,11 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.decision.noninferiority import paired_scores
-from perfsuite.quality.task import captions
-from perfsuite.quality.task.reader import NAME, SEED, JudgeError, names, settled_by
+from perfsuite.quality.task.reader import NAME, JudgeError, names, settled_by
 from perfsuite.records import Look, PictureStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -37,14 +36,17 @@ class Scores:
 class ClipReader:
     """Scores by a CLIP model in float32."""
 
-    def __init__(self, model: Any, processor: Any) -> None:
-        self._model, self._processor = model, processor
+    def __init__(self, model: Any, processor: Any, some: Callable[[int], tuple[str, ...]]) -> None:
+        self._model, self._processor, self._some = model, processor, some
         self._texts: Any = None
         self._captions: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, where: str, device: Device) -> ClipReader:
+    def load(cls, where: str, device: Device, some: Callable[[int], tuple[str, ...]]) -> ClipReader:
         """From a folder in transformers' layout, or a repository of the hub; safetensors alone, no code.
+
+        Args:
+            some: gives so many captions that the pipeline can draw.
 
         Raises:
             JudgeError: it cannot be loaded.
@@ -63,11 +65,11 @@ class ClipReader:
                 "config.json, model.safetensors and the tokenizer's and image processor's files, or a "
                 "repository of the hub such as openai/clip-vit-base-patch16"
             ) from error
-        return cls(model.to(device.kind).eval(), processor)
+        return cls(model.to(device.kind).eval(), processor, some)
 
     def captions(self, count: int) -> tuple[str, ...]:
-        """Of scenes put together from subjects, places and styles."""
-        self._captions = captions.some(count, SEED)
+        """Those that it was loaded for."""
+        self._captions = self._some(count)
         self._texts = None
         return self._captions
 

@@ -24,6 +24,11 @@ def _scenes(count: int) -> tuple[Scene, ...]:
     return tuple(check.held_out(count, SEED))
 
 
+def of_shapes(count: int) -> tuple[str, ...]:
+    """Captions of scenes that no training saw."""
+    return tuple(scene.caption for scene in _scenes(count))
+
+
 class ShapesReader:
     """Right where colour, background and place are those of the caption; decided by paired shares."""
 
@@ -32,7 +37,7 @@ class ShapesReader:
     def captions(self, count: int) -> tuple[str, ...]:
         """Of scenes that no training saw."""
         self._count = count
-        return tuple(scene.caption for scene in _scenes(count))
+        return of_shapes(count)
 
     def read(self, picture: np.ndarray, number: int) -> bool:
         """Whether all three are right."""

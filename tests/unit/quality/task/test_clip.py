@@ -25,7 +25,7 @@ def scores(loss: float, of: int = 100, *, other: float = 20.0, sd: float = 1.0) 
 
 
 def judge(without: list[Scores], with_it: list[Scores]):
-    return ClipReader(None, None).judge(DEEP, without, with_it)
+    return ClipReader(None, None, captions.everyday).judge(DEEP, without, with_it)
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_few_steps_may_lose_more():
 
 def test_captions_are_the_same_for_everybody_and_all_different():
     """A larger count begins with a smaller one's."""
-    found = captions.some(200, 1)
-    assert found[:100] == captions.some(100, 1)
+    found = captions.everyday(200)
+    assert found[:100] == captions.everyday(100)
     assert len(set(found)) == 200
     assert all("{" not in caption for caption in found)
     with pytest.raises(ValueError, match="there are 4608 captions"):
-        captions.some(5000, 1)
+        captions.everyday(5000)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_true_model_scores_each_picture_with_both_captions(folder: Path):
     """In points of 100; the last picture's other caption is the first."""
-    reader = task.reader_for(str(folder), CPU)
+    reader = task.reader_for(str(folder), CPU, workloads.SDXL_BASE)
     assert len(reader.captions(3)) == 3
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     found = [reader.read(picture, number) for number in range(3)]
@@ -123,7 +123,14 @@ def test_what_is_no_clip_model_is_refused(broken: str, folder: Path, tmp_path: P
     elif broken == "other model":
         (where / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(JudgeError, match=r"--perf-judge=.*no CLIP model can be loaded.*give a folder with"):
-        task.reader_for(str(where), CPU)
+        task.reader_for(str(where), CPU, workloads.SDXL_BASE)
+
+
+def test_the_small_model_is_asked_for_what_it_can_draw(folder: Path):
+    """Shapes, also where CLIP reads them."""
+    found = task.reader_for(str(folder), CPU, workloads.SHAPES).captions(10)
+    assert all(" background" in caption for caption in found)
+    assert found == task.reader_for(None, CPU, workloads.SHAPES).captions(10)
 
 
 def test_a_judge_reads_any_model():
