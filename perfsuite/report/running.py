@@ -38,6 +38,8 @@ def status(found: Status, plan: Plan, width: int) -> str:
     by_id = {block.id: block for block in plan.blocks}
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
+    if found.cells.get(CellState.BROKEN):
+        lines.append("what is broken is tried again with: perfsuite run --again")
     lines += _reasons("without a machine", CellState.UNPLACED, found, by_id)
     lines += [
         f"tried again after {failures[-1].ending} on {failures[-1].machine}: {name(by_id[block])}: "

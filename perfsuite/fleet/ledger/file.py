@@ -161,7 +161,10 @@ class Ledger:
         name = hashlib.sha256(data).hexdigest()
         path = self.path(name)
         if not path.exists():  # written in one step: what is there is whole
-            write_atomic(path, data)
+            try:
+                write_atomic(path, data)
+            except StoreError as error:
+                raise StoreError(f"{error}, then run the plan again: what ended before is kept") from error
         return name
 
     def path(self, sha256: str) -> Path:
@@ -224,7 +227,10 @@ def _locked(file: Path) -> BaseFileLock | None:
 
 def _account(raw: bytes, file: Path) -> Account:
     first, *lines = raw.split(b"\n")
-    header = parse(_HeaderLine, first, _place(file, 1), SCHEMA_VERSION)
+    place = Place(
+        file, "take another --out: without its first line it is not known whose ledger it is", "line 1"
+    )
+    header = parse(_HeaderLine, first, place, SCHEMA_VERSION)
     account = Account(header.plan, header.name)
     for number, line in enumerate(lines[:-1], 2):
         account.note(_entry(line, _place(file, number)))

@@ -6,6 +6,7 @@ History of the format:
 """
 
 import json
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,7 +53,12 @@ def read_plan(path: Path) -> Plan:
     place = Place(path, _REMEDY)
     raw = read_bytes(path)
     if raw is None:
-        raise place.error("there is no such file")
+        raise place.error(
+            "there is no such file", "name a plan, or make one: perfsuite plan matrix.toml --out FILE"
+        )
+    if path.suffix == ".toml":
+        made = f"perfsuite plan {shlex.quote(str(path))} --out {PLAN}"
+        raise place.error("is a matrix, and no plan yet", f"make one of it: {made}")
     _check_version(raw, place)
     plan = Plan(**_values(parse(_Document, raw, place, SCHEMA_VERSION)))
     if identified(plan).id != plan.id:

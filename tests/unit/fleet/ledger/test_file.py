@@ -123,6 +123,27 @@ def test_a_device_that_is_full(tmp_path: Path) -> None:
     assert ledger.attempts == []
 
 
+def test_a_full_disk_keeps_no_half_of_what_a_block_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise StoreError(f"{path}: cannot be written (No space left on device); check the free space")
+
+    with Ledger.open(tmp_path, PLAN) as ledger:
+        monkeypatch.setattr(ledgers, "write_atomic", full)
+        with pytest.raises(
+            StoreError, match=r"No space left .*run the plan again: what ended before is kept"
+        ):
+            ledger.put(b"results")
+    assert not (tmp_path / "objects").exists()
+
+
+def test_a_first_line_that_is_damaged_is_not_to_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").write_text("garbage\n")
+    with pytest.raises(StoreError, match=r"'line 1': not valid JSON.*; take another --out: without"):
+        Ledger.open(tmp_path, PLAN)
+
+
 def test_the_ledger_of_another_plan_is_refused(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, PLAN) as ledger:
         ledger.add(attempt())

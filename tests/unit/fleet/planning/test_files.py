@@ -65,5 +65,11 @@ def test_what_is_no_plan_of_this_perfsuite(raw: bytes, said: str, tmp_path: Path
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no such file; make it anew: perfsuite plan"):
+    with pytest.raises(StoreError, match="there is no such file; name a plan, or make one: perfsuite plan"):
         read_plan(tmp_path / "plan.json")
+
+
+def test_a_matrix_is_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "matrix.toml").write_text("work = []")
+    with pytest.raises(StoreError, match=r"a matrix, .*: perfsuite plan \S+/matrix.toml --out plan.json"):
+        read_plan(tmp_path / "matrix.toml")
