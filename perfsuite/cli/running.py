@@ -73,7 +73,7 @@ def run(
 
     Exit code 0: all cells are known, and none is bad; 1: some are bad;
     2: some are not known, since they are broken, without a machine, or
-    stopped; 3: wrong options, another plan's folder, or no such engine.
+    stopped, or unjudged; 3: wrong options, another plan's folder, or no such engine.
     """
     from perfsuite.fleet.driving.driver import DriverError
     from perfsuite.fleet.executors import ExecutorError
@@ -183,7 +183,7 @@ def _drive(asked: _Asked) -> int:
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
     typer.echo(f"all of it on a page: perfsuite report {shlex.quote(str(asked.out))}")
-    return _code(found, bad=shown.bad > 0)
+    return _code(found, bad=shown.bad > 0, missing=shown.missing > 0)
 
 
 def _say_status(asked: _Asked) -> None:
@@ -228,11 +228,11 @@ def _status(asked: _Asked, account: Account, expected: Mapping[str, Expectation]
     return status(asked.plan, account, utc_now(), driven=driven, expected=expected)
 
 
-def _code(found: Status, *, bad: bool) -> int:
+def _code(found: Status, *, bad: bool, missing: bool) -> int:
     """Of a run that has ended: repeats are judged together, so one bad one alone is not."""
     if bad:
         return 1
-    return 0 if set(found.cells) <= {CellState.DONE} else 2
+    return 2 if missing or set(found.cells) - {CellState.DONE} else 0
 
 
 @contextmanager

@@ -22,7 +22,11 @@ from perfsuite.fleet.planning.files import read_plan, write_plan
 from perfsuite.fleet.planning.identity import identified
 from perfsuite.records import DeviceClass, Ending, Plan, Work
 
-FILES = {"junit.xml": b"<testsuites/>"}
+GOOD = (
+    b'<testsuites><testsuite><testcase name="counts"><properties>'
+    b'<property name="perfsuite.asked" value="shapes/fp32"/></properties></testcase></testsuite></testsuites>'
+)
+FILES = {"junit.xml": GOOD}
 BAD = (
     b'<testsuites><testsuite><testcase name="counts"><properties><property name="perfsuite.counts"/>'
     b'</properties><failure message="more operators"/></testcase></testsuite></testsuites>'
@@ -79,6 +83,13 @@ def test_cells_that_are_not_known(run: Run, engine: Scripted) -> None:
     assert result.exit_code == 2, result.output
     assert "1 of 2 cells known, 1 without a machine" in result.stdout
     assert "1 block waits: no machine has a100" in result.stderr
+
+
+def test_a_block_that_says_nothing_of_its_variant(run: Run, engine: Scripted) -> None:
+    engine.script = lambda order, slot: Does(0.0, files={"junit.xml": b"<testsuites/>"})
+    result = run(plan_of("a"))
+    assert result.exit_code == 2, result.output
+    assert "MISSING" in result.stdout
 
 
 @pytest.mark.parametrize(
