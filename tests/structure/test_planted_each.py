@@ -11,7 +11,6 @@ from planted_techniques import ELSEWHERE, PLANTS
 from perfsuite.pipelines import building, optimizations, prepare, release
 from perfsuite.pipelines.optimizations import NotEngagedError, adapters, packaged, tiny
 
-
 TRACED = ("compile", "dynamic")
 """Whose whole UNet Dynamo traces, for half a minute."""
 
