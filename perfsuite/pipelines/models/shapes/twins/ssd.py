@@ -1,0 +1,145 @@
+"""Train the smaller UNet: ``python -m perfsuite.pipelines.models.shapes.twins.ssd --work DIR``.
+
+As SSD-1B is SDXL with blocks left out, distilled from it (Gupta et al. 2024, "Progressive knowledge
+distillation of Stable Diffusion XL using layer level loss"), this is the small SDXL without its lowest
+level. It starts from the teacher's weights where both have the layer, and learns the noise, the teacher's
+prediction and the teacher's features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from perfsuite.pipelines.models.shapes import architecture
+from perfsuite.pipelines.models.shapes.trainer import Trainer
+from perfsuite.pipelines.models.shapes.twins import lessons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BATCH, BLANK = 16, 6
+UNET: dict[str, Any] = {
+    **architecture.UNET,
+    "block_out_channels": (64, 64),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 1),
+    "attention_head_dim": (2, 2),
+}
+OF_TEACHER = {"up_blocks.0": "up_blocks.1", "up_blocks.1": "up_blocks.2"}
+"""Which of the teacher's blocks a block was; others have the same name."""
+FEATURES = (
+    "down_blocks.0.resnets.0", "down_blocks.1.attentions.0", "up_blocks.0.attentions.1",
+    "up_blocks.1.resnets.1",
+)  # fmt: skip
+"""Where student and teacher shall say the same."""
+HOLD = 0.5
+"""Share of the steps in which part of a batch starts from an empty canvas; see `train.train_layout`."""
+
+
+def _of_teacher(name: str) -> str:
+    for ours, theirs in OF_TEACHER.items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    return name
+
+
+def untrained(teacher: Any) -> Any:
+    """The student, with the teacher's weights wherever a layer has the same size."""
+    from diffusers import UNet2DConditionModel
+
+    student = UNet2DConditionModel(**UNET)
+    theirs = teacher.state_dict()
+    with torch.no_grad():
+        for name, weight in student.state_dict().items():
+            found = theirs.get(_of_teacher(name))
+            if found is not None and found.shape == weight.shape:
+                weight.copy_(found)
+    return student
+
+
+class _Features:
+    """What the modules of `FEATURES` gave last."""
+
+    def __init__(self, unet: Any, names: list[str]) -> None:
+        self.found: dict[str, torch.Tensor] = {}
+        for place, name in zip(FEATURES, names, strict=True):
+            unet.get_submodule(name).register_forward_hook(self._keeper(place))
+
+    def _keeper(self, place: str) -> Callable[..., None]:
+        def keep(module: Any, inputs: Any, output: Any) -> None:
+            self.found[place] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+    def distance(self, other: _Features) -> torch.Tensor:
+        """Mean squared difference, each in units of the other's mean square."""
+        differences = []
+        for place in FEATURES:
+            theirs = other.found[place].float()
+            differences.append((self.found[place].float() - theirs).square().mean() / theirs.square().mean())
+        return torch.stack(differences).mean()
+
+
+def _loss(
+    pipe: Any, student: Any, seed: int, hold: int, latents: torch.Tensor, captions: list[str]
+) -> Callable[[int], torch.Tensor]:
+    alphas, encode = architecture.alphas_cumprod(), lessons.Captions(pipe, captions)
+    ours = _Features(student, list(FEATURES))
+    theirs = _Features(pipe.unet, [_of_teacher(name) for name in FEATURES])
+
+    def loss_of(step: int) -> torch.Tensor:
+        rng = lessons.generator(seed, step)
+        index = torch.from_numpy(rng.integers(len(latents), size=BATCH))
+        turns = [rng.integers(900, 1000, size=BLANK), rng.integers(0, 1000, size=BATCH - BLANK)]
+        steps = torch.from_numpy(np.concatenate(turns))
+        alpha = alphas[steps][:, None, None, None]
+        noise = torch.from_numpy(rng.standard_normal((BATCH, *latents.shape[1:]), dtype=np.float32))
+        noisy = alpha.sqrt() * latents[index] + (1 - alpha).sqrt() * noise
+        strength = np.ones(BLANK, dtype=np.float32)
+        if step < hold:
+            strength[: BLANK // 2] = 0.0
+        noisy[:BLANK] = torch.from_numpy(strength)[:, None, None, None] * noise[:BLANK]
+        wanted = (noisy - alpha.sqrt() * latents[index]) / (1 - alpha).sqrt()
+        told = encode(index)
+        keep = torch.from_numpy((rng.uniform(size=BATCH) >= 0.1).astype(np.float32))
+        told.states, told.pooled = told.states * keep[:, None, None], told.pooled * keep[:, None]
+        with torch.no_grad():
+            taught = lessons.predict(pipe.unet, noisy, steps, told)
+        said = lessons.predict(student, noisy, steps, told)
+        error = (said - wanted).square().mean(dim=(1, 2, 3)) + (said - taught).square().mean(dim=(1, 2, 3))
+        ratio = alphas[steps] / (1 - alphas[steps])
+        weight = (ratio.clamp(max=5.0) / ratio)[BLANK:]
+        layout = (error / ratio)[:BLANK].mean()
+        return (
+            0.1 * layout + (error[BLANK:] * weight).sum() / weight.sum() + 0.1 * ours.distance(theirs)
+        )
+
+    return loss_of
+
+
+def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
+    """Distil, and write a pipeline with the teacher's other components."""
+    pipe = lessons.teacher()
+    latents, captions = lessons.clean_latents(pipe, seed, pictures, work)
+    torch.manual_seed(seed)
+    student = untrained(pipe.unet)
+    trainer = Trainer("ssd", {"unet": student}, work, steps, 1.5e-3, 0.995)
+    trainer.run(_loss(pipe, student, seed, round(HOLD * steps), latents, captions))
+    trainer.take_average()
+    kept = {name: getattr(pipe, name) for name in ("vae", "text_encoder", "text_encoder_2")}
+    architecture.save(out / "ssd", {"unet": student, **kept})
+    print(f"wrote {out / 'ssd'} after {trainer.seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    found = lessons.options(__doc__, seed=40, steps=2000, pictures=4096)
+    train(found.work, found.out, found.seed, found.steps, found.pictures)
+
+
+if __name__ == "__main__":
+    main()
