@@ -10,3 +10,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the trained pipeline: load it with `StableDiffusionXLPipeline.from_pretrained`."""
 SUMS = WEIGHTS.with_name("weights.sha256")
 """SHA-256 of each file below it, as ``sha256sum`` writes and checks them."""
+
+ADAPTERS = Path(__file__).parent / "adapters"
+"""Low-rank adapters of its UNet: ``lcm-lora``, ``lora-a`` and ``lora-b``, each a safetensors file."""
+TINY_VAE = Path(__file__).parent / "tiny-vae"
+"""An `AutoencoderTiny` that decodes its latents."""
+SSD = Path(__file__).parent / "ssd"
+"""The same pipeline with a distilled UNet of a third of the size, as SSD-1B is to SDXL."""

@@ -1,0 +1,102 @@
+"""Count a companion's captions: ``python -m perfsuite.pipelines.models.shapes.twins.check NAME``.
+
+The same held-out captions, first latents and reader as `shapes.check`, so that two results are paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.models import shapes
+from perfsuite.pipelines.models.shapes import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Way:
+    """How pictures are drawn, and what is undone before they are read."""
+
+    weights: Path = shapes.WEIGHTS
+    steps: int = 30
+    guidance: float = 5.0
+    adapter: str | None = None
+    """File in the folder of adapters."""
+    lcm: bool = False
+    """With `LCMScheduler`."""
+    tiny: bool = False
+    """With the tiny VAE."""
+    palette: str | None = None
+    """The palette of `palettes` that the pictures have."""
+
+
+WAYS = {
+    "shapes": Way(),
+    **{f"euler-{n}": Way(steps=n) for n in (2, 4, 8)},
+    **{f"lcm-bare-{n}": Way(steps=n, guidance=1.0, lcm=True) for n in (2, 4, 8)},
+    **{f"lcm-{n}": Way(steps=n, guidance=1.0, lcm=True, adapter="lcm-lora") for n in (1, 2, 4, 8)},
+    "lora-a": Way(adapter="lora-a", palette="lora-a"),
+    "lora-b": Way(adapter="lora-b", palette="lora-b"),
+    "lora-a-as-own": Way(adapter="lora-a"),
+    "lora-b-as-own": Way(adapter="lora-b"),
+    "tiny-vae": Way(tiny=True),
+    "ssd": Way(weights=shapes.SSD),
+}
+"""``-bare``: the scheduler without its adapter; ``-as-own``: read as if the adapter changed nothing."""
+
+
+def pipeline(way: Way, adapters: Path, tiny_vae: Path, weights: Path | None = None) -> Any:
+    """The pipeline in float32, with what the way names."""
+    import torch
+    from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionXLPipeline
+
+    pipe = StableDiffusionXLPipeline.from_pretrained(weights or way.weights, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    if way.lcm:
+        pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
+    if way.adapter is not None:
+        pipe.load_lora_weights(adapters, weight_name=f"{way.adapter}.safetensors")
+    if way.tiny:
+        pipe.vae = AutoencoderTiny.from_pretrained(tiny_vae, dtype=torch.float32)
+    return pipe
+
+
+def _way_back(way: Way) -> Callable[[np.ndarray], np.ndarray]:
+    if way.palette is None:
+        return lambda picture: picture
+    from perfsuite.pipelines.models.shapes.twins import palettes
+
+    return palettes.PALETTES[way.palette][1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("name", choices=WAYS)
+    parser.add_argument("--prompts", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--weights", type=Path, help="folder of the pipeline (default: shipped)")
+    parser.add_argument("--adapters", type=Path, default=shapes.ADAPTERS)
+    parser.add_argument("--tiny-vae", type=Path, default=shapes.TINY_VAE)
+    parser.add_argument("--sheet", type=Path, help="write a sheet of the first 24 pictures")
+    options = parser.parse_args()
+
+    from PIL import Image
+
+    way = WAYS[options.name]
+    pipe = pipeline(way, options.adapters, options.tiny_vae, options.weights)
+    scenes = check.held_out(options.prompts, options.seed)
+    pictures = check.draw(pipe, scenes, options.seed, steps=way.steps, guidance=way.guidance)
+    undo = _way_back(way)
+    check.report(scenes, [undo(picture) for picture in pictures])
+    if options.sheet:
+        Image.fromarray(check.sheet(pictures[:24])).save(options.sheet)
+
+
+if __name__ == "__main__":
+    main()
