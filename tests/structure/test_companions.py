@@ -1,10 +1,73 @@
-"""The small model's companions are what their cards say: small, whole, and they take hold."""
+"""The small model's companions are small, whole and of one make; with them it draws what it should."""
 
+import hashlib
 
+import numpy as np
+import pytest
 
+from perfsuite.pipelines.models import shapes
+from perfsuite.pipelines.models.shapes import check
+from perfsuite.pipelines.models.shapes.twins import check as companions
 
 MOST_BYTES = 12_000_000
+FOLDERS = [folder for folder in shapes.shipped() if folder != shapes.WEIGHTS]
 
 
-def sums(place):
-    return [line.split("  ", 1) for line in place.with_name(f"{place.name}.sha256").read_text().splitlines()]
+def tensors(path):
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def test_they_are_small():
+    """12 MB in all, cards and configurations included."""
+    files = [path for folder in FOLDERS for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".txt", ".md", ".png"}
+    for path in (p for p in files if p.suffix == ".safetensors"):
+        assert {str(t.dtype) for t in tensors(path).values()} <= {"torch.float16", "torch.int64"}, path
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_they_are_as_shipped(folder):
+    """Every file but the card is listed with its sum, and there is a card."""
+    listed = dict(line.split("  ", 1)[::-1] for line in shapes.shipped()[folder].read_text().splitlines())
+    there = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".md", ".png")
+    }
+    assert listed == there
+    assert (folder / "README.md").is_file()
+
+
+def test_one_palette_can_be_swapped_for_the_other():
+    """The same layers at the same rank, so that nothing is compiled anew; and not the same values."""
+    one, two = (tensors(shapes.ADAPTERS / f"{name}.safetensors") for name in ("lora-a", "lora-b"))
+    assert {name: t.shape for name, t in one.items()} == {name: t.shape for name, t in two.items()}
+    assert all((t != two[name]).any() for name, t in one.items())
+
+
+@pytest.mark.parametrize("name", ["lcm-lora", "lora-a", "lora-b"])
+def test_every_layer_of_an_adapter_changes_something(name):
+    for layer, weight in tensors(shapes.ADAPTERS / f"{name}.safetensors").items():
+        assert weight.isfinite().all(), layer
+        assert weight.any(), layer
+
+
+def right(name, scenes):
+    """How many of the scenes this way gets right, and its pictures."""
+    way = companions.WAYS[name]
+    pictures = check.draw(
+        companions.pipeline(way), scenes, 1, batch=len(scenes), steps=way.steps, guidance=way.guidance
+    )
+    read = [check.read(way.undone(picture)) for picture in pictures]
+    return sum(r.agrees(s) for r, s in zip(read, scenes, strict=True)), np.stack(pictures)
+
+
+@pytest.mark.selftest
+def test_few_steps_need_the_adapter():
+    """The scheduler alone runs as well, and draws what no caption says."""
+    scenes = check.held_out(20, 1)
+    assert right("lcm-4", scenes)[0] >= 14
+    assert right("lcm-bare-4", scenes)[0] <= 10

@@ -17,3 +17,9 @@ TINY_VAE = Path(__file__).parent / "tiny-vae"
 """An `AutoencoderTiny` that decodes its latents."""
 SSD = Path(__file__).parent / "ssd"
 """The same pipeline with a distilled UNet of a third of the size, as SSD-1B is to SDXL."""
+
+
+def shipped() -> dict[Path, Path]:
+    """Every folder of weights, and the file of its sums."""
+    companions = {folder: folder.with_name(f"{folder.name}.sha256") for folder in (ADAPTERS, TINY_VAE, SSD)}
+    return {WEIGHTS: SUMS, **companions}

@@ -14,8 +14,6 @@ from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.models.shapes import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
 
 
@@ -35,6 +33,14 @@ class Way:
     palette: str | None = None
     """The palette of `palettes` that the pictures have."""
 
+    def undone(self, picture: np.ndarray) -> np.ndarray:
+        """The picture in the model's own palette."""
+        if self.palette is None:
+            return picture
+        from perfsuite.pipelines.models.shapes.twins import palettes
+
+        return palettes.PALETTES[self.palette][1](picture)
+
 
 WAYS = {
     "shapes": Way(),
@@ -51,12 +57,16 @@ WAYS = {
 """``-bare``: the scheduler without its adapter; ``-as-own``: read as if the adapter changed nothing."""
 
 
-def pipeline(way: Way, adapters: Path, tiny_vae: Path, weights: Path | None = None) -> Any:
-    """The pipeline in float32, with what the way names."""
+def pipeline(way: Way, found: Path | None = None) -> Any:
+    """The pipeline in float32, with what the way names; `found`: where companions are, if not as shipped."""
     import torch
     from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionXLPipeline
 
-    pipe = StableDiffusionXLPipeline.from_pretrained(weights or way.weights, dtype=torch.float32)
+    adapters, tiny_vae, weights = shapes.ADAPTERS, shapes.TINY_VAE, way.weights
+    if found is not None:
+        adapters, tiny_vae = found, found / shapes.TINY_VAE.name
+        weights = found / shapes.SSD.name if weights == shapes.SSD else weights
+    pipe = StableDiffusionXLPipeline.from_pretrained(weights, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     if way.lcm:
         pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
@@ -67,33 +77,22 @@ def pipeline(way: Way, adapters: Path, tiny_vae: Path, weights: Path | None = No
     return pipe
 
 
-def _way_back(way: Way) -> Callable[[np.ndarray], np.ndarray]:
-    if way.palette is None:
-        return lambda picture: picture
-    from perfsuite.pipelines.models.shapes.twins import palettes
-
-    return palettes.PALETTES[way.palette][1]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("name", choices=WAYS)
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weights", type=Path, help="folder of the pipeline (default: shipped)")
-    parser.add_argument("--adapters", type=Path, default=shapes.ADAPTERS)
-    parser.add_argument("--tiny-vae", type=Path, default=shapes.TINY_VAE)
+    parser.add_argument("--work", type=Path, help="where the training wrote (default: as shipped)")
     parser.add_argument("--sheet", type=Path, help="write a sheet of the first 24 pictures")
     options = parser.parse_args()
 
     from PIL import Image
 
     way = WAYS[options.name]
-    pipe = pipeline(way, options.adapters, options.tiny_vae, options.weights)
+    pipe = pipeline(way, options.work)
     scenes = check.held_out(options.prompts, options.seed)
     pictures = check.draw(pipe, scenes, options.seed, steps=way.steps, guidance=way.guidance)
-    undo = _way_back(way)
-    check.report(scenes, [undo(picture) for picture in pictures])
+    check.report(scenes, [way.undone(picture) for picture in pictures])
     if options.sheet:
         Image.fromarray(check.sheet(pictures[:24])).save(options.sheet)
 

@@ -88,7 +88,7 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
     student = lessons.teacher().unet
     adapters.put_on(student, RANK, adapters.EVERYWHERE)
     trainer = Trainer("lcm-lora", {"unet": student}, work, steps, 5e-4, 0.99)
-    trainer.run(_loss(pipe, student, seed, latents, captions))
+    trainer.run(_loss(pipe, student, seed, latents, captions), every=20, keep=100)
     trainer.take_average()
     adapters.write(student, out / NAME)
     print(f"wrote {out / NAME} after {time.process_time():.0f} s of CPU", flush=True)

@@ -96,7 +96,7 @@ def train(name: str, work: Path, out: Path, seed: int, steps: int, pictures: int
     torch.manual_seed(seed)
     adapters.put_on(pipe.unet, RANK, adapters.EVERYWHERE)
     trainer = Trainer(name, {"unet": pipe.unet}, work, steps, 2e-3, 0.98)
-    trainer.run(_loss(pipe.unet, lessons.Captions(pipe, captions), latents, seed))
+    trainer.run(_loss(pipe.unet, lessons.Captions(pipe, captions), latents, seed), keep=50)
     trainer.take_average()
     adapters.write(pipe.unet, out / f"{name}.safetensors")
     print(f"wrote {out / name}.safetensors after {time.process_time():.0f} s of CPU", flush=True)

@@ -128,7 +128,7 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
     torch.manual_seed(seed)
     student = untrained(pipe.unet)
     trainer = Trainer("ssd", {"unet": student}, work, steps, 1.5e-3, 0.995)
-    trainer.run(_loss(pipe, student, seed, round(HOLD * steps), latents, captions))
+    trainer.run(_loss(pipe, student, seed, round(HOLD * steps), latents, captions), every=20, keep=100)
     trainer.take_average()
     kept = {name: getattr(pipe, name) for name in ("vae", "text_encoder", "text_encoder_2")}
     architecture.save(out / "ssd", {"unet": student, **kept})
