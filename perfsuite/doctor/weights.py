@@ -33,12 +33,12 @@ def ask(examination: Examination) -> Iterator[Finding]:
 def shipped(examination: Examination) -> Iterator[Finding]:
     """Whether the files of the small model and its companions are those that were shipped."""
     # As of sha256sum: digest, two spaces, path.
-    sums = [
-        (folder, *line.split("  ", 1))
-        for folder, listed in shapes.shipped().items()
-        for line in listed.read_text().splitlines()
-    ]
-    wrong = [f"{name} {reason}" for folder, wanted, name in sums if (reason := _damage(folder, name, wanted))]
+    sums: list[tuple[Path, str, str]] = []
+    for folder, listed in shapes.shipped().items():
+        for line in listed.read_text().splitlines():
+            wanted, name = line.split("  ", 1)
+            sums.append((folder, name, wanted))
+    wrong = [f"{name} {reason}" for folder, name, wanted in sums if (reason := _damage(folder, name, wanted))]
     if wrong:
         found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
         remedy = "install perfsuite again, or git checkout -- perfsuite/pipelines/models/shapes"
