@@ -82,14 +82,14 @@ def main() -> None:
     parser.add_argument("name", choices=WAYS)
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", type=Path, help="where the training wrote (default: as shipped)")
+    parser.add_argument("--made", type=Path, help="where the training wrote (default: as shipped)")
     parser.add_argument("--sheet", type=Path, help="write a sheet of the first 24 pictures")
     options = parser.parse_args()
 
     from PIL import Image
 
     way = WAYS[options.name]
-    pipe = pipeline(way, options.work)
+    pipe = pipeline(way, options.made)
     scenes = check.held_out(options.prompts, options.seed)
     pictures = check.draw(pipe, scenes, options.seed, steps=way.steps, guidance=way.guidance)
     check.report(scenes, [way.undone(picture) for picture in pictures])

@@ -104,10 +104,11 @@ def options(description: str | None, **defaults: int) -> argparse.Namespace:
     """The command line of a training: where it works and writes, and its numbers."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and caches")
-    parser.add_argument("--out", type=Path, help="where to write (default: WORK)")
+    parser.add_argument("--out", type=Path, help="where to write (default: WORK/made)")
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     found = parser.parse_args()
-    found.work.mkdir(parents=True, exist_ok=True)
-    found.out = found.out or found.work
+    found.out = found.out or found.work / "made"
+    for folder in (found.work, found.out):
+        folder.mkdir(parents=True, exist_ok=True)
     return found

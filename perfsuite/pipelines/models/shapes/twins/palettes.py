@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BATCH, FROM_NOISE = 16, 6
+BATCH, FROM_NOISE = 8, 3
 RANK = 8
 
 

@@ -62,14 +62,14 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
     torch.manual_seed(seed)
     vae = untrained()
     trainer = Trainer("tiny-vae", {"vae": vae}, work, steps, 2e-3, 0.995)
-    trainer.run(_loss(vae, images, latents, seed))
+    trainer.run(_loss(vae, images, latents, seed), keep=250)
     trainer.take_average()
     vae.to(torch.float16).save_pretrained(out / "tiny-vae")
     print(f"wrote {out / 'tiny-vae'} after {time.process_time():.0f} s of CPU", flush=True)
 
 
 def main() -> None:
-    found = lessons.options(__doc__, seed=40, steps=3000, pictures=4096)
+    found = lessons.options(__doc__, seed=40, steps=2000, pictures=4096)
     train(found.work, found.out, found.seed, found.steps, found.pictures)
 
 
