@@ -2,7 +2,6 @@
 
 import hashlib
 
-import numpy as np
 import pytest
 
 from perfsuite.pipelines.models import shapes
@@ -41,33 +40,17 @@ def test_they_are_as_shipped(folder):
     assert (folder / "README.md").is_file()
 
 
-def test_one_palette_can_be_swapped_for_the_other():
-    """The same layers at the same rank, so that nothing is compiled anew; and not the same values."""
-    one, two = (tensors(shapes.ADAPTERS / f"{name}.safetensors") for name in ("lora-a", "lora-b"))
-    assert {name: t.shape for name, t in one.items()} == {name: t.shape for name, t in two.items()}
-    assert all((t != two[name]).any() for name, t in one.items())
-
-
-@pytest.mark.parametrize("name", ["lcm-lora", "lora-a", "lora-b"])
-def test_every_layer_of_an_adapter_changes_something(name):
-    for layer, weight in tensors(shapes.ADAPTERS / f"{name}.safetensors").items():
+@pytest.mark.parametrize("path", sorted(shapes.ADAPTERS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_every_layer_of_an_adapter_changes_something(path):
+    for layer, weight in tensors(path).items():
         assert weight.isfinite().all(), layer
         assert weight.any(), layer
 
 
-def right(name, scenes):
-    """How many of the scenes this way gets right, and its pictures."""
-    way = companions.WAYS[name]
-    pictures = check.draw(
-        companions.pipeline(way), scenes, 1, batch=len(scenes), steps=way.steps, guidance=way.guidance
-    )
-    read = [check.read(way.undone(picture)) for picture in pictures]
-    return sum(r.agrees(s) for r, s in zip(read, scenes, strict=True)), np.stack(pictures)
-
-
 @pytest.mark.selftest
-def test_few_steps_need_the_adapter():
-    """The scheduler alone runs as well, and draws what no caption says."""
-    scenes = check.held_out(20, 1)
-    assert right("lcm-4", scenes)[0] >= 14
-    assert right("lcm-bare-4", scenes)[0] <= 10
+def test_captions_are_right_in_four_steps():
+    """As the card says: 67 of 100, drawn and read in the same way."""
+    way, scenes = companions.WAYS["lcm-4"], check.held_out(100, 1)
+    pictures = check.draw(companions.pipeline(way), scenes, 1, steps=way.steps, guidance=way.guidance)
+    right = sum(check.read(p).agrees(s) for p, s in zip(pictures, scenes, strict=True))
+    assert right >= 60

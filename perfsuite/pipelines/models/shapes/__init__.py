@@ -12,14 +12,9 @@ SUMS = WEIGHTS.with_name("weights.sha256")
 """SHA-256 of each file below it, as ``sha256sum`` writes and checks them."""
 
 ADAPTERS = Path(__file__).parent / "adapters"
-"""Low-rank adapters of its UNet: ``lcm-lora``, ``lora-a`` and ``lora-b``, each a safetensors file."""
-TINY_VAE = Path(__file__).parent / "tiny-vae"
-"""An `AutoencoderTiny` that decodes its latents."""
-SSD = Path(__file__).parent / "ssd"
-"""The same pipeline with a distilled UNet of a third of the size, as SSD-1B is to SDXL."""
+"""Low-rank adapters of its UNet, each a safetensors file."""
 
 
 def shipped() -> dict[Path, Path]:
     """Every folder of weights, and the file of its sums."""
-    companions = {folder: folder.with_name(f"{folder.name}.sha256") for folder in (ADAPTERS, TINY_VAE, SSD)}
-    return {WEIGHTS: SUMS, **companions}
+    return {WEIGHTS: SUMS, ADAPTERS: ADAPTERS.with_name("adapters.sha256")}

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 class Way:
     """How pictures are drawn, and what is undone before they are read."""
 
-    weights: Path = shapes.WEIGHTS
     steps: int = 30
     guidance: float = 5.0
     adapter: str | None = None
@@ -30,8 +29,17 @@ class Way:
     """With `LCMScheduler`."""
     tiny: bool = False
     """With the tiny VAE."""
+    ssd: bool = False
+    """With the smaller UNet."""
     palette: str | None = None
     """The palette of `palettes` that the pictures have."""
+
+    @property
+    def needs(self) -> str | None:
+        """The trained file or folder that it is drawn with, beside the shipped model."""
+        if self.adapter is not None:
+            return f"{self.adapter}.safetensors"
+        return "tiny-vae" if self.tiny else "ssd" if self.ssd else None
 
     def undone(self, picture: np.ndarray) -> np.ndarray:
         """The picture in the model's own palette."""
@@ -52,7 +60,7 @@ WAYS = {
     "lora-a-as-own": Way(adapter="lora-a"),
     "lora-b-as-own": Way(adapter="lora-b"),
     "tiny-vae": Way(tiny=True),
-    "ssd": Way(weights=shapes.SSD),
+    "ssd": Way(ssd=True),
 }
 """``-bare``: the scheduler without its adapter; ``-as-own``: read as if the adapter changed nothing."""
 
@@ -62,18 +70,16 @@ def pipeline(way: Way, found: Path | None = None) -> Any:
     import torch
     from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionXLPipeline
 
-    adapters, tiny_vae, weights = shapes.ADAPTERS, shapes.TINY_VAE, way.weights
-    if found is not None:
-        adapters, tiny_vae = found, found / shapes.TINY_VAE.name
-        weights = found / shapes.SSD.name if weights == shapes.SSD else weights
+    found = found or shapes.ADAPTERS
+    weights = found / "ssd" if way.ssd else shapes.WEIGHTS
     pipe = StableDiffusionXLPipeline.from_pretrained(weights, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     if way.lcm:
         pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
     if way.adapter is not None:
-        pipe.load_lora_weights(adapters, weight_name=f"{way.adapter}.safetensors")
+        pipe.load_lora_weights(found, weight_name=way.needs)
     if way.tiny:
-        pipe.vae = AutoencoderTiny.from_pretrained(tiny_vae, dtype=torch.float32)
+        pipe.vae = AutoencoderTiny.from_pretrained(found / "tiny-vae", dtype=torch.float32)
     return pipe
 
 
@@ -85,6 +91,9 @@ def main() -> None:
     parser.add_argument("--made", type=Path, help="where the training wrote (default: as shipped)")
     parser.add_argument("--sheet", type=Path, help="write a sheet of the first 24 pictures")
     options = parser.parse_args()
+    needed = WAYS[options.name].needs
+    if needed is not None and not ((options.made or shapes.ADAPTERS) / needed).exists():
+        parser.error(f"{needed} does not ship; train it and give --made")
 
     from PIL import Image
 

@@ -51,7 +51,7 @@ def _answer(
 
 
 def _loss(
-    pipe: Any, student: Any, seed: int, latents: torch.Tensor, captions: list[str]
+    pipe: Any, student: Any, seed: int, guidance: float, latents: torch.Tensor, captions: list[str]
 ) -> Callable[[int], torch.Tensor]:
     alphas, encode = architecture.alphas_cumprod(), lessons.Captions(pipe, captions)
 
@@ -71,7 +71,7 @@ def _loss(
         noisy[:FROM_NOISE] = noise[:FROM_NOISE]
         told = encode(index)
         with torch.no_grad():
-            seen = lessons.guided(pipe.unet, noisy, steps, told)
+            seen = lessons.guided(pipe.unet, noisy, steps, told, guidance)
             neighbour = earlier.sqrt() * _picture(noisy, seen, alpha) + (1 - earlier).sqrt() * seen
             wanted = _answer(student, neighbour, before, told, alphas)
         said = _answer(student, noisy, steps, told, alphas)
@@ -80,7 +80,7 @@ def _loss(
     return loss_of
 
 
-def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
+def train(work: Path, out: Path, seed: int, steps: int, pictures: int, guidance: int) -> None:
     """Distil, and write the adapter."""
     pipe = lessons.teacher()
     latents, captions = lessons.clean_latents(pipe, seed, pictures, work)
@@ -88,15 +88,15 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
     student = lessons.teacher().unet
     adapters.put_on(student, RANK, adapters.EVERYWHERE)
     trainer = Trainer("lcm-lora", {"unet": student}, work, steps, 5e-4, 0.99)
-    trainer.run(_loss(pipe, student, seed, latents, captions), every=20, keep=100)
+    trainer.run(_loss(pipe, student, seed, guidance, latents, captions), every=20, keep=100)
     trainer.take_average()
     adapters.write(student, out / NAME)
     print(f"wrote {out / NAME} after {time.process_time():.0f} s of CPU", flush=True)
 
 
 def main() -> None:
-    found = lessons.options(__doc__, seed=40, steps=600, pictures=4096)
-    train(found.work, found.out, found.seed, found.steps, found.pictures)
+    found = lessons.options(__doc__, seed=40, steps=600, pictures=4096, guidance=5)
+    train(found.work, found.out, found.seed, found.steps, found.pictures, found.guidance)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,6 @@ from perfsuite.pipelines.models.shapes.train import Plan, cache_latents, encode_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GUIDANCE = 5.0
-"""Of the workload: what the companions learn to draw without it, or beside it."""
-
 
 def generator(seed: int, step: int) -> np.random.Generator:
     """A batch is a function of seed and step alone."""
@@ -92,7 +89,7 @@ def predict(unet: Any, noisy: torch.Tensor, steps: torch.Tensor, told: Condition
 
 
 def guided(
-    unet: Any, noisy: torch.Tensor, steps: torch.Tensor, told: Conditions, guidance: float = GUIDANCE
+    unet: Any, noisy: torch.Tensor, steps: torch.Tensor, told: Conditions, guidance: float
 ) -> torch.Tensor:
     """The same with classifier-free guidance, as the pipeline adds it."""
     both = told.emptied().and_also(told)
