@@ -66,6 +66,8 @@ OPTIONS = (
            choices=("wait", "measure", "fail")),
     Option("look-compiled", "MODE", "look into compiled code, for which each variant is compiled once "
            "more: yes or no", "yes", choices=("yes", "no")),
+    Option("captions", "N", "held-out captions that a technique which is not exact draws with and without "
+           "itself, to see whether it still does the task", "100"),
     Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
            "perfsuite explain: yes or no", "no", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each; auto: a file of its "
@@ -105,6 +107,8 @@ class Settings:
     """What to do beside other processes: ``wait``, ``measure`` or ``fail``."""
     look_compiled: bool
     """Whether `test_compiled` is run."""
+    captions: int
+    """Drawn by `test_task`."""
     profile: bool
     results: Path | None
     """None: a file of its own in `runs`."""
@@ -225,6 +229,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         relative=_choice(known["relative"], values["relative"]) == "yes",
         load=_choice(known["load"], values["load"]),
         look_compiled=_choice(known["look-compiled"], values["look-compiled"]) == "yes",
+        captions=_count(known["captions"], values["captions"], least=10, most=2000),
         profile=_choice(known["profile"], values["profile"]) == "yes",
         results=None if values["results"] == "auto" else root / values["results"],
         runs=root / RUNS,

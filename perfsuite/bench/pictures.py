@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
 from perfsuite.pipelines import models
-from perfsuite.quality import golden
+from perfsuite.pipelines.promises import Promise
+from perfsuite.quality import golden, task
 from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.exhibits import Keeper
-from perfsuite.quality.looks import relative_thresholds, with_pictures
+from perfsuite.quality.looks import relative_thresholds, with_look, with_pictures
 from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge, score
 from perfsuite.quality.plausibility import judge_honest
-from perfsuite.quality.thresholds import for_variant
+from perfsuite.quality.thresholds import declared, for_variant
+from perfsuite.records import Look, PictureStatus
 from perfsuite.store import load_thresholds, thresholds_path
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.quality.loop import Drawn
-    from perfsuite.records import Exhibits, Look, PictureScore, Quality, Result, Workload
+    from perfsuite.records import Exhibits, PictureScore, Quality, Result, Workload
     from perfsuite.settings import Settings
 
 
@@ -40,6 +42,9 @@ class Pictures:
         self._settings, self._hand, self._ledger = settings, hand, ledger
         self._references = references
         self._inspections: dict[tuple[str, str], Inspection] = {}
+        self._tasks: dict[tuple[str, str], Look] = {}
+        self._without: dict[tuple[str, str], list[bool]] = {}
+        """By workload and precision: which captions are right with nothing that is not exact."""
         self.looks_into_compiled = False
         self._keeper: Keeper | None = None
         self._drawn: tuple[str, str, Drawn] | None = None
@@ -47,7 +52,7 @@ class Pictures:
 
     def timed(self, workload: Workload, variant: Variant, drawn: Any | None) -> PictureScore | None:
         """What the timed calls drew: a fast call that draws something else is no speed-up."""
-        reference = self._references.known(workload)
+        reference = self._references.known(workload, variant)
         if reference is None or drawn is None:
             return None
         prompt = workload.prompts[0]
@@ -65,8 +70,10 @@ class Pictures:
             return {}
         stored = load_thresholds(thresholds_path(self._folder(workload), self._hand.device.kind))
         found = for_variant(stored, variant) if stored is not None else {}
+        if not found and variant.promise is Promise.APPROXIMATE:
+            found = declared(variant, workload)
         if not found and self._references.deep:
-            found = relative_thresholds(self._references.get(workload), variant.precision)
+            found = relative_thresholds(self._references.get(workload, variant), variant.precision)
         return found
 
     def _folder(self, workload: Workload) -> Path:
@@ -77,7 +84,7 @@ class Pictures:
     def draw(self, prepared: Prepared | Elsewhere) -> list[Any]:
         """One picture a prompt; where more than pictures will be judged, with the latents' drift."""
         context = prepared.context
-        reference = self._references.get(context.workload)
+        reference = self._references.get(context.workload, context.variant)
         key = key_of(context.workload, context.variant)
         with self._hand.watched(key):
             self._hand.enter(key, "pictures")
@@ -93,7 +100,7 @@ class Pictures:
         found = judge(
             context.workload,
             pictures,
-            self._references.get(context.workload).pictures,
+            self._references.get(context.workload, context.variant).pictures,
             self._thresholds(context.workload, context.variant),
             with_flip=self._settings.report is not None,
             blind=models.blind(context.workload, self._settings.weights),
@@ -103,8 +110,42 @@ class Pictures:
             found = with_pictures(earlier.quality, found.scores)
         return self._record(prepared, found, self._keep(context, pictures, earlier))
 
+    def task(self, prepared: Prepared | Elsewhere) -> Look:
+        """Whether a variant that is not exact still draws what captions ask for; the result goes to disk."""
+        context, weights = prepared.context, self._settings.weights
+        if isinstance(prepared, Elsewhere):
+            found = Look(task.NAME, PictureStatus.NOT_JUDGED, detail=prepared.evidence[-1])
+        elif (reason := task.unreadable(context.workload, weights)) is not None:
+            found = Look(task.NAME, PictureStatus.NOT_JUDGED, detail=reason)
+        else:
+            found = self._task(prepared)
+        names = (context.workload.name, context.variant.name)
+        self._tasks[names] = found
+        known = self._ledger.result(*names)
+        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
+        quality = with_look(known.quality if known is not None else None, found)
+        self._ledger.record(replace(blank, quality=quality, exhibits=known.exhibits if known else None))
+        return found
+
+    def _task(self, prepared: Prepared) -> Look:
+        context, count = prepared.context, self._settings.captions
+        key = key_of(context.workload, context.variant)
+
+        def progress(phase: str) -> None:
+            self._hand.enter(key, phase)
+
+        with self._hand.watched(key):
+            with_it = task.right(prepared.pipe, context, count, progress)
+            base = (context.workload.name, context.variant.precision)
+            if base not in self._without:
+                self._without[base] = task.right_without(context, self._settings.weights, count, progress)
+        return task.judge(context.variant, self._without[base], with_it)
+
     def _record(self, prepared: Prepared | Elsewhere, found: Quality, exhibits: Exhibits | None) -> Result:
         context = prepared.context
+        looked = self._tasks.get((context.workload.name, context.variant.name))
+        if looked is not None:
+            found = with_look(found, looked)
         blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
         return self._ledger.record(replace(blank, quality=found, exhibits=exhibits))
 
@@ -116,7 +157,7 @@ class Pictures:
             return None
         if self._keeper is None:
             self._keeper = Keeper(self._ledger.path)
-        reference = self._references.get(context.workload)
+        reference = self._references.get(context.workload, context.variant)
         return self._keeper.keep(context.variant, pictures, reference, inspection)
 
     def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
@@ -124,7 +165,7 @@ class Pictures:
         context = prepared.context
         names = (context.workload.name, context.variant.name)
         if names not in self._inspections:
-            reference = self._references.get(context.workload)
+            reference = self._references.get(context.workload, context.variant)
             key = key_of(context.workload, context.variant)
             with self._hand.watched(key):
                 self._hand.enter(key, "components, modules, loop")

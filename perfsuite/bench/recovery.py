@@ -203,14 +203,17 @@ class FreshProcesses:
         return self._open
 
     def reference(
-        self, workload: Workload, *, deep: bool, precisions: Sequence[str], progress: Callable[[str], None]
-    ) -> quality.Reference:
+        self, workload: Workload, *, deep: bool, precisions: Sequence[str],
+        progress: Callable[[str], None], base: Variant = REFERENCE,
+    ) -> quality.Reference:  # fmt: skip
         """Record the float32 run there, and read it here. Raises `WorkerError`, `QualityError`."""
         weights = self._weights(workload)
         progress("float32, in a fresh process")
         if not deep:
-            pictures = self.open(workload, REFERENCE).pictures()
-            return quality.Reference(workload, tuple(pictures), device=self._device, weights=weights)
+            pictures = self.open(workload, base).pictures()
+            return quality.Reference(
+                base.drawn(workload), tuple(pictures), device=self._device, weights=weights, base=base
+            )
         self.close()
         cache = self._settings.reference_cache
         if cache is None:
@@ -220,11 +223,11 @@ class FreshProcesses:
         try:
             folder = worker.ask(
                 "reference", workload=workload.name, device=self._device.place, weights=weights,
-                precisions=list(precisions), cache=str(cache),
+                precisions=list(precisions), cache=str(cache), base=base.name,
             )  # fmt: skip
         finally:
             worker.close()
-        return load_reference(Path(folder), workload, self._device, weights)
+        return load_reference(Path(folder), workload, self._device, weights, base)
 
     def _weights(self, workload: Workload) -> str:
         return models.resolve(workload.model, self._settings.weights).spec

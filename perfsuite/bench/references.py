@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfsuite import quality
 from perfsuite.bench.recovery import LostDeviceError, OutOfMemoryError
-from perfsuite.quality.reference import precisions_of
+from perfsuite.pipelines.promises import Promise
+from perfsuite.pipelines.variants import REFERENCE
+from perfsuite.quality.reference import base_of, precisions_of
 from perfsuite.workers import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     from perfsuite.bench.hand import Hand
     from perfsuite.pipelines.technique import Variant
@@ -29,41 +34,60 @@ class References:
         """True if more than pictures will be judged, so that references are recorded for it."""
         self.chosen: Sequence[Variant] = ()
         """The variants of this run: which precisions a deep reference measures beforehand."""
-        self._recorded: dict[str, quality.Reference] = {}
-        self._failed: dict[str, Exception] = {}
-        """By workload: why there is none."""
+        self._recorded: dict[tuple[str, str], quality.Reference] = {}
+        self._failed: dict[tuple[str, str], Exception] = {}
+        """By workload and what is run: why there is none."""
+        self._whole: list[quality.Reference] = []
 
-    def known(self, workload: Workload) -> quality.Reference | None:
+    def known(self, workload: Workload, variant: Variant = REFERENCE) -> quality.Reference | None:
         """The one that is there already."""
-        return self._recorded.get(workload.name)
+        return self._recorded.get(_key(workload, base_of(variant)))
 
-    def get(self, workload: Workload) -> quality.Reference:
-        """The float32 pictures of this run; drawn once, before any other pipeline is in memory."""
-        if workload.name in self._failed:
-            raise self._failed[workload.name]
-        if workload.name not in self._recorded:
+    def get(self, workload: Workload, variant: Variant = REFERENCE) -> quality.Reference:
+        """The float32 run that a variant is compared with; drawn once, before any other pipeline
+        is in memory.
+
+        What is approximate is compared with its own float32 form, and its pictures with float32's.
+        """
+        key = _key(workload, base_of(variant))
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._recorded:
             self._hand.close()
             try:
-                self._recorded[workload.name] = self._record(workload)
+                self._recorded[key] = self._made(workload, variant)
             except Exception as error:
-                self._failed[workload.name] = error
+                self._failed[key] = error
                 raise
             gc.collect()
-        return self._recorded[workload.name]
+        return self._recorded[key]
 
-    def attempt(self, workload: Workload) -> None:
+    def attempt(self, workload: Workload, variant: Variant = REFERENCE) -> None:
         """Draw it now, if it can be: what needs it says itself that there is none, and latencies need none.
 
         Other errors than a lack of memory, or of a fresh process, are raised.
         """
         with contextlib.suppress(OutOfMemoryError, WorkerError):
-            self.get(workload)
+            self.get(workload, variant)
 
-    def _record(self, workload: Workload) -> quality.Reference:
-        key = f"{workload.name} reference"
+    def _made(self, workload: Workload, variant: Variant) -> quality.Reference:
+        found = self._record(workload, base_of(variant), deep=self.deep)
+        if variant.promise is not Promise.APPROXIMATE:
+            return found
+        self._whole.append(found)  # whose files are there as long as it is
+        return replace(found, pictures=self._pictures(workload))
+
+    def _pictures(self, workload: Workload) -> tuple[np.ndarray, ...]:
+        """Float32's pictures, for which nothing else of it is needed."""
+        known = self.known(workload)
+        return (known or self._record(workload, REFERENCE, deep=False)).pictures
+
+    def _record(self, workload: Workload, base: Variant, *, deep: bool) -> quality.Reference:
+        key = f"{workload.name} reference" if base == REFERENCE else f"{workload.name} {base.name}, reference"
         self._hand.enter(key, "float32 pictures")
         # Before any variant is in memory: two pipelines at once may not fit.
-        precisions = precisions_of(self.chosen, self._hand.device) if self.deep else ()
+        compared = [variant for variant in self.chosen if base_of(variant) == base]
+        precisions = precisions_of(compared, self._hand.device) if deep else ()
 
         def progress(phase: str) -> None:
             self._hand.enter(key, phase)
@@ -75,10 +99,17 @@ class References:
                     workload,
                     self._hand.device,
                     self._settings.weights,
-                    deep=self.deep,
+                    deep=deep,
                     precisions=precisions,
                     cache=self._settings.reference_cache,
                     progress=progress,
+                    base=base,
                 )
         assert self._hand.fresh is not None
-        return self._hand.fresh.reference(workload, deep=self.deep, precisions=precisions, progress=progress)
+        return self._hand.fresh.reference(
+            workload, deep=deep, precisions=precisions, progress=progress, base=base
+        )
+
+
+def _key(workload: Workload, base: Variant) -> tuple[str, str]:
+    return workload.name, base.name

@@ -19,6 +19,7 @@ from perfsuite.bench.references import References
 from perfsuite.bench.worse import Worse
 from perfsuite.device import fingerprint, load
 from perfsuite.device.held import device_bytes
+from perfsuite.pipelines.variants import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,13 +167,13 @@ class Workbench:
         counted = self.counting.judge(blank, counts)
         return self._ledger.record(replace(blank, counts=counts, counted=counted))
 
-    def reference(self, workload: Workload) -> quality.Reference:
-        """The float32 run of this workload, see `References.get`."""
-        return self._references.get(workload)
+    def reference(self, workload: Workload, variant: Variant = REFERENCE) -> quality.Reference:
+        """The float32 run that a variant is compared with, see `References.get`."""
+        return self._references.get(workload, variant)
 
-    def try_reference(self, workload: Workload) -> None:
+    def try_reference(self, workload: Workload, variant: Variant = REFERENCE) -> None:
         """Record it now, if it can be, see `References.attempt`."""
-        self._references.attempt(workload)
+        self._references.attempt(workload, variant)
 
     def draw(self, prepared: Prepared | Elsewhere) -> list[Any]:
         """One picture a prompt."""
@@ -185,6 +186,10 @@ class Workbench:
     def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
         """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
         return self._pictures.inspect(prepared)
+
+    def task(self, prepared: Prepared | Elsewhere) -> Look:
+        """Whether a variant that is not exact still does the task, see `Pictures.task`."""
+        return self._pictures.task(prepared)
 
     def golden(self, workload: Workload) -> Quality:
         """Whether float32 itself still draws the stored pictures."""

@@ -14,7 +14,17 @@ from perfsuite.cli import (
     evaluating,
     ab as comparing,
 )
-from perfsuite.cli import trying, explaining, reporting, exporting, tracking, bisecting, guiding
+from perfsuite.cli import (
+    planning,
+    running,
+    trying,
+    explaining,
+    reporting,
+    exporting,
+    tracking,
+    bisecting,
+    guiding,
+)
 
 __all__ = [
     "app",
@@ -29,8 +39,10 @@ __all__ = [
     "guiding",
     "listing",
     "main",
+    "planning",
     "planting",
     "reporting",
+    "running",
     "tracking",
     "trying",
 ]

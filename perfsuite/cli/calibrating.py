@@ -73,7 +73,7 @@ def calibrate(
             )
         if quality:
             for each in chosen if variant and not forced else ():
-                reason = unsupported(each, fingerprint(device))
+                reason = unsupported(each, fingerprint(device), target)
                 if reason is not None:
                     raise ValueError(f"{each.name}: {reason}")
             _quality(target.name, chosen, device, weights, folder, seeds=seeds, forced=forced)
@@ -110,7 +110,9 @@ def _sessions(
     target = fingerprint(device)
     chosen = []
     for variant in map(variants.get, names or variants.LADDER):
-        reason = unsupported(variant, target) or (None if names else variants.superseded(variant, target))
+        reason = unsupported(variant, target, workload) or (
+            None if names else variants.superseded(variant, target)
+        )
         if reason is None:
             chosen.append(variant)
         elif names:

@@ -78,8 +78,13 @@ def _variants() -> dict[str, Any]:
 
 def _optimizations() -> dict[str, Any]:
     from perfsuite.pipelines.optimizations import known
+    from perfsuite.report import techniques
 
-    return {"optimizations": {name: o.summary for name, o in known().items() if not o.hidden}}
+    shown = {name: o for name, o in known().items() if not o.hidden}
+    return {
+        "optimizations": {name: o.summary for name, o in shown.items()},
+        "techniques": techniques.described(shown.values()),
+    }
 
 
 def _faults() -> dict[str, Any]:

@@ -175,7 +175,7 @@ def _check_supported(bench: Bench, named: Sequence[Variant]) -> None:
     from perfsuite.pipelines import unsupported
 
     for each in named:
-        reason = unsupported(each, bench.device)
+        reason = unsupported(each, bench.device, bench.workload)
         if reason is not None:
             raise ValueError(f"{each.name}: {reason}")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perfsuite.cli.app import app, fail
-from perfsuite.cli.results import Results, chosen
+from perfsuite.cli.results import Results, chosen, is_fleet
 
 
 @app.command()
@@ -19,13 +19,19 @@ def report(
 ) -> None:
     """Write one HTML page of one or more runs, from their results files.
 
+    Of a folder of a plan (perfsuite run) it is the page of its matrix, beside one of all its runs.
+
     Exit code 0: written, whatever the results are; 2: results cannot be read, or the page not written.
     """
     from perfsuite.report import html
+    from perfsuite.report.fleet import site
     from perfsuite.store import StoreError
 
     try:
-        page = html.write(chosen(results), out, baselines)
+        if results and len(results) == 1 and is_fleet(results[0]):
+            page = site.write(results[0], out, baselines)
+        else:
+            page = html.write(chosen(results), out, baselines)
     except StoreError as error:
         raise fail(error) from error
     typer.echo(f"wrote {page}")

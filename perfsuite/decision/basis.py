@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite import decision
+from perfsuite.decision.comparisons import MINIMUM_SESSIONS
 from perfsuite.decision.estimates import compare_estimates
+from perfsuite.decision.gpus import Sides
 from perfsuite.decision.several import control_moved
 from perfsuite.decision.verdicts import judge as judge_samples
 from perfsuite.decision.wording import change, signed_change
@@ -37,6 +39,12 @@ class Basis(NamedTuple):
     settings: decision.DecisionSettings
     reference: str | None
     """None: seconds."""
+    gpus: tuple[str, ...]
+    """Of each stored session."""
+
+    def sides(self, sessions: Sequence[Session]) -> Sides:
+        """The GPUs of what is stored, and of new sessions."""
+        return Sides(self.gpus, tuple(s.gpu for s in sessions))
 
     def samples(self, session: Session) -> tuple[float, ...]:
         """What is compared of a session; nothing where it was not measured."""
@@ -54,13 +62,13 @@ class Basis(NamedTuple):
         Raises:
             ValueError: samples that are not positive and finite.
         """
-        fresh = [self.samples(s) for s in sessions]
+        fresh, gpus = [self.samples(s) for s in sessions], self.sides(sessions)
         if self.reference is not None:
-            verdict = compare_estimates(self.baseline, fresh, self.settings, alarm)
+            verdict = compare_estimates(self.baseline, fresh, self.settings, alarm, gpus)
         elif alarm is None:
-            verdict = decision.compare(self.baseline, fresh, self.settings)
+            verdict = decision.compare(self.baseline, fresh, self.settings, gpus)
         else:
-            verdict = judge_samples(self.baseline, fresh, self.settings, alarm, apart=True)
+            verdict = judge_samples(self.baseline, fresh, self.settings, alarm, apart=True, gpus=gpus)
         return replace(verdict, basis=self.name)
 
 
@@ -95,13 +103,14 @@ def bases(entry: Entry, session: Session, device_kind: str) -> list[Basis]:
 
 
 def _basis(entry: Entry, reference: str | None, device_kind: str) -> Basis:
-    stored = [found for s in entry.sessions if (found := samples_of(s, reference))]
+    having = [s for s in entry.sessions if samples_of(s, reference)]
+    stored, gpus = [samples_of(s, reference) for s in having], tuple(s.gpu for s in having)
     if reference is None:
-        return Basis("seconds", stored, decision.DecisionSettings.for_device(device_kind), None)
+        return Basis("seconds", stored, decision.DecisionSettings.for_device(device_kind), None, gpus)
     prior = "fixed-work" if reference == FIXED_WORK and device_kind == "cpu" else "relative"
     tolerance = RATIO_TOLERANCE if device_kind == "cpu" else decision.TOLERANCE
     settings = decision.DecisionSettings.for_device(f"{device_kind}-{prior}", tolerance=tolerance)
-    return Basis(f"relative to {reference}", stored, settings, reference)
+    return Basis(f"relative to {reference}", stored, settings, reference, gpus)
 
 
 def judge(entry: Entry, session: Session, device_kind: str) -> tuple[Verdict, Basis]:
@@ -118,8 +127,9 @@ def judge_sessions(
 ) -> tuple[Verdict, Basis]:
     """Judge new sessions by the recent ones that are stored, and by those that were recorded first.
 
-    Only fit sessions have a weight (`Session.unfit`). Slower than the first ones alone is DRIFT: each night's
-    session must not carry its baseline along.
+    Only fit sessions have a weight (`Session.unfit`). Where enough of the stored ones are of the new ones'
+    GPU, they alone are compared; else what GPUs of one model differ by widens the interval. Slower than the
+    first ones alone is DRIFT: each night's session must not carry its baseline along.
 
     Args:
         entry: what is stored.
@@ -134,7 +144,25 @@ def judge_sessions(
     fresh = [s for s in sessions if not s.unfit]
     if not stored or not fresh:
         return _unfit(entry, sessions, device_kind, stored)
-    usable = replace(entry, sessions=tuple(stored))
+    usable = _of_the_same_gpu(replace(entry, sessions=tuple(stored)), fresh)
+    verdict, basis = _judge_usable(usable, fresh, device_kind, alarm)
+    if len(usable.sessions) < len(stored):
+        same = f"of the stored sessions the {len(usable.sessions)} of {len(stored)} of the same GPU"
+        verdict = replace(verdict, detail=f"{verdict.detail}; {same}")
+    return verdict, basis
+
+
+def _of_the_same_gpu(entry: Entry, fresh: Sequence[Session]) -> Entry:
+    """With the stored sessions alone that are of the new ones' one GPU, where they are enough; else all."""
+    gpus = {session.gpu for session in fresh}
+    same = tuple(s for s in entry.sessions if s.gpu and {s.gpu} == gpus)
+    return replace(entry, sessions=same) if len(same) >= MINIMUM_SESSIONS else entry
+
+
+def _judge_usable(
+    usable: Entry, fresh: Sequence[Session], device_kind: str, alarm: float | None
+) -> tuple[Verdict, Basis]:
+    """Against the recent sessions, and those that were recorded first."""
     first = usable.first
     verdict, basis = _judge_fit(usable.recent, fresh, device_kind, alarm)
     if verdict.status is not Status.REGRESSED and first != usable.recent:

@@ -15,6 +15,7 @@ from perfsuite.decision.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from perfsuite.decision.gpus import Sides
     from perfsuite.decision.parameters import DecisionSettings
     from perfsuite.decision.summaries import Summary
 
@@ -55,7 +56,13 @@ class Comparisons(NamedTuple):
 
 
 def take(
-    old: list[Summary], fresh: list[Summary], settings: DecisionSettings, *, trimmed: bool, apart: bool
+    old: list[Summary],
+    fresh: list[Summary],
+    settings: DecisionSettings,
+    *,
+    trimmed: bool,
+    apart: bool,
+    gpus: Sides | None = None,
 ) -> Comparisons:
     """Compare low quantile, median and slowest quarter."""
     floor = clock_variance([*old, *fresh], settings.clock_resolution_s)
@@ -63,7 +70,7 @@ def take(
     def of_all(of: Callable[[Summary], float], factor: float) -> Comparison:
         extra = fewer_samples_variance(old, fresh, factor)
         return compare_statistic(
-            [of(s) for s in old], [of(s) for s in fresh], settings, floor, extra, trimmed
+            [of(s) for s in old], [of(s) for s in fresh], settings, floor, extra, trimmed, gpus
         )
 
     # Large-sample variances for unit normal samples: q (1 - q) / density**2 for a quantile; for the

@@ -43,7 +43,9 @@ class Confirmation:
             return any(not s.unfit for s in entry.sessions)
         if basis.reference is None or not basis.has(session):
             return False
-        return could_settle(basis.baseline, [basis.samples(session)], self._count, basis.settings)
+        return could_settle(
+            basis.baseline, [basis.samples(session)], self._count, basis.settings, basis.sides([session])
+        )
 
     def run(
         self,

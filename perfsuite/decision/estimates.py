@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.decision.comparisons import MINIMUM_EFFECT, MINIMUM_SESSIONS
+from perfsuite.decision.gpus import by_gpu
 from perfsuite.decision.modes import modes
 from perfsuite.decision.statistics import LEAST_SD, exp, tail_quantile
 from perfsuite.decision.verdicts import POWER, alarm_risk
@@ -25,6 +26,7 @@ from perfsuite.records import Cause, Status, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfsuite.decision.gpus import Added, Sides
     from perfsuite.decision.parameters import DecisionSettings
 
 TRIM = 0.25
@@ -48,6 +50,8 @@ class Shift(NamedTuple):
     value: float
     error: float
     df: float
+    gpus: Added | None = None
+    """What of the error is GPUs that differ; None where they do not."""
 
     def lower(self, risk: float) -> float:
         """Limit below which the true shift lies with probability ``risk``."""
@@ -91,18 +95,35 @@ def estimate(samples: Sequence[float], settings: DecisionSettings, name: str = "
     return Estimate(fmean(kept), math.sqrt(squares / (len(kept) * (len(kept) - 1))))
 
 
-def shift(baseline: Sequence[Estimate], candidate: Sequence[Estimate], settings: DecisionSettings) -> Shift:
+def shift(
+    baseline: Sequence[Estimate],
+    candidate: Sequence[Estimate],
+    settings: DecisionSettings,
+    gpus: Sides | None = None,
+) -> Shift:
     """Return the shift of the weighted means, with the variance between sessions of both sides.
 
     That variance is the posterior of `statistics.between_variance`, from what the squares have beyond the
     sessions' own errors; its prior does not fade: of ratios it is known well.
     """
-    sides = (baseline, candidate)
-    excess = sum(max(0.0, _squares(side, settings) - _own(side)) for side in sides)
-    df = settings.prior_df + sum(len(side) - 1 for side in sides)
+    sides: Sequence[Sequence[Estimate]] = (baseline, candidate)
+    groups = _of_one_gpu(sides, gpus) if gpus else sides
+    excess = sum(max(0.0, _squares(side, settings) - _own(side)) for side in groups)
+    df = settings.prior_df + sum(len(side) - 1 for side in groups)
     between = max((settings.prior_df * settings.prior_sd**2 + excess) / df, LEAST_SD**2)
     (old, old_variance), (fresh, fresh_variance) = (_weighted(side, between) for side in sides)
-    return Shift(fresh - old, math.sqrt(old_variance + fresh_variance), df)
+    variance = old_variance + fresh_variance
+    values = [[e.value for e in side] for side in sides]
+    added = gpus.added(values[0], values[1], between, settings) if gpus else None
+    if added is not None:
+        return Shift(fresh - old, math.sqrt(variance + added.variance), added.freedom(variance, df), added)
+    return Shift(fresh - old, math.sqrt(variance), df)
+
+
+def _of_one_gpu(sides: Sequence[Sequence[Estimate]], gpus: Sides) -> list[list[Estimate]]:
+    """The sessions of each GPU on each side."""
+    names = (gpus.baseline, gpus.candidate)
+    return [group for gpu, side in zip(names, sides, strict=True) for group in by_gpu(gpu, side).values()]
 
 
 def _weighted(side: Sequence[Estimate], between: float) -> tuple[float, float]:
@@ -127,6 +148,7 @@ def compare_estimates(
     candidate: Sequence[Sequence[float]],
     settings: DecisionSettings,
     alarm: float | None = None,
+    gpus: Sides | None = None,
 ) -> Verdict:
     """Judge whether the candidate is slower, by sessions of ratios.
 
@@ -140,13 +162,14 @@ def compare_estimates(
         candidate: one new session or more.
         settings: tolerance, confidence, and the prior of ratios.
         alarm: greatest p-value of REGRESSED; that of `perfsuite.decision.compare` by default.
+        gpus: which the sessions are of; None where all are of one.
 
     Raises:
         ValueError: as `estimate`, or an empty side.
     """
     alarm = alarm_risk(settings) if alarm is None else alarm
     old, fresh = _side(baseline, settings, "baseline"), _side(candidate, settings, "candidate")
-    found = shift(old, fresh, settings)
+    found = shift(old, fresh, settings, gpus)
     risk = (1 - settings.confidence) / 2
     status, reason = _decide(found, len(old), settings, alarm)
     split = {
@@ -155,6 +178,7 @@ def compare_estimates(
         if len(groups := modes([e.value for e in side])) > 1
     }
     causes = _causes(status, old, fresh, settings) + ((Cause.MULTIMODAL,) if split else ())
+    causes += (Cause.OTHER_GPU,) if found.gpus is not None else ()
     verdict = Verdict(
         status=status,
         ratio=exp(found.value),
@@ -170,6 +194,7 @@ def compare_estimates(
     )
     reasons = [reason] if reason else []
     reasons += [in_modes(name, groups) for name, groups in split.items()]
+    reasons += [found.gpus.said()] if found.gpus is not None else []
     return replace(verdict, detail=comparison(verdict, "; ".join(reasons)))
 
 
@@ -205,13 +230,19 @@ def could_settle(
     candidate: Sequence[Sequence[float]],
     more: int,
     settings: DecisionSettings,
+    gpus: Sides | None = None,
 ) -> bool:
-    """Tell whether so many more candidate sessions, like those there are, would be OK."""
+    """Tell whether so many more candidate sessions, like those there are, would be OK.
+
+    They would be of the GPU that the last one is of.
+    """
     if len(baseline) < MINIMUM_SESSIONS:
         return False
     old, fresh = _side(baseline, settings, "baseline"), _side(candidate, settings, "candidate")
     typical = Estimate(fmean(e.value for e in fresh), min(e.error for e in fresh))
-    found = shift(old, [*fresh, *[typical] * more], settings)
+    if gpus is not None:
+        gpus = replace(gpus, candidate=(*gpus.candidate, *gpus.candidate[-1:] * more))
+    found = shift(old, [*fresh, *[typical] * more], settings, gpus)
     return found.upper((1 - settings.confidence) / 2) <= math.log1p(settings.tolerance)
 
 

@@ -40,6 +40,15 @@ _PRIORS = {
 }
 
 
+_GPUS = {
+    # Assumptions until several GPUs of one baseline show theirs. In large clusters the GPUs of one model
+    # spread by 8 % from end to end at full load, about four standard deviations (Sinha et al., "Not All GPUs
+    # Are Created Equal", SC22). What limits a GPU's clock slows both sides of a ratio alike.
+    "cuda": Prior(sd=0.02, df=3),
+    "cuda-relative": Prior(sd=0.008, df=3),
+}
+
+
 def prior_for(device_kind: str) -> float:
     """Return the prior standard deviation of the log latency between sessions.
 
@@ -82,6 +91,10 @@ class DecisionSettings:
     """Standard deviation of the log latency between sessions, believed before any was measured."""
     prior_df: float = _PRIORS["cuda"].df
     """Weight of that belief, in degrees of freedom; at least 1."""
+    gpu_sd: float = _GPUS["cuda"].sd
+    """Standard deviation of the log latency between GPUs of one model, believed before any was measured."""
+    gpu_df: float = _GPUS["cuda"].df
+    """Weight of that belief, in degrees of freedom; at least 1."""
     clock_resolution_s: float = 1e-9
     """Least step of the clock, in seconds; `time.perf_counter` counts nanoseconds or better."""
 
@@ -92,8 +105,12 @@ class DecisionSettings:
                 raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
         if not 0 < self.prior_sd <= 10:
             raise ValueError(f"prior_sd must be above 0 and at most 10, got {self.prior_sd!r}")
-        if not 1 <= self.prior_df < math.inf:
-            raise ValueError(f"prior_df must be finite and at least 1, got {self.prior_df!r}")
+        if not 0 < self.gpu_sd <= 10:
+            raise ValueError(f"gpu_sd must be above 0 and at most 10, got {self.gpu_sd!r}")
+        for name in ("prior_df", "gpu_df"):
+            weight = getattr(self, name)
+            if not 1 <= weight < math.inf:
+                raise ValueError(f"{name} must be finite and at least 1, got {weight!r}")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence!r}")
 
@@ -107,4 +124,8 @@ class DecisionSettings:
             ValueError: there is no prior for this kind of device, or a value is outside its range.
         """
         sd, df = _prior(device_kind)
-        return cls(tolerance=tolerance, confidence=confidence, prior_sd=sd, prior_df=df)
+        gpus = _GPUS.get(device_kind, _GPUS["cuda"])  # a CPU's sessions are of no GPU
+        return cls(
+            tolerance=tolerance, confidence=confidence,
+            prior_sd=sd, prior_df=df, gpu_sd=gpus.sd, gpu_df=gpus.df,
+        )  # fmt: skip

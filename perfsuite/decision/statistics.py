@@ -13,6 +13,7 @@ from perfsuite.decision.summaries import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfsuite.decision.gpus import Added, Sides
     from perfsuite.decision.parameters import DecisionSettings
     from perfsuite.decision.summaries import Summary
 
@@ -40,6 +41,8 @@ class Comparison:
     reach: float
     """How far into the differences a limit goes, in their standard deviations per unit of Student's t."""
     df: float
+    gpus: Added | None = None
+    """What of the error is GPUs that differ; None where they do not."""
 
     @property
     def shift(self) -> float:
@@ -117,8 +120,8 @@ def between_variance(
 
     The posterior of a normal variance under a scaled inverse chi-squared prior (Gelman et al.,
     "Bayesian Data Analysis", 3rd ed., section 3.3): ``(df0 * sd0**2 + sum of squares) / (df0 + dof)``,
-    where the prior's df0 falls to none at `ENOUGH_DF` measured ones. The sides have means of their own
-    and share the variance; one session has no sum of squares.
+    where the prior's df0 falls to none at `ENOUGH_DF` measured ones. The sides, or their GPUs, have means of
+    their own and share the variance; one session has no sum of squares.
     """
     taken = [squares(side, trimmed) for side in sides]
     dof = sum(each[1] for each in taken)
@@ -135,6 +138,7 @@ def compare_statistic(
     least_variance: float = 0.0,
     extra_variance: float = 0.0,
     trimmed: bool = True,
+    gpus: Sides | None = None,
 ) -> Comparison:
     """Compare one statistic of the sessions, in the log of seconds.
 
@@ -150,13 +154,19 @@ def compare_statistic(
         least_variance: floor of the variance between sessions.
         extra_variance: what the candidate's fewer samples add.
         trimmed: without the slowest sessions, and halved as said; False for sessions in modes.
+        gpus: which the sessions are of; None where all are of one.
     """
     import numpy as np
 
     # With one new session or two, nothing tells a slow session from slow code.
     trimmed = trimmed and min(len(baseline), len(candidate)) >= LEAST_TRIMMED
-    variance, df, measured = between_variance([baseline, candidate], settings, trimmed)
+    groups = gpus.groups(baseline, candidate) if gpus else [baseline, candidate]
+    variance, df, measured = between_variance(groups, settings, trimmed)
     share = 1 / len(baseline) + 1 / len(candidate)
+    differing = gpus.added(baseline, candidate, variance, settings) if gpus else None
+    if differing is not None:
+        df = differing.freedom(max(variance, least_variance) * share + extra_variance, df)
+        extra_variance += differing.variance
     added = 1 - measured / 2 if trimmed else 1.0
     return Comparison(
         # A list: single numbers of an array are slow to take.
@@ -166,6 +176,7 @@ def compare_statistic(
         # Differences of two sessions have twice the variance.
         reach=math.sqrt(share) / 2 / math.sqrt(2),
         df=df,
+        gpus=differing,
     )
 
 

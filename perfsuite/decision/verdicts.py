@@ -41,6 +41,8 @@ from perfsuite.records import Cause, Status, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfsuite.decision.gpus import Sides
+
 ALARM_SHARE = 0.48
 """Risk of an alarm as a share of the interval's one-sided risk: the most that keeps the false alarms on the
 traces' tuning half, five sessions a side, below 0.3 %."""
@@ -54,6 +56,7 @@ def compare(
     baseline: Sequence[Sequence[float]],
     candidate: Sequence[Sequence[float]],
     settings: DecisionSettings | None = None,
+    gpus: Sides | None = None,
 ) -> Verdict:
     """Judge whether the candidate is slower than the baseline.
 
@@ -61,6 +64,7 @@ def compare(
         baseline: stored sessions, each the latencies of one process in seconds.
         candidate: one new session or more, likewise.
         settings: tolerance, confidence and prior; `DecisionSettings.for_device` fits a device class.
+        gpus: which the sessions are of; None where all are of one.
 
     Returns:
         The verdict, with ratio and interval of the comparison that decided (see the module), never NaN.
@@ -69,7 +73,7 @@ def compare(
         ValueError: an empty side or session, or a sample that is not positive and finite.
     """
     settings = settings or DecisionSettings()
-    return judge(baseline, candidate, settings, alarm_risk(settings))
+    return judge(baseline, candidate, settings, alarm_risk(settings), gpus=gpus)
 
 
 def alarm_risk(settings: DecisionSettings) -> float:
@@ -84,6 +88,7 @@ def judge(
     alarm: float,
     *,
     apart: bool = False,
+    gpus: Sides | None = None,
 ) -> Verdict:
     """Do what `compare` does, with another greatest p-value for REGRESSED.
 
@@ -94,6 +99,7 @@ def judge(
         alarm: the greatest p-value.
         apart: a comparison raises an alarm only if its sessions do not overlap (`Comparison.apart`); else
             its p-value is 1.
+        gpus: as there.
     """
     old, fresh = summarize_side(baseline, "baseline"), summarize_side(candidate, "candidate")
     found = {
@@ -101,7 +107,7 @@ def judge(
         for name, side in (("baseline", old), ("candidate", fresh))
         if len(split := modes([s.low for s in side])) > 1
     }
-    compared = take(old, fresh, settings, trimmed=not found, apart=apart)
+    compared = take(old, fresh, settings, trimmed=not found, apart=apart, gpus=gpus)
     status, by, reason = _decide(compared, len(old), settings, alarm)
     risk = _risk(settings)
     causes = _causes(status, old, fresh, settings)
@@ -109,6 +115,8 @@ def judge(
         causes = (*causes, Cause.MULTIMODAL)
     if status is Status.REGRESSED and by is compared.slow:
         causes = (*causes, Cause.SLOW_TAIL)
+    if by.gpus is not None:
+        causes = (*causes, Cause.OTHER_GPU)
     verdict = Verdict(
         status=status,
         ratio=exp(by.shift),
@@ -124,6 +132,7 @@ def judge(
     )
     reasons = [reason] if reason else []
     reasons += [in_modes(name, split) for name, split in found.items()]
+    reasons += [by.gpus.said()] if by.gpus is not None else []
     return replace(verdict, detail=comparison(verdict, "; ".join(reasons)))
 
 

@@ -40,7 +40,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
@@ -50,17 +50,21 @@ def _cpu_name() -> str:
 
 
 def available_threads() -> int:
-    """Physical cores that this process may run on: one thread each is fastest and steadiest.
+    """One for each physical core that this process may run on but one, which is left to the rest of the
+    machine.
 
-    ``OMP_NUM_THREADS`` lowers it: two programs with a thread on every core slow each other manifold.
+    A thread on every core is little faster and far less steady: where anything else runs, all threads wait
+    for the one whose core it took. ``OMP_NUM_THREADS`` says otherwise, up to all of them.
     """
     import psutil
 
     allowed = len(cores.allowed() or ()) or os.cpu_count() or 1
+    usable = min(psutil.cpu_count(logical=False) or allowed, allowed)
     # A list such as "4,2" gives the threads of each level of nesting.
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    limit = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else allowed
-    return min(psutil.cpu_count(logical=False) or allowed, allowed, limit)
+    if wanted.isdecimal() and int(wanted) > 0:
+        return min(usable, int(wanted))
+    return max(1, usable - 1)
 
 
 def _has_bfloat16() -> bool:
@@ -76,7 +80,7 @@ def _has_bfloat16() -> bool:
 def _cpu() -> Device:
     import psutil
 
-    name, wanted, isa = _cpu_name(), available_threads(), instruction_sets()
+    name, wanted, isa = cpu_name(), available_threads(), instruction_sets()
     pool = cores.pool(wanted)
     # What binds or limits threads may leave fewer than torch is told to take.
     threads = wanted if pool is None else min(wanted, pool.parallel)

@@ -105,6 +105,18 @@ def facts() -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def uuid() -> str:
+    """Of torch's current device, as the driver writes it; as torch does where the driver does not answer."""
+    try:
+        with _device() as (nvml, handle):
+            return _text(nvml.nvmlDeviceGetUUID(handle))
+    except NoNvmlError:
+        import torch
+
+        known = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
+        return known if known.startswith(("GPU-", "MIG-")) else f"GPU-{known}"
+
+
 def state() -> dict[str, float]:
     """Clocks in MHz, temperature in degrees Celsius, power in watts, clock reasons, other processes.
 

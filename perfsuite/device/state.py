@@ -28,8 +28,10 @@ def _configs() -> dict[str, Any]:
     import torch._dynamo.config
     import torch._functorch.config
     import torch._inductor.config
+    import torch.fx.experimental._config
 
     return {
+        "fx": torch.fx.experimental._config,
         "inductor": torch._inductor.config,
         "dynamo": torch._dynamo.config,
         "functorch": torch._functorch.config,
@@ -126,8 +128,27 @@ def _torch_settings() -> dict[str, Any]:
         "torch.grad_enabled": torch.is_grad_enabled(),
         "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "torch.deterministic_warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "torch.flash_attention_impl": _flash_attention_impl(),
         **{name: setting.read() for name, setting in enumerated().items()},
     }
+
+
+def _flash_attention_impl() -> Any:
+    """What flash attention is re-routed to, None for torch's own and where this torch cannot."""
+    from torch.nn import attention
+
+    current = getattr(attention, "current_flash_attention_impl", None)
+    return None if current is None else current()
+
+
+def _set_flash_attention_impl(value: Any) -> None:
+    from torch.nn import attention
+
+    if value != _flash_attention_impl():
+        if value is None:
+            attention.restore_flash_attention_impl()
+        else:
+            attention.activate_flash_attention_impl(value)
 
 
 def _restore_torch(settings: dict[str, Any]) -> None:
@@ -145,6 +166,7 @@ def _restore_torch(settings: dict[str, Any]) -> None:
     torch.use_deterministic_algorithms(
         settings["torch.deterministic_algorithms"], warn_only=settings["torch.deterministic_warn_only"]
     )
+    _set_flash_attention_impl(settings["torch.flash_attention_impl"])
     for name, setting in enumerated().items():
         if setting.read() != settings[name]:
             setting.write(settings[name])

@@ -67,7 +67,7 @@ class Examination:
         """Asks the hub, once it is told to begin, beside what else is done."""
         from perfsuite.doctor.hub import HubProbe
 
-        return HubProbe()
+        return HubProbe(self.workload.model)
 
     def read(self, place: str) -> str | None:
         """A line or file below ``proc`` or ``sys``, stripped; None where it is not there."""

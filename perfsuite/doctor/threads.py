@@ -70,12 +70,13 @@ def threads(examination: Examination) -> Iterator[Finding]:
         )
         remedy = "unset " + " ".join(name.split("=")[0] for name in many)
         yield Finding("threads", Health.WARNING, found, remedy, figures)
-    elif asked.get("OMP_NUM_THREADS", usable) < usable and examination.device.kind == "cpu":
+    elif asked.get("OMP_NUM_THREADS", usable) < usable - 1 and examination.device.kind == "cpu":
         found = (
             f"OMP_NUM_THREADS={asked['OMP_NUM_THREADS']} leaves {usable - taken} of {usable} cores idle, and "
             f"is a device of its own: {examination.device.slug}"
         )
-        remedy = "unset OMP_NUM_THREADS, or keep it so in every run"
+        remedy = "unset OMP_NUM_THREADS, which leaves one core, or keep it so in every run"
         yield Finding("threads", Health.WARNING, found, remedy, figures)
     else:
-        yield Finding("threads", Health.OK, f"{taken} threads on {said}", figures=figures)
+        left = "; none is left to the rest of the machine" if 1 < taken == usable else ""
+        yield Finding("threads", Health.OK, f"{taken} threads on {said}{left}", figures=figures)

@@ -11,7 +11,7 @@ from perfsuite.doctor.compiling import folder_size
 from perfsuite.doctor.hub import PATIENCE_S
 from perfsuite.pipelines import models
 from perfsuite.pipelines.dtypes import NAMES
-from perfsuite.pipelines.models import SOURCES, WeightsError, checks, shapes
+from perfsuite.pipelines.models import WeightsError, checks, shapes
 from perfsuite.records import Finding, Health
 from perfsuite.report import format as show
 
@@ -81,9 +81,10 @@ def chosen(examination: Examination) -> Iterator[Finding]:
 
 
 def hub(examination: Examination) -> Iterator[Finding]:
-    """For each model of the hub: is it in the cache, and what would ``auto`` take."""
-    for model, source in SOURCES.items():
-        if source.hub is None or model == examination.workload.model:
+    """For SDXL, where it is not what is examined: is it in the hub's cache, and what would ``auto`` take."""
+    for model in examination.hub.models:
+        source = models.source_of(model)
+        if model == examination.workload.model:
             continue
         taken = examination.hub.answer(model)
         if taken is None:

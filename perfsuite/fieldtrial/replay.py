@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.fieldtrial.outcomes import REFUSED, Judged
 from perfsuite.fieldtrial.regimes import TrialError, is_slowed
@@ -147,14 +147,46 @@ def _missing(
 ) -> str | None:
     """What there are too few of, or None."""
     checks = 1 + plan.confirm
-    sources = {moment.source for moment in stored} | {moment.source for moment in fresh}
-    if len(stored) >= plan.stored and len(fresh) >= checks and len(sources) >= plan.stored + checks:
+    old, new = _roles(stored), _roles(fresh)
+    enough = (
+        _apart(stored, fresh, plan.stored, checks)
+        and _apart(old.own, new.own, 1, 1)
+        and _apart(old.alone, new.alone, plan.stored - 1, plan.confirm)
+    )
+    if enough:
         return None
     return (
         f"wanted {plan.stored} moments of {regime.recording}-0 and {checks} others of "
-        f"{regime.checking}-{slower}, found {len(stored)} and {len(fresh)}, {len(sources)} in all; "
-        "measure more, or draw fewer with --sessions and --confirm"
+        f"{regime.checking}-{slower}, one on either side of a run's own process, found {_found(old)} and "
+        f"{_found(new)}; measure more, or draw fewer with --sessions and --confirm"
     )
+
+
+def _apart(one: Sequence[Moment], other: Sequence[Moment], of_one: int, of_other: int) -> bool:
+    """Whether so many of each can be had, none twice."""
+    sources = {moment.source for moment in (*one, *other)}
+    return len(one) >= of_one and len(other) >= of_other and len(sources) >= of_one + of_other
+
+
+def _found(roles: _Roles) -> str:
+    if roles.own is roles.alone:
+        return str(len(roles.own))
+    return f"{len(roles.own)} + {len(roles.alone)}"
+
+
+class _Roles(NamedTuple):
+    """Moments by what a run takes them for; older sessions, which do not tell, serve for both."""
+
+    own: Sequence[Moment]
+    """Of the run's own process."""
+    alone: Sequence[Moment]
+    """Of fresh ones."""
+
+
+def _roles(moments: Sequence[Moment]) -> _Roles:
+    own = [moment for moment in moments if not moment.alone]
+    alone = [moment for moment in moments if moment.alone]
+    return _Roles(own, alone) if own and alone else _Roles(moments, moments)
 
 
 @dataclass(frozen=True)
@@ -165,18 +197,32 @@ class _Draw:
 
 
 def _draw(stored: Sequence[Moment], fresh: Sequence[Moment], plan: Replay, rng: random.Random) -> _Draw:
-    """The side with fewer to choose from first, so that the other has enough left.
+    """As a run makes them: the first session of either side comes from its own process, all further ones from
+    fresh ones.
 
-    All that is left of the candidate's side may be measured again; the rule takes what it needs.
+    All that is left of the candidate's side may be measured again; the rule takes what it needs. The side
+    with fewer to choose from goes first, so that the other has enough left.
     """
-    checks = 1 + plan.confirm
-    if len(stored) <= len(fresh):
-        old = rng.sample(list(stored), plan.stored)
-    else:
-        old = rng.sample(_without(stored, rng.sample(list(fresh), checks)), plan.stored)
-    left = _without(fresh, old)
-    drawn = _in_order([*old, *rng.sample(left, len(left))])
+    old, new = _roles(stored), _roles(fresh)
+    candidate, first = _two(new.own, old.own, 1, 1, rng)
+    kept = [*candidate, *first]
+    again, others = _two(
+        _without(new.alone, kept), _without(old.alone, kept), plan.confirm, plan.stored - 1, rng
+    )
+    left = _without(_without(new.alone, kept), [*again, *others])
+    drawn = _in_order([*first, *others, *candidate, *again, *rng.sample(left, len(left))])
     return _Draw(drawn[: plan.stored], drawn[plan.stored], drawn[plan.stored + 1 :])
+
+
+def _two(
+    one: Sequence[Moment], other: Sequence[Moment], of_one: int, of_other: int, rng: random.Random
+) -> tuple[list[Moment], list[Moment]]:
+    """So many of each, none twice."""
+    if len(other) <= len(one):
+        second = rng.sample(list(other), of_other)
+        return rng.sample(_without(one, second), of_one), second
+    first = rng.sample(list(one), of_one)
+    return first, rng.sample(_without(other, first), of_other)
 
 
 def _in_order(moments: Sequence[Moment]) -> list[Moment]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from perfsuite.fieldtrial import slowing
 from perfsuite.fieldtrial.loading import beside
 from perfsuite.store import Baselines, StoreError, read_results
+from perfsuite.workers import tests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
     from perfsuite.fieldtrial.regimes import Load
     from perfsuite.records import Entry, Run
 
-TEST = '''"""The four lines that a project needs."""
-
-import pytest
-
-from perfsuite.device.clock import now
-
-
-@pytest.mark.benchmark(group="latency", timer=now, disable_gc=True)
-def test_latency(pipeline, latency_gate):
-    check = latency_gate(pipeline)
-    assert check, check.message
-'''
 MOST_S = 3600.0
 """Longest step: beside other work a session may take minutes, and a suspect is measured five times."""
 _TAIL = 6
@@ -108,15 +97,14 @@ class Runner:
         command += [f"--perf-variant={variant}" for variant in order.variants]
         if order.time_budget_s is not None:
             command.append(f"--perf-time-budget={order.time_budget_s}")
-        return [*command, "test_latency.py"]
+        return [*command, "--pyargs", tests.LATENCY]
 
 
 def _fresh(folder: Path) -> Path:
-    """Empty the folder and put a project's test there; where processes note their share of more work."""
+    """Empty the folder; where processes note their share of more work."""
     shutil.rmtree(folder, ignore_errors=True)
     proof = folder / "more-work"
     proof.mkdir(parents=True)
-    (folder / "test_latency.py").write_text(TEST)
     # Else pytest would take the settings of a project that the folder lies in.
     (folder / "pytest.ini").write_text("[pytest]\n")
     return proof

@@ -39,6 +39,12 @@ class Moment:
     protocol: str
     sessions: Mapping[str, Session]
 
+    @property
+    def alone(self) -> bool:
+        """Whether each session had a process of its own, as those have that a run adds to its own one."""
+        starts = [session.start for session in self.sessions.values()]
+        return all(start is not None and start.first for start in starts)
+
 
 Pool = dict[tuple[Load, int], list[Moment]]
 """Moments by load and percent of more work."""

@@ -7,7 +7,9 @@ from importlib import resources
 
 TOPICS = (
     "ladder",
+    "techniques",
     "weights",
+    "pipelines",
     "doctor",
     "verdicts",
     "memory",
@@ -19,6 +21,7 @@ TOPICS = (
     "tracking",
     "bisecting",
     "gpu",
+    "fleet",
     "compiling",
     "reports",
     "options",

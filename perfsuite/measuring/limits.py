@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
 from perfsuite.device.memory import free_bytes
+from perfsuite.measuring.arithmetic import work_of
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import SDXL, family_of
 from perfsuite.pipelines.optimizations.evidence import models
 from perfsuite.records import Limits
 
@@ -26,14 +28,18 @@ BLOCK_BYTES = {"cuda": 1 << 30, "cpu": 64 << 20}
 TRIALS = 5
 
 
-def limits(prepared: Prepared) -> Limits:
-    """The work of each piece of a call, and the device's rates in the variant's precision.
+def limits(prepared: Prepared) -> Limits | None:
+    """The work of each piece of a call, and the device's rates in the variant's precision; None where a
+    technique leaves some of the work out, of which the configurations do not tell how much.
 
     To be measured while the variant's global settings hold: whether float32 may use TF32 is one.
     """
     pipe, context = prepared.pipe, prepared.context
+    if context.variant.lossy:
+        return None
     product, copy = rates(context.device.kind, dtype_of(context.variant))
-    text, step, vae = work(pipe, context.workload)
+    # SDXL's calls are known; what others give their models is looked at.
+    text, step, vae = work(pipe, context.workload) if family_of(pipe) is SDXL else work_of(prepared)
     return Limits(
         text_flop=text, step_flop=step, vae_flop=vae, product_flop_per_s=product, copy_bytes_per_s=copy
     )

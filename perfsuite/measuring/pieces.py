@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.device.clock import now
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.schedules import calls_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +36,9 @@ class Pieces:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._inside: greenlet | None = None
-        self.per_call = prepared.context.workload.steps + 2
+        pipe, steps = prepared.pipe, prepared.context.drawn.steps
+        ends = 2 if family_of(pipe).encoders else 1
+        self.per_call = calls_in(pipe.scheduler, steps) + ends
         """Pieces of one call."""
         self.picture: Any = None
         """What the last whole call drew."""
@@ -74,15 +78,10 @@ class Pieces:
             self._hand_over("text")
             return found
 
-        def step_done(pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            self._hand_over("step")
-            return {}
-
         pipe.encode_prompt = encode_prompt
         try:
-            self.picture = context.generate(
-                pipe, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[]
-            )
+            step = family_of(pipe).on_step(lambda: self._hand_over("step"))
+            self.picture = context.generate(pipe, **step)
         finally:
             del pipe.encode_prompt
         return "vae"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from perfsuite.device import Conditions, git_hashes, settings_apart, versions
+from perfsuite.device import Conditions, git_hashes, nvml, settings_apart, versions
 from perfsuite.device.clock import now
 from perfsuite.device.environment import environment
 from perfsuite.device.held import Held
@@ -303,4 +303,5 @@ def measure(
         start=_start(prepared),
         environment=environment(context.device),
         hot=hottest,
+        gpu=nvml.uuid() if context.device.kind == "cuda" else "",
     )

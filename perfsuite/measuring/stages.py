@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.records import Stages
 
 if TYPE_CHECKING:
@@ -62,23 +63,21 @@ def measure_stages(prepared: Prepared) -> Stages:
     timesteps) counts as part of that step.
     """
     pipe, context = prepared.pipe, prepared.context
-    marks = _Marks(context.device.kind)
-
-    def step_done(pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        marks.add("step")
-        return {}
-
-    decode = pipe.vae.__dict__.get("decode")
+    marks, family = _Marks(context.device.kind), family_of(pipe)
+    decoder = getattr(pipe, family.decoder)
+    decode = decoder.__dict__.get("decode")
     try:
-        pipe.encode_prompt = _marked(pipe.encode_prompt, marks, "text")
-        pipe.vae.decode = _marked(pipe.vae.decode, marks, "vae")
+        if family.encoders:
+            pipe.encode_prompt = _marked(pipe.encode_prompt, marks, "text")
+        decoder.decode = _marked(decoder.decode, marks, "vae")
         marks.add("start")
-        context.generate(pipe, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[])
+        context.generate(pipe, **family.on_step(lambda: marks.add("step")))
         marks.add("other")
     finally:
-        del pipe.encode_prompt, pipe.vae.decode
+        vars(pipe).pop("encode_prompt", None)
+        del decoder.decode
         if decode is not None:
-            pipe.vae.decode = decode
+            decoder.decode = decode
     spans = marks.spans()
 
     def total(name: str) -> float:

@@ -10,6 +10,7 @@ from perfsuite.pipelines.building import (
     prepare,
     prepared_of,
     release,
+    unfit,
     unsupported,
 )
 from perfsuite.pipelines.optimizations import NotEngagedError
@@ -35,5 +36,6 @@ __all__ = [
     "prepare",
     "prepared_of",
     "release",
+    "unfit",
     "unsupported",
 ]

@@ -67,10 +67,25 @@ def lacking(variant: Variant, device: Device) -> tuple[Optimization, str] | None
     return None
 
 
-def unsupported(variant: str | Variant, device: Device) -> str | None:
-    """Why the device cannot run the variant, or should not; None if it can."""
-    found = lacking(variants.get(variant), device)
+def unsupported(variant: str | Variant, device: Device, workload: Workload | None = None) -> str | None:
+    """Why the device cannot run the variant, or should not, or why it has no meaning for the workload; None
+    if it can."""
+    variant = variants.get(variant)
+    reason = None if workload is None else unfit(workload, variant)
+    if reason is not None:
+        return reason
+    found = lacking(variant, device)
     return None if found is None else f"{found[0].name}: {found[1]}"
+
+
+def unfit(workload: Workload, variant: Variant) -> str | None:
+    """Why a technique of the variant has no meaning for the workload, None if all have."""
+    family = models.family(workload.model)
+    for optimization in variant.optimizations:
+        reason = family.refusal(optimization.base) or optimization.fits(workload, variant)
+        if reason is not None:
+            return f"{optimization.name}: {reason}"
+    return None
 
 
 def prepare(
@@ -83,8 +98,8 @@ def prepare(
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
-    `forced` builds also what the device does not support. Changes global settings of the process
-    (threads, TF32, Inductor flags) until `release` puts them back.
+    `forced` builds also what the device does not support, but nothing that does not fit the workload.
+    Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
     """
@@ -92,8 +107,8 @@ def prepare(
 
     workload, variant = workloads.get(workload), variants.get(variant)
     device = fingerprint(device) if isinstance(device, str) else device
-    reason = unsupported(variant, device)
-    if reason is not None and not forced:
+    reason = unfit(workload, variant) or (None if forced else unsupported(variant, device))
+    if reason is not None:
         raise UnsupportedError(reason)
     IMPORTS.bring()
     trim()

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from perfsuite.pipelines.families import FAMILIES
 from perfsuite.pipelines.registering import RegistrationError, load_entry_points, load_file, read_handed_on
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class ModelSource:
     identity: str | Path | None
     """What tells what the function returns from other weights: a text, or the files that it reads."""
     origin: str
+    family: str = "sdxl"
+    """What pipeline it is, by the name in `perfsuite.pipelines.families`."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,24 @@ class Registry:
         """Add what is to be generated; its `model` is one of the suite's, or a registered one."""
         self._add("workload", workload.name, workload, self._origin())
 
-    def model(self, name: str, source: Path | Load, identity: str | Path | None = None) -> None:
+    def model(
+        self, name: str, source: Path | Load, identity: str | Path | None = None, family: str = "sdxl"
+    ) -> None:
         """Add a model.
 
         Args:
             name: what a workload's `model` names.
             source: a folder in diffusers' layout or a .safetensors file, as an absolute path; or a function
-                from device (``cpu`` or ``cuda``) and torch dtype to a `StableDiffusionXLPipeline`, which
-                must be a new one at each call.
+                from device (``cpu`` or ``cuda``) and torch dtype to a pipeline of the family, which must be a
+                new one at each call.
             identity: with a function: what tells its weights from others, which baselines are kept apart
                 by: a text that changes when they do (a revision), or the path of the files that it reads.
+            family: what pipeline it is: ``sdxl``, ``sd15``, ``pixart``, ``sd3``, ``flux`` or ``kandinsky``.
         """
         origin = self._origin()
         where = f"model {name!r}, registered {origin},"
+        if family not in FAMILIES:
+            raise RegistrationError(f"{where} has the family {family!r}; give one of {', '.join(FAMILIES)}")
         if isinstance(source, Path):
             if not source.is_absolute():
                 raise RegistrationError(
@@ -114,7 +122,7 @@ class Registry:
                 )
             if identity is not None:
                 raise RegistrationError(f"{where} is a path and has an identity: its files are its identity")
-            self._add("model", name, ModelSource(source, None, None, origin), origin)
+            self._add("model", name, ModelSource(source, None, None, origin, family), origin)
             return
         if not callable(source):
             raise RegistrationError(f"{where} is no path and no function from device and dtype to a pipeline")
@@ -123,7 +131,7 @@ class Registry:
                 f"{where} is a function without an identity; give a text that changes when its weights do, "
                 "or the path of the files that it reads, so that baselines of other weights never match"
             )
-        self._add("model", name, ModelSource(None, source, identity, origin), origin)
+        self._add("model", name, ModelSource(None, source, identity, origin, family), origin)
 
     def _add(self, kind: Kind, name: str, item: object, origin: str) -> None:
         if not _NAME.fullmatch(name):

@@ -43,14 +43,33 @@ def _refusal(scheduler: Any, steps: int) -> str | None:
     generator = torch.Generator("cpu").manual_seed(0)
     latents = torch.ones(1, 4, 8, 8)
     try:
-        tried.set_timesteps(steps, device="cpu")
+        _set(tried, steps)
+        scaled = getattr(tried, "scale_model_input", _as_it_is)
         with drawing_noise(tried, generator):
             for timestep in tried.timesteps:
-                given = tried.scale_model_input(latents, timestep)
-                latents = tried.step(0.1 * given, timestep, latents, return_dict=False)[0]
+                latents = tried.step(0.1 * scaled(latents, timestep), timestep, latents, return_dict=False)[0]
     except (ValueError, IndexError, RuntimeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _set(scheduler: Any, steps: int) -> None:
+    """A schedule that follows the picture's size is asked for that of a small one."""
+    config = getattr(scheduler, "config", {})
+    shifted = {"mu": 0.5} if config.get("use_dynamic_shifting") else {}
+    scheduler.set_timesteps(steps, device="cpu", **shifted)
+
+
+def calls_in(scheduler: Any, steps: int) -> int:
+    """How often a generation of so many steps calls the denoiser, and ends a step."""
+    tried = copy.deepcopy(scheduler)
+    _set(tried, steps)
+    return len(tried.timesteps)
+
+
+def _as_it_is(latents: Any, timestep: Any) -> Any:
+    """What a scheduler of flow matching gives a model: the latents."""
+    return latents
 
 
 def check_steps(scheduler: Any, steps: int, asked: str) -> None:

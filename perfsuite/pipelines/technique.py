@@ -6,12 +6,14 @@ The three name each other, so they are one file; nothing else of this room is kn
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import watching
 from perfsuite.pipelines.watching.graphs import recording
@@ -54,10 +56,45 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    promise: Promise = Promise.EXACT
+    task_margin: float = 0.0
+    """Share of held-out captions that one which is not exact may lose, of those that are right without."""
+    least_ssim: Callable[[float | None], float] = lambda value: 1.0
+    """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
+    fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
+    """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
+    draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
+    """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
+    callback: Callable[[float | None], Any] | None = None
+    """By its value: a `diffusers.callbacks.PipelineCallback` that every call is given."""
+    parameter: Parameter | None = None
+    """The number that is part of its name."""
+    value: float | None = None
+    card: Card | None = None
+    """What the table of techniques says of it."""
 
+    def __post_init__(self) -> None:
+        if self.promise is not Promise.EXACT and not 0.0 < self.task_margin < 1.0:
+            raise ValueError(
+                f"optimization {self.name!r} is {self.promise} and has task_margin {self.task_margin}; "
+                "give the share of captions that it may lose, as in task_margin=0.1"
+            )
 
-class ContradictionError(ValueError):
-    """A variant whose optimizations do not go together."""
+    @property
+    def base(self) -> str:
+        """Its name without the value."""
+        return self.name.partition(":")[0]
+
+    def at(self, text: str = "") -> Optimization:
+        """It with the value that a text spells, without one its default. Raises `ParameterError`."""
+        if self.parameter is None:
+            if text:
+                raise ParameterError(f"{self.base}:{text}: {self.base} takes no value; write {self.base}")
+            return self
+        given = text or f"{self.parameter.default:g}"
+        value = self.parameter.read(self.base, given)
+        spelled = f"{value:g}"
+        return replace(self, name=f"{self.base}:{spelled}", value=float(spelled))
 
 
 @dataclass(frozen=True)
@@ -68,7 +105,7 @@ class Variant:
     optimizations: tuple[Optimization, ...]
 
     def __post_init__(self) -> None:
-        names = [o.name for o in self.optimizations]
+        names = [o.base for o in self.optimizations]
         phases = [o.phase for o in self.optimizations]
         for name in names:
             if names.count(name) > 1:
@@ -96,7 +133,27 @@ class Variant:
                 )
 
     def __contains__(self, name: str) -> bool:
-        return any(o.name == name for o in self.optimizations)
+        return any(name in (o.name, o.base) for o in self.optimizations)
+
+    def value(self, base: str) -> float | None:
+        """The value of the optimization of this name; raises `KeyError` without one."""
+        return {o.base: o.value for o in self.optimizations}[base]
+
+    @property
+    def promise(self) -> Promise:
+        """The weakest of its optimizations'."""
+        return max((o.promise for o in self.optimizations), key=list(Promise).index)
+
+    @property
+    def lossy(self) -> tuple[Optimization, ...]:
+        """Its optimizations that are not exact."""
+        return tuple(o for o in self.optimizations if o.promise is not Promise.EXACT)
+
+    def drawn(self, workload: Workload) -> Workload:
+        """The workload as this variant draws it, under the same name."""
+        for optimization in self.optimizations:
+            workload = optimization.draws(workload, optimization.value)
+        return workload
 
     @property
     def precision(self) -> str:
@@ -129,6 +186,11 @@ class Context:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def drawn(self) -> Workload:
+        """The workload as the variant draws it."""
+        return self.variant.drawn(self.workload)
+
+    @property
     def busy_threads(self) -> int:
         """That need a core at once while a pipeline is built or compiles: on a GPU's host it is one."""
         return self.device.count if self.device.kind == "cpu" else 1
@@ -140,55 +202,67 @@ class Context:
     def latents(self, pipe: Any, prompt: int = 0) -> Any:
         """The first latents of a prompt: standard normal, drawn in float32 on the CPU.
 
-        Shape (batch, channels, height/8, width/8); equal on every device and, up to rounding, in every
-        precision. The first of a batch are those of a batch of one.
+        Shape (batch, channels, height/8, width/8), or as the pipeline packs these; equal on every device
+        and, up to rounding, in every precision. The first of a batch are those of a batch of one.
         """
         import torch
 
         generator = torch.Generator("cpu").manual_seed(self.workload.seed + prompt)
-        factor = pipe.vae_scale_factor
-        shape = (
-            1,
-            pipe.unet.config.in_channels,
-            self.workload.height // factor,
-            self.workload.width // factor,
-        )
+        family = family_of(pipe)
+        factor = family.scale(pipe)
+        size = self.workload.height // factor, self.workload.width // factor
+        shape = (1, family.channels(pipe), *size)
         # One after the other: a larger tensor is not filled in the same order.
         each = [
             torch.randn(shape, generator=generator, dtype=torch.float32) for _ in range(self.workload.batch)
         ]
-        noise = torch.cat(each)
+        noise = family.latents(pipe, torch.cat(each))
         return noise.to(device=self.device.kind, dtype=dtype_of(self.variant))
 
     def generate(self, pipe: Any, prompt: int = 0, steps: int | None = None, **options: Any) -> np.ndarray:
         """Draw one picture: float32 array (height, width, 3) in [0, 1], NaN where the VAE gave NaN.
 
         With a batch the pictures stand side by side: (height, batch x width, 3). `steps` is raised to the
-        fewest that the scheduler can take; the workload's own are not, see
+        fewest that scheduler and pipeline can take; the workload's own are not, see
         `perfsuite.pipelines.schedules.ScheduleError`.
         """
         import numpy as np
 
         with drawing_noise(pipe.scheduler, self._noise(prompt)):
             images = pipe(
-                prompt=self.workload.prompts[prompt],
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),
-                guidance_scale=self.workload.guidance,
-                height=self.workload.height,
-                width=self.workload.width,
-                num_images_per_prompt=self.workload.batch,
-                output_type="np",
-                return_dict=False,
-                **options,
+                **family_of(pipe).arguments(pipe, self.drawn, prompt),
+                **self._called(options),
             )[0]
         return images[0] if len(images) == 1 else np.concatenate(list(images), axis=1)
 
+    def _called(self, options: dict[str, Any]) -> dict[str, Any]:
+        """A call's options with the callbacks of the variant's techniques, which go first."""
+        own = [o.callback(o.value) for o in self.variant.optimizations if o.callback is not None]
+        if not own:
+            return options
+        names = options.get("callback_on_step_end_tensor_inputs", ["latents"])
+        wanted = [*dict.fromkeys([*names, *(name for each in own for name in each.tensor_inputs)])]
+        last = options.get("callback_on_step_end")
+
+        def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            for each in own:
+                values = each(pipe, step, timestep, values)
+            if last is not None:
+                values = {**values, **last(pipe, step, timestep, values)}
+            return values
+
+        return {
+            **options, "callback_on_step_end": after_step, "callback_on_step_end_tensor_inputs": wanted,
+        }  # fmt: skip
+
     def _steps(self, pipe: Any, steps: int | None) -> int:
         if steps is not None:
-            return max(steps, least_steps(pipe.scheduler))
-        check_steps(pipe.scheduler, self.workload.steps, f"workload {self.workload.name!r}")
-        return self.workload.steps
+            return max(steps, least_steps(pipe.scheduler), family_of(pipe).least_steps)
+        wanted = self.drawn.steps
+        check_steps(pipe.scheduler, wanted, f"workload {self.workload.name!r}")
+        return wanted
 
     def _noise(self, prompt: int) -> Any:
         """Draws what the scheduler adds in its steps, on the device, which need not wait for it."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from perfsuite.pipelines import optimizations
 from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.pipelines.optimizations import OPTIMIZATIONS
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.registry import REGISTRY
-from perfsuite.pipelines.technique import ContradictionError, Variant
+from perfsuite.pipelines.technique import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,14 +46,17 @@ def combine(names: list[str]) -> Variant:
 
 def _combine(names: Sequence[str], techniques: Mapping[str, Optimization]) -> Variant:
     known = [name for name, o in techniques.items() if not o.hidden]
+    asked: dict[str, Optimization] = {}
     for name in names:
-        if name not in known:
+        found = optimizations.named(name, techniques)
+        if found is None or found.hidden:
             raise UnknownNameError("optimization", name, known)
-        if names.count(name) > 1:
-            raise ContradictionError(f"variant {'+'.join(names)!r}: {name} is named twice")
-    chosen = [techniques[name] for name in known if name in names]
+        if found.base in asked:
+            raise ContradictionError(f"variant {'+'.join(names)!r}: {found.base} is named twice")
+        asked[found.base] = found
+    chosen = [asked[name] for name in known if name in asked]
     label = "-".join(o.name for o in chosen)
-    if "sdpa" not in names and "qkv" not in names:
+    if not any(o.base in ("sdpa", "qkv") or "sdpa" in o.requires for o in chosen):
         chosen.append(OPTIMIZATIONS["no-sdpa"])
     return Variant(label, tuple(sorted(chosen, key=lambda o: o.phase)))
 
@@ -111,6 +115,16 @@ FASTEST: tuple[Variant, ...] = tuple(
 """What may be the fastest on a GPU: which one is, is measured there."""
 
 
+def twin_of(variant: Variant) -> Variant:
+    """The eager float32 form of what a variant draws: with its techniques that are not exact."""
+    return combine([REFERENCE.precision, *(o.name for o in variant.lossy)])
+
+
+def without_loss(variant: Variant) -> Variant:
+    """The eager variant of the same precision without the techniques that are not exact."""
+    return combine([variant.precision, "sdpa"])
+
+
 def superseded(variant: Variant, device: Device) -> str | None:
     """Why a rung of `FLOAT32_LADDER` need not run on the device unless it is asked for; else None."""
     if variant in FLOAT32_LADDER:
@@ -137,7 +151,8 @@ def _registered(registration: Registration) -> Variant:
                 f"{registration.item} is {other.name} already, registered {other.origin}; use one name"
             )
     spelled = _parts(registration.name)
-    if all(part in techniques for part in spelled) and set(spelled) != set(_parts(registration.item)):
+    known_parts = all(part.partition(":")[0] in techniques for part in spelled)
+    if known_parts and set(spelled) != set(_parts(registration.item)):
         raise RegistrationError("the name spells other optimizations; choose another")
     return Variant(registration.name, made.optimizations)
 
@@ -149,8 +164,14 @@ def _parts(name: str) -> list[str]:
     longest = max(each.count("-") for each in techniques) + 1
     words = [word.strip() for word in name.replace("+", "-").split("-")]
     while words:
-        # The longest optimization that the next words spell: channels-last holds a hyphen itself.
-        sizes = [n for n in range(longest, 0, -1) if "-".join(words[:n]) in techniques]
+        # The longest optimization that the next words spell: channels-last holds a hyphen itself, and a value
+        # ends a name.
+        spelled = ["-".join(words[:n]) for n in range(longest, 0, -1)]
+        sizes = [
+            each.count("-") + 1
+            for each in spelled
+            if each.partition(":")[0] in techniques and "-" not in each.partition(":")[2]
+        ]
         size = sizes[0] if sizes else 1
         parts.append("-".join(words[:size]))
         words = words[size:]
@@ -171,6 +192,6 @@ def get(name: str | Variant) -> Variant:
         return found[name]
     parts = _parts(name)
     techniques = [n for n, o in optimizations.known().items() if not o.hidden]
-    if "+" not in name and not all(part in techniques for part in parts):
+    if "+" not in name and not all(part.partition(":")[0] in techniques for part in parts):
         raise UnknownNameError("variant", name, list(dict.fromkeys([*found, *techniques])))
     return combine(parts)

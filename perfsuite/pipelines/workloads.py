@@ -48,7 +48,27 @@ SDXL_BASE = Workload(
     ),
     seed=0,
 )
-WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE)}
+_OTHERS = tuple(
+    replace(SDXL_BASE, name=name, model=name, width=side, height=side, steps=steps, guidance=guidance)
+    for name, side, steps, guidance in (
+        # As the publication ran them beside SDXL.
+        ("ssd-1b", 1024, 30, 5.0),
+        ("sd15", 512, 30, 7.5),
+        ("pixart-alpha", 1024, 30, 4.5),
+        # As their authors' examples do.
+        ("sd3", 1024, 28, 7.0),
+        ("flux-dev", 1024, 28, 3.5),
+    )
+)
+_TINY = tuple(
+    replace(each, name=name, model=name, width=64, height=64, steps=4)
+    for name, each in (
+        ("tiny-sd15", _OTHERS[1]), ("tiny-pixart", _OTHERS[2]), ("tiny-sd3", _OTHERS[3]),
+        ("tiny-flux", _OTHERS[4]), ("tiny-kandinsky", _OTHERS[1]),
+    )
+)  # fmt: skip
+"""Untrained, of a few small layers: whether the suite works on a pipeline class, in seconds on a CPU."""
+WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE, *_OTHERS, *_TINY)}
 """The suite's own."""
 
 LEAST_SIDE, MOST_SIDE = 64, 4096
@@ -104,6 +124,9 @@ def _registered(registration: Registration) -> Workload:
             f"there is no model {found.model!r}; known: {', '.join(models.known())}; "
             f"add it with registry.model({found.model!r}, ...)"
         )
+    unfit = misfit(found)
+    if unfit is not None:
+        raise RegistrationError(unfit)
     return found
 
 
@@ -138,6 +161,23 @@ def _wrong(workload: Workload) -> str | None:
     return None
 
 
+def misfit(workload: Workload) -> str | None:
+    """What the workload's pipeline cannot draw of it, and what it can; None if it can, or is not known."""
+    if workload.model not in models.known():
+        return None
+    family = models.family(workload.model)
+    for key in ("width", "height"):
+        side, multiple = getattr(workload, key), family.multiple
+        if side % multiple:
+            nearest = max(1, round(side / multiple)) * multiple
+            return (
+                f"{key} must be a multiple of {multiple} for {family.title}, found {side}; nearest {nearest}"
+            )
+    if workload.steps < family.least_steps:
+        return f"{family.title} needs at least {family.least_steps} steps, found {workload.steps}"
+    return None
+
+
 def _resized(base: Workload, name: str, sizes: str) -> Workload:
     given: dict[str, Any] = {}
     for item in sizes.split("+"):
@@ -164,6 +204,9 @@ def _resized(base: Workload, name: str, sizes: str) -> Workload:
                 f"nearest {round(side / 8) * 8}"
             )
     made = replace(base, **given)
+    wrong = misfit(made)
+    if wrong is not None:
+        raise SizeError(f"workload {name!r}: {wrong}")
     words = []
     if (made.width, made.height) != (base.width, base.height):
         words.append(f"{made.width}x{made.height}")

@@ -13,6 +13,7 @@ from perfsuite.plugin.fixtures import (
     pipeline,
     start_gate,
     structure_gate,
+    task_gate,
     workbench,
 )
 from perfsuite.plugin.hooks import (
@@ -52,5 +53,6 @@ __all__ = [
     "pytest_unconfigure",
     "start_gate",
     "structure_gate",
+    "task_gate",
     "workbench",
 ]

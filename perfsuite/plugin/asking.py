@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from perfsuite.bench.workbench import Workbench
     from perfsuite.records import Workload
 
-_JUDGING = SESSION_GATES | {"picture_gate", "look_gate", "count_gate", "structure_gate"}
-_OF_WEIGHTS = SESSION_GATES | {"picture_gate", "look_gate"}
+_JUDGING = SESSION_GATES | {"picture_gate", "look_gate", "task_gate", "count_gate", "structure_gate"}
+_OF_WEIGHTS = SESSION_GATES | {"picture_gate", "look_gate", "task_gate"}
 """Gates whose verdict says nothing where weights are not those of the baseline."""
 
 

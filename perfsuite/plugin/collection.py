@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfsuite.pipelines import unsupported, variants, workloads
+from perfsuite.pipelines import unfit, unsupported, variants, workloads
 from perfsuite.plugin.registration import check_late
 from perfsuite.plugin.stash import LEFT_OUT, SETTINGS
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SESSION_GATES = {"latency_gate", "memory_gate", "start_gate"}
 """Gates that judge a session by its baseline; nothing of it where benchmarks are disabled."""
 _WITHOUT_BENCHMARK = {
-    "picture_gate", "golden_gate", "look_gate", "honest_gate", "count_gate", "memory_gate", "start_gate",
+    "picture_gate", "golden_gate", "look_gate", "honest_gate", "task_gate", "count_gate", "memory_gate",
+    "start_gate",
 }  # fmt: skip
 """Gates without pytest-benchmark's fixture, whose tests ``--benchmark-only`` would skip."""
 
@@ -95,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _timed_as_the_suite_does(item)
         if _WITHOUT_BENCHMARK & set(getattr(item, "fixturenames", ())):
             item.own_markers = [m for m in item.own_markers if not _skips_untimed(m)]
-    _leave_out_eager(config, items)
+    _leave_out_without_matter(config, items)
     if not (config.option.collectonly or config.stash[SETTINGS].variants):
         _leave_out(config, items)
     order: dict[tuple[str, str], int] = {}
@@ -111,12 +112,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=rank)
 
 
-def _leave_out_eager(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests of compiled code where nothing is compiled, or nobody wants it.
+def _leave_out_without_matter(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect tests of compiled code where nothing is compiled, or nobody wants it, and of the task where
+    all is exact.
 
     If no other test would be left they are skipped with the reason: somebody chose these alone.
     """
-    gone = {item: reason for item in items if (reason := _nothing_compiled(item, config)) is not None}
+    gone = {
+        item: reason
+        for item in items
+        if (reason := _nothing_compiled(item, config) or _nothing_lost(item)) is not None
+    }
     if 0 < len(gone) < len(items):
         config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
@@ -133,6 +139,14 @@ def _nothing_compiled(item: pytest.Item, config: pytest.Config) -> str | None:
         return "left out by --perf-look-compiled=no"
     pair = pair_of(item)
     return f"nothing of {pair[1].name} is compiled" if pair is not None and not pair[1].compiled else None
+
+
+def _nothing_lost(item: pytest.Item) -> str | None:
+    """Why a test of the task has nothing to compare; None where it has, and for other tests."""
+    pair = pair_of(item)
+    if item.get_closest_marker("task") is None or pair is None or pair[1].lossy:
+        return None
+    return f"all of {pair[1].name} is exact: nothing of the task can be lost"
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -153,6 +167,11 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         device = fingerprint(config.stash[SETTINGS].device)
     except NoDeviceError as error:
         raise pytest.UsageError(f"perfsuite: {error}") from error
+    fitting = {item: pair for item, pair in pairs.items() if unfit(*pair) is None}
+    if 0 < len(fitting) < len(pairs):
+        config.hook.pytest_deselected(items=[item for item in pairs if item not in fitting])
+        items[:] = [item for item in items if item in fitting or item not in pairs]
+        pairs = fitting
     chosen = dict.fromkeys(variant for _, variant in pairs.values())
     found = {v: unwanted(v, device, config.stash[SETTINGS]) for v in chosen}
     if all(found.values()):
@@ -192,11 +211,18 @@ def _with_baseline(config: pytest.Config, device: Device) -> Collection[str]:
 def planned(items: Sequence[pytest.Item], bench: Workbench) -> tuple[str, ...]:
     """What will be run of the items: not what the device cannot run."""
     pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
-    return tuple(f"{w.name}/{v.name}" for w, v in pairs if unwanted(v, bench.device, bench.settings) is None)
+    return tuple(
+        f"{w.name}/{v.name}" for w, v in pairs if why_not(w, v, bench.device, bench.settings) is None
+    )
+
+
+def why_not(workload: Workload, variant: Variant, device: Device, settings: Settings) -> str | None:
+    """Why a variant of a workload is not run on this device, None if it is."""
+    return unfit(workload, variant) or unwanted(variant, device, settings)
 
 
 def unwanted(variant: Variant, device: Device, settings: Settings) -> str | None:
-    """Why a variant is not run on this device, None if it is."""
+    """Why a variant of any workload is not run on this device, None if it is."""
     reason = unsupported(variant, device)
     if reason is None and not settings.variants:
         reason = variants.superseded(variant, device)

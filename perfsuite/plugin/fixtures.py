@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfsuite.pipelines import workloads
+from perfsuite.pipelines import NotEngagedError, workloads
 from perfsuite.plugin import asking
-from perfsuite.plugin.collection import chosen_of, planned, unwanted
+from perfsuite.plugin.collection import chosen_of, planned, why_not
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
+from perfsuite.plugin.tally import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from perfsuite.plugin.gates import Check
     from perfsuite.records import Workload
 
-_GATES = {"latency_gate", "memory_gate", "start_gate", "picture_gate", "look_gate"}
+_GATES = {"latency_gate", "memory_gate", "start_gate", "picture_gate", "look_gate", "task_gate"}
 """Those that know how to ask for a pipeline which stands in another process."""
 
 
@@ -98,7 +99,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     from perfsuite.bench.recovery import stands_elsewhere
 
     workload, variant = request.param
-    reason = unwanted(variant, workbench.device, workbench.settings)
+    reason = why_not(workload, variant, workbench.device, workbench.settings)
     if reason is not None:
         asking.skip_or_fail(request, workbench, reason)
     asking.check_weights(request, workbench)
@@ -106,8 +107,13 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     forget_last_failure()
     if {"picture_gate", "look_gate"} & _wanted(request.session):
         # Before this pipeline is built: two at once may not fit.
-        workbench.try_reference(workload)
-    found = workbench.pipeline(workload, variant)
+        workbench.try_reference(workload, variant)
+    try:
+        found = workbench.pipeline(workload, variant)
+    except NotEngagedError:
+        # No accident but a verdict, the first that a variant is given.
+        request.node.user_properties.append((JUDGED, "yes"))
+        raise
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])
     return found
@@ -188,6 +194,20 @@ def look_gate(
 
     test = gates.GatedTest(request, workbench)
     return lambda prepared, name: gates.look(test, prepared, name)
+
+
+@pytest.fixture
+def task_gate(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[Prepared | Elsewhere], Check]:
+    """Draw held-out captions with and without what is not exact in a variant: from pipeline to `Check`.
+
+    For tests with the mark ``task``, which are not collected for exact variants.
+    """
+    from perfsuite.plugin import gates
+
+    test = gates.GatedTest(request, workbench)
+    return lambda prepared: gates.task(test, prepared)
 
 
 @pytest.fixture

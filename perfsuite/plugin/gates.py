@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.bench.workbench import Workbench
     from perfsuite.pipelines import Prepared
-    from perfsuite.records import Quantity, Result, Workload
+    from perfsuite.records import Look, Quality, Quantity, Result, Workload
     from perfsuite.settings import Settings
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
@@ -180,6 +180,25 @@ def look(test: GatedTest, prepared: Prepared | Elsewhere, name: str) -> Check:
     return Check(passed, message)
 
 
+def task(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
+    """See `perfsuite.plugin.fixtures.task_gate`."""
+    bench, names = test.bench, _names(prepared)
+    with test.rejecting(prepared):
+        found = bench.task(prepared)
+    test.property("task", found.status.value)
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
+    passed = found.status not in _WRONG
+    result = bench.result(*names)
+    assert result is not None
+    steps = messages.look_steps(result, "task", found.status, test.repeated)
+    message = messages.look(" ".join(names), found, bench.moved(result), (), steps)
+    if not passed:
+        bench.reject(*names)
+        test.say("error", f"{' '.join(names)} task {found.status}", message)
+    return Check(passed, message)
+
+
 def counts(test: GatedTest, prepared: Prepared) -> Check:
     """See `perfsuite.plugin.fixtures.count_gate`."""
     bench = test.bench
@@ -201,12 +220,19 @@ def golden(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.golden_gate`."""
     _check_weights(test, workload)
     found = test.bench.golden(workload)
+    _note_picture(test, found)
     name, passed = f"{workload.name} float32 against golden", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
     message = messages.pictures(name, found, steps=steps)
     if not passed:
         test.say("error", f"{name} {found.status}", message)
     return Check(passed, message)
+
+
+def _note_picture(test: GatedTest, found: Quality | Look) -> None:
+    """Leave on the test that it was judged: a report's reader would take a verdict for an exception else."""
+    if found.status is not PictureStatus.NOT_JUDGED:
+        test.judged()
 
 
 def _check_weights(test: GatedTest, workload: Workload) -> None:
@@ -222,6 +248,7 @@ def honest(test: GatedTest, workload: Workload) -> Check:
     """See `perfsuite.plugin.fixtures.honest_gate`."""
     _check_weights(test, workload)
     found = test.bench.honest(workload)
+    _note_picture(test, found)
     name, passed = f"{workload.name} honest eager code", _passes(found.status, test.bench)
     steps = messages.golden_steps(workload.name, test.repeated)
     if found.name == IMPLAUSIBLE:

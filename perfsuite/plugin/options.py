@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perfsuite.pipelines import RegistrationError, variants, workloads
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.plugin import hookspecs, nightly, registration
 from perfsuite.plugin.stash import BENCH, CLOSING, SETTINGS, TALLY
 from perfsuite.plugin.tally import Tally
@@ -69,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers", "compiled: looks into compiled code, so it is not collected for variants without any"
+    )
+    config.addinivalue_line(
+        "markers",
+        "task: draws captions with and without a variant's techniques, so it is not collected for "
+        "variants in which all are exact",
     )
     # A session that fails or is interrupted before its timed rounds leaves `benchmark` unused. That is
     # no second error; raised at the end of an interrupted run it would even break pytest.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.plugin.collection import pair_of, unwanted
+from perfsuite.plugin.collection import pair_of, why_not
 from perfsuite.report.progress import LiveLine, Progress, SlowPhases, is_plain
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StatusLine:
 def progress_of(items: Sequence[pytest.Item], bench: Workbench, line: StatusLine) -> Progress:
     """Progress over what will be run of the items, shown on this line."""
     pairs = dict.fromkeys(pair for item in items if (pair := pair_of(item)) is not None)
-    keys = [f"{w.name} {v.name}" for w, v in pairs if unwanted(v, bench.device, bench.settings) is None]
+    keys = [f"{w.name} {v.name}" for w, v in pairs if why_not(w, v, bench.device, bench.settings) is None]
     stored = bench.baselines.entries.values() if bench.baselines else ()
     last = {f"{e.workload} {e.variant}": e.sessions[-1].wall_s for e in stored}
     compiled = {f"{w.name} {v.name}": v.compiled for w, v in pairs}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.device import fingerprint
 from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.promises import Promise
 from perfsuite.pipelines.technique import Context
 from perfsuite.quality import budgets
 from perfsuite.quality.belonging import check_belongs
@@ -25,6 +26,7 @@ from perfsuite.quality.loop import run_freely
 from perfsuite.quality.pictures import judge
 from perfsuite.quality.plausibility import yardstick_for
 from perfsuite.quality.reference import look_deep
+from perfsuite.quality.thresholds import declared
 from perfsuite.records import PictureStatus, Quality
 
 if TYPE_CHECKING:
@@ -129,9 +131,11 @@ def inspect(
     for this pipeline, if it has been run. `large`: whether single modules are also tried at a large size.
     `compiled`: whether compiled code is looked into, for which it is compiled once more.
     """
-    check_belongs(pipe, reference, workload or workload_of(pipe))
+    check_belongs(pipe, reference, workload or workload_of(pipe), variant)
     context = Context(reference.workload, variant, device)
     blind = models.blind(reference.workload, reference.weights)
+    if not thresholds and blind is None and variant.promise is Promise.APPROXIMATE:
+        thresholds = declared(variant, reference.workload)
     if not thresholds and blind is None:
         thresholds = relative_thresholds(reference, variant.optimizations[0].name)
     pictures, latents, free = drawn or run_freely(pipe, context, reference.traces)

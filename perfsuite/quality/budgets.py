@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from perfsuite.pipelines.families import FAMILIES
 from perfsuite.quality.components import COMPILED, GUIDED
 from perfsuite.quality.large import AT
 from perfsuite.quality.loop import EXACT
@@ -29,6 +30,8 @@ FLOORS = {"fp32": 5e-5, "tf32": 1.5e-4, "bf16": 1e-3, "fp16": 1.5e-4}
 About a quarter of the rounding unit of bfloat16 (2^-8), float16 and TF32 (2^-11); float32 has room for
 sums in another order, and TF32 (5e-4) is far beyond it.
 """
+CHANGED = frozenset(name for family in FAMILIES.values() for name in family.models)
+"""Components that techniques change."""
 FACTORS = {"components": 1.25, "modules": 1.5, "loop": 1.25, "free": 3.0}
 """Allowed multiples of the same-precision error; what honest ones need: `perfsuite guide pictures`."""
 KIND_FACTOR = 1.1
@@ -68,7 +71,7 @@ def budget(
     if place.part == COMPILED:
         return same, math.sqrt(COMPILED_FACTOR**2 + coarser**2 - 1) * max(same, floor)
     factor = FACTORS[look]
-    if (look == "components" and place.component in ("unet", "vae")) or look == "free":
+    if (look == "components" and place.component in CHANGED) or look == "free":
         # Guidance multiplies the difference of two outputs, in which their errors do not cancel.
         factor *= coarser ** (2 if place.part == GUIDED else 1)
     allowed = factor * max(same, floor)

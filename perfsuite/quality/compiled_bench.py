@@ -18,7 +18,7 @@ from perfsuite.quality.components import chosen_steps
 from perfsuite.quality.faults.compiler import MISTAKES, NotPlantedError, miscompiled
 from perfsuite.quality.faults.compiler.captured import captured, distance
 from perfsuite.quality.faults.compiler.sites import in_groups, site_of
-from perfsuite.quality.generation import call_unet, call_vae
+from perfsuite.quality.generation import call_denoiser, call_vae
 from perfsuite.quality.looks import changed_modules
 from perfsuite.quality.reference import twins
 from perfsuite.quality.trials import Bench, Honest
@@ -221,7 +221,7 @@ def _outputs(prepared: Prepared, reference: Reference, component: str) -> list[A
     pipe, context, trace = prepared.pipe, prepared.context, reference.traces[0]
     if component == "vae":
         return [call_vae(pipe, context, trace).float().cpu()]
-    return [call_unet(pipe, context, trace, step).float().cpu() for step in _steps(reference)]
+    return [call_denoiser(pipe, context, trace, step).float().cpu() for step in _steps(reference)]
 
 
 def _exact(reference: Reference, component: str) -> list[Any]:
@@ -272,7 +272,7 @@ def run(
     """
     able = []
     for variant in chosen:
-        reason = unsupported(variant, bench.device)
+        reason = unsupported(variant, bench.device, bench.workload)
         if reason is not None:
             bench.progress(f"{variant.name}: left out, {reason}")
             continue

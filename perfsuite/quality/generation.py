@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.schedules import schedule
-from perfsuite.pipelines.watching.forms import MODELS
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -21,25 +22,29 @@ if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
     from perfsuite.records import Workload
 
-ENCODERS = ("text_encoder", "text_encoder_2")
-COMPONENTS = MODELS
-
 
 @dataclass(frozen=True)
 class Trace:
     """One prompt's generation, all on the CPU in float32."""
 
     tensors: dict[str, Any]
-    """``<encoder>.tokens`` (1, 77), ``<encoder>.hidden`` (1, 77, width; penultimate), ``<encoder>.first``
-    (the encoder's first output), ``embeds`` (2, 77, width), ``pooled`` (2, width), ``time_ids`` (2, 6),
-    ``sigmas`` (steps + 1,), ``timesteps`` (steps,), ``samples`` and ``noise`` (steps, 2, 4, h, w): what the
-    UNet was given and gave; ``latents`` (steps, 1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w)
-    and ``decoded`` (1, 3, height, width). With a batch all but the encoders', ``sigmas`` and ``timesteps``
-    have so many times 1 or 2. Where a scheduler has no sigmas, what else is its schedule stands for them."""
+    """``<encoder>.tokens`` (1, 77), ``<encoder>.mask`` where it is given one, ``<encoder>.hidden``
+    (1, 77, width; penultimate), ``<encoder>.first`` (the encoder's first output), the conditions of the
+    denoiser's calls by the names in `perfsuite.pipelines.families.spelling`, for SDXL ``embeds`` (2, 77,
+    width), ``pooled`` (2, width), ``time_ids`` (2, 6); ``sigmas`` (steps + 1,), ``timesteps`` (steps,),
+    ``samples`` and ``noise`` (steps, 2, 4, h, w): what the denoiser was given and gave; ``latents`` (steps,
+    1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded`` (1, 3, height, width). With a
+    batch all but the encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. ``rows`` (steps,): of
+    ``samples`` and ``noise`` how many are a step's, where guidance ends early. Where a scheduler has no
+    sigmas, what else is its schedule stands for them."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
         return self.tensors[name]
+
+    def of_step(self, name: str, step: int) -> Any:
+        """``samples`` or ``noise`` of one call of the UNet, as many rows as it had."""
+        return self.tensors[name][step][: int(self.tensors["rows"][step])]
 
     @property
     def steps(self) -> int:
@@ -56,7 +61,7 @@ def check_prompts(pipe: Any, workload: Workload) -> None:
     for prompt in workload.prompts:
         if not prompt.strip():
             raise PromptError(f"workload {workload.name!r}: a prompt is empty; write what to draw")
-        for name in ("tokenizer", "tokenizer_2"):
+        for name in family_of(pipe).tokenizers:
             tokenizer = getattr(pipe, name, None)
             if tokenizer is None:
                 continue
@@ -81,6 +86,7 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
     """Draw one prompt with the (eager) pipeline and keep what passed between its components."""
     import torch
 
+    family = family_of(pipe)
     tensors: dict[str, Any] = {}
     rows: dict[str, list[Any]] = {"timesteps": [], "samples": [], "noise": [], "latents": []}
 
@@ -88,42 +94,50 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
         def heard(args: Any, kwargs: Any, output: Any) -> None:
             # The first call is the prompt's; a second would be the negative prompt's.
             tensors.setdefault(f"{name}.tokens", _kept(args[0]))
-            tensors.setdefault(f"{name}.hidden", _kept(output.hidden_states[-2]))
-            tensors.setdefault(f"{name}.first", _kept(output[0]))
+            if kwargs.get("attention_mask") is not None:
+                tensors.setdefault(f"{name}.mask", _kept(kwargs["attention_mask"]))
 
         return heard
 
-    def hear_unet(args: Any, kwargs: Any, output: Any) -> None:
-        rows["samples"].append(_kept(args[0]))
-        rows["timesteps"].append(_kept(args[1]).reshape(()))
+    def hear_denoiser(args: Any, kwargs: Any, output: Any) -> None:
+        sample, timestep, conditions = family.spelling.read(args, kwargs)
+        rows["samples"].append(_kept(sample))
+        rows["timesteps"].append(_kept(timestep).reshape(-1)[0])
         rows["noise"].append(_kept(output[0]))
-        conditions = kwargs["added_cond_kwargs"]
-        tensors.setdefault("embeds", _kept(kwargs["encoder_hidden_states"]))
-        tensors.setdefault("pooled", _kept(conditions["text_embeds"]))
-        tensors.setdefault("time_ids", _kept(conditions["time_ids"]))
+        for name, condition in conditions.items():
+            tensors.setdefault(name, _kept(condition))
         tensors.setdefault("sigmas", _kept(schedule(pipe.scheduler)))
 
     def hear_decode(args: Any, kwargs: Any, output: Any) -> None:
         tensors["decoder_input"], tensors["decoded"] = _kept(args[0]), _kept(output[0])
 
-    def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-        rows["latents"].append(_kept(values["latents"]))
-        return {}
+    listeners = {name: listening(getattr(pipe, name), hear_encoder(name)) for name in family.encoders}
+    listeners[family.denoiser] = listening(getattr(pipe, family.denoiser), hear_denoiser)
+    decode = listening(getattr(pipe, family.decoder).decode, hear_decode)
+    after_step = family.on_latents(lambda step, latents: rows["latents"].append(_kept(latents)))
+    with replaced(pipe, decode=decode, **listeners):
+        picture = context.generate(pipe, prompt, **after_step)
+    tensors["rows"] = torch.tensor([len(sample) for sample in rows["samples"]])
+    tensors.update({name: torch.stack(_padded(items)) for name, items in rows.items()})
+    trace = Trace(tensors, picture)
+    for name in family.encoders:
+        hidden, first = call_encoder(pipe, context, trace, name)
+        tensors.update({f"{name}.hidden": _kept(hidden), f"{name}.first": _kept(first)})
+    return trace
 
-    listeners = {name: listening(getattr(pipe, name), hear_encoder(name)) for name in ENCODERS}
-    with replaced(
-        pipe,
-        unet=listening(pipe.unet, hear_unet),
-        decode=listening(pipe.vae.decode, hear_decode),
-        **listeners,
-    ):
-        picture = context.generate(pipe, prompt, callback_on_step_end=after_step)
-    tensors.update({name: torch.stack(items) for name, items in rows.items()})
-    return Trace(tensors, picture)
+
+def _padded(tensors: list[Any]) -> list[Any]:
+    """Tensors of as many rows, zeros behind those that have fewer."""
+    import torch
+
+    most = max(len(t) if t.dim() else 0 for t in tensors)
+    return [t if not t.dim() or len(t) == most else torch.cat([t, t.new_zeros(most - len(t), *t.shape[1:])])
+            for t in tensors]  # fmt: skip
 
 
 def _cast(tensor: Any, context: Context) -> Any:
-    return tensor.to(device=context.device.kind, dtype=dtype_of(context.variant))
+    dtype = dtype_of(context.variant) if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(device=context.device.kind, dtype=dtype)
 
 
 def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[Any, Any]:
@@ -131,37 +145,55 @@ def call_encoder(pipe: Any, context: Context, trace: Trace, name: str) -> tuple[
     import torch
 
     with torch.no_grad():
-        tokens = trace[f"{name}.tokens"].to(context.device.kind)
-        output = getattr(pipe, name)(tokens, output_hidden_states=True)
+        tokens, mask = trace[f"{name}.tokens"], trace.tensors.get(f"{name}.mask")
+        masked = {} if mask is None else {"attention_mask": mask.to(context.device.kind)}
+        output = getattr(pipe, name)(tokens.to(context.device.kind), output_hidden_states=True, **masked)
     return output.hidden_states[-2], output[0]
 
 
-def call_unet(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
-    """The UNet's output (2, 4, h, w) on the inputs that float32 had in this step.
+def call_denoiser(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
+    """The denoiser's output, of SDXL (2, 4, h, w), on the inputs that float32 had in this step.
 
-    The call is spelled as the pipeline spells it, so that compiled code is used as it is.
+    The call is spelled as the pipeline spells it, so that compiled code is used as it is. A UNet that keeps
+    something of a step before is given that step first.
     """
-    given = {name: trace[name] for name in ("embeds", "pooled", "time_ids")}
-    return unet_output(pipe, context, {**given, "samples": trace["samples"][step]}, trace["timesteps"][step])
+    family = family_of(pipe)
+    stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    names = [name for name in family.spelling.conditions if name in trace.tensors]
+    output = None
+    for each in (step,) if stepwise is None else stepwise.calls_for(step):
+        sample = trace.of_step("samples", each)
+        # Where guidance has ended, the rows with the prompt, which come last, are left.
+        given = {
+            name: trace[name] if name in family.spelling.shared else trace[name][-len(sample) :]
+            for name in names
+        }
+        output = denoiser_output(pipe, context, sample, given, trace["timesteps"][each], each)
+    if stepwise is not None:
+        stepwise.end()
+    return output
 
 
-def unet_output(pipe: Any, context: Context, given: Mapping[str, Any], timestep: Any) -> Any:
-    """The UNet's output on ``samples``, ``embeds``, ``pooled`` and ``time_ids`` of any number of rows."""
+def denoiser_output(
+    pipe: Any, context: Context, sample: Any, conditions: Mapping[str, Any], timestep: Any,
+    step: int | None = None,
+) -> Any:  # fmt: skip
+    """The denoiser's output on latents and conditions of any number of rows.
+
+    `step`: for a denoiser that keeps something between steps; without one nothing is kept.
+    """
     import torch
 
+    family, device = family_of(pipe), context.device.kind
+    kept = family.spelling.kept
+    stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    if stepwise is not None:
+        stepwise.place(step)
     with torch.no_grad():
-        output = pipe.unet(
-            _cast(given["samples"], context),
-            timestep.to(context.device.kind),
-            encoder_hidden_states=_cast(given["embeds"], context),
-            timestep_cond=None,
-            cross_attention_kwargs=None,
-            added_cond_kwargs={
-                "text_embeds": _cast(given["pooled"], context),
-                "time_ids": _cast(given["time_ids"], context),
-            },
-            return_dict=False,
-        )[0]
+        given = {n: v.to(device) if n in kept else _cast(v, context) for n, v in conditions.items()}
+        output = family.spelling.call(
+            getattr(pipe, family.denoiser), _cast(sample, context), timestep.to(device), given
+        )
         return output.clone()  # a CUDA graph's next replay writes into it
 
 
@@ -170,8 +202,10 @@ def call_vae(pipe: Any, context: Context, trace: Trace, decode: Any = None) -> A
     import torch
 
     with torch.no_grad(), decoding(pipe):
-        latents = trace["decoder_input"].to(device=context.device.kind, dtype=pipe.vae.dtype)
-        return (decode or pipe.vae.decode)(latents, return_dict=False)[0].clone()
+        family = family_of(pipe)
+        decoder = getattr(pipe, family.decoder)
+        latents = trace["decoder_input"].to(device=context.device.kind, dtype=decoder.dtype)
+        return (decode or decoder.decode)(latents, **family.decoding)[0].clone()
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import models
 from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 
@@ -27,14 +28,16 @@ _PATCH = 64
 def measure_large(pipe: Any, context: Context) -> Errors:
     """Relative L2 error of the last norm and convolution of UNet and VAE decoder, against float64.
 
+    A transformer ends in neither, so of its pipeline only the decoder's are tried.
+
     Modules that an optimization swapped for others, or whose weights it keeps in another form, are left out.
     """
     import torch
 
-    found: Errors = {}
+    found, family = Errors(), family_of(pipe)
     with torch.no_grad():
         for component, name, module in _modules(pipe):
-            side = SIDE // pipe.vae_scale_factor if component == "unet" else SIDE
+            side = SIDE if component == family.decoder else SIDE // family.scale(pipe)
             generator = torch.Generator("cpu").manual_seed(0)
             norm = type(module) is torch.nn.GroupNorm
             channels = module.num_channels if norm else module.in_channels
@@ -48,10 +51,11 @@ def measure_large(pipe: Any, context: Context) -> Errors:
 def _modules(pipe: Any) -> Iterator[tuple[str, str, Any]]:
     import torch
 
+    decoder = family_of(pipe).decoder
     for component, model in models(pipe).items():
         of_model = dict(model.named_modules())
         for name in ("conv_norm_out", "conv_out"):
-            part = f"decoder.{name}" if component == "vae" else name
+            part = f"decoder.{name}" if component == decoder else name
             module = of_model.get(part)
             plain = type(module) in (torch.nn.GroupNorm, torch.nn.Conv2d)
             if module is not None and plain and type(module.weight.data) is torch.Tensor:

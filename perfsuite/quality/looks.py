@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
+from perfsuite.pipelines.families import family_of
 from perfsuite.quality import budgets
 from perfsuite.quality.large import AT, SIDE
 from perfsuite.quality.pictures import worst
@@ -35,6 +36,14 @@ def with_pictures(quality: Quality, scores: Sequence[PictureScore]) -> Quality:
     """What all looks found, with the pictures' verdict of other drawings of the same pipeline."""
     looks = tuple(picture_look(scores) if k.name == "pictures" else k for k in quality.looks)
     return Quality(gravest([look.status for look in looks]), tuple(scores), looks)
+
+
+def with_look(quality: Quality | None, look: Look) -> Quality:
+    """What was found before, if anything was, with another look, in place of one of its name."""
+    if quality is None:
+        return Quality(look.status, (), (look,))
+    looks = (*(k for k in quality.looks if k.name != look.name), look)
+    return Quality(gravest([quality.status, look.status]), quality.scores, looks)
 
 
 def relative_thresholds(reference: Reference, precision: str) -> dict[str, float]:
@@ -79,9 +88,9 @@ def _unseen(errors: Errors, workload: Workload) -> str:
 
 
 def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:
-    """BROKEN, DEGRADED, NEW, OK in this order; looks that could not be taken do not count."""
-    order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED,
-             PictureStatus.BROKEN)  # fmt: skip
+    """BROKEN, DEGRADED, NEW, INCONCLUSIVE, OK in this order; looks that could not be taken do not count."""
+    order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.INCONCLUSIVE, PictureStatus.NEW,
+             PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
     return max(statuses, key=order.index)
 
 
@@ -90,7 +99,7 @@ def changed_modules(pipe: Any) -> frozenset[tuple[str, str]]:
     import torch
 
     found = set()
-    for component in ("unet", "vae"):
+    for component in family_of(pipe).models:
         model = getattr(pipe, component)
         model = getattr(model, "_orig_mod", model)
         for name, module in model.named_modules():

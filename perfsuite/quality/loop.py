@@ -1,7 +1,8 @@
 """The loop around the components: scheduler, guidance, conditions, scaling, the picture's conversion.
 
-Looked at twice. *Forced*: the pipeline runs with UNet and VAE decoder replaced by what they gave in
-float32, and starts every step from float32's latents, so that whatever differs is the loop's doing.
+Looked at twice. *Forced*: the pipeline runs with denoiser and decoder replaced by what they gave in
+float32, and starts every step from float32's latents (where the pipeline lets it), so that whatever differs
+is the loop's doing.
 *Free*: the real run's latents, step by step, where errors grow as they do for a user.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.schedules import schedule
 from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 from perfsuite.quality.taps import replaced
@@ -44,58 +46,57 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
     """Errors of the loop's values with the components' outputs forced to float32's."""
     import torch
 
-    dtype = dtype_of(context.variant)
+    dtype, family = dtype_of(context.variant), family_of(pipe)
+    exact = [name for name in family.spelling.conditions if name in EXACT]
     found: Errors = {}
     for prompt, trace in enumerate(traces):
         calls: list[int] = []
 
-        def unet(
-            sample: Any, timestep: Any, *args: Any, prompt: int = prompt, trace: Trace = trace,
-            calls: list[int] = calls, **kwargs: Any,
-        ) -> Any:  # fmt: skip
+        def denoiser(
+            *args: Any, prompt: int = prompt, trace: Trace = trace, calls: list[int] = calls, **kwargs: Any
+        ) -> Any:
+            sample, timestep, conditions = family.spelling.read(args, kwargs)
             step = len(calls)
             calls.append(step)
             if step >= trace.steps:
                 return (torch.zeros_like(sample),)
-            conditions = kwargs.get("added_cond_kwargs") or {}
             if step == 0:
-                given = (
-                    ("embeds", kwargs.get("encoder_hidden_states")),
-                    ("pooled", conditions.get("text_embeds")),
-                )
-                for name, value in given:
-                    found[Place("loop", name, prompt, step)] = relative_l2(value, trace[name])
-                found[Place("loop", "time_ids", prompt, step)] = (
-                    float("inf")
-                    if "time_ids" not in conditions
-                    else _exact(conditions["time_ids"], trace["time_ids"])
-                )
+                for name in family.spelling.conditions:
+                    if name not in trace.tensors:
+                        continue
+                    wanted = trace[name]
+                    if name not in exact:
+                        error = relative_l2(conditions.get(name), wanted)
+                    else:
+                        error = _exact(conditions[name], wanted) if name in conditions else float("inf")
+                    found[Place("loop", name, prompt, step)] = error
                 found[Place("loop", "sigmas", prompt, step)] = _exact(
                     schedule(pipe.scheduler), trace["sigmas"]
                 )
-            found[Place("loop", "timesteps", prompt, step)] = _exact(
-                torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
-            )
-            found[Place("loop", "unet input", prompt, step)] = relative_l2(sample, trace["samples"][step])
-            noise = trace["noise"][step].to(device=sample.device, dtype=dtype)
-            return (noise if noise.shape == sample.shape else torch.zeros_like(sample),)
+            if not family.spelling.casts:  # else it is rounded to the precision
+                found[Place("loop", "timesteps", prompt, step)] = _exact(
+                    torch.as_tensor(timestep).reshape(-1)[:1], trace["timesteps"][step].reshape(1)
+                )
+            given, wanted = f"{family.denoiser} input", trace.of_step("samples", step)
+            found[Place("loop", given, prompt, step)] = relative_l2(sample, wanted)
+            noise = trace.of_step("noise", step).to(device=sample.device, dtype=dtype)
+            fits = sample.shape == wanted.shape
+            return (noise if fits else noise.new_zeros((len(sample), *noise.shape[1:])),)
 
         def decode(latents: Any, *args: Any, prompt: int = prompt, trace: Trace = trace, **kw: Any) -> Any:
-            found[Place("loop", "vae input", prompt)] = relative_l2(latents, trace["decoder_input"])
+            found[Place("loop", f"{family.decoder} input", prompt)] = relative_l2(
+                latents, trace["decoder_input"]
+            )
             return (trace["decoded"].to(device=latents.device, dtype=latents.dtype),)
 
-        def after_step(
-            pipe: Any, step: int, timestep: Any, values: dict[str, Any], prompt: int = prompt,
-            trace: Trace = trace,
-        ) -> dict[str, Any]:  # fmt: skip
-            latents = values["latents"]
+        def after_step(step: int, latents: Any, prompt: int = prompt, trace: Trace = trace) -> Any:
             if step >= trace.steps:
-                return {}
+                return None
             found[Place("loop", "latents", prompt, step)] = relative_l2(latents, trace["latents"][step])
-            return {"latents": trace["latents"][step].to(device=latents.device, dtype=latents.dtype)}
+            return trace["latents"][step].to(device=latents.device, dtype=latents.dtype)
 
-        with replaced(pipe, unet=unet, decode=decode):
-            picture = context.generate(pipe, prompt, callback_on_step_end=after_step)
+        with replaced(pipe, decode=decode, **{family.denoiser: denoiser}):
+            picture = context.generate(pipe, prompt, **family.on_latents(after_step))
         found[Place("loop", "picture", prompt)] = relative_l2(
             torch.from_numpy(picture), torch.from_numpy(trace.picture)
         )
@@ -111,16 +112,12 @@ def run_freely(pipe: Any, context: Context, traces: Sequence[Trace]) -> Drawn:
     for prompt, trace in enumerate(traces):
         final: Any = None
 
-        def after_step(
-            pipe: Any, step: int, timestep: Any, values: dict[str, Any], prompt: int = prompt,
-            trace: Trace = trace,
-        ) -> dict[str, Any]:  # fmt: skip
+        def after_step(step: int, latents: Any, prompt: int = prompt, trace: Trace = trace) -> None:
             nonlocal final
-            final = values["latents"]
+            final = latents
             if step < trace.steps:
                 found[Place("loop", FREE, prompt, step)] = relative_l2(final, trace["latents"][step])
-            return {}
 
-        pictures.append(context.generate(pipe, prompt, callback_on_step_end=after_step))
+        pictures.append(context.generate(pipe, prompt, **family_of(pipe).on_latents(after_step)))
         last.append(final.detach().to("cpu", copy=True))
     return pictures, last, found

@@ -14,8 +14,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import SDXL, Family, family_of
 from perfsuite.pipelines.optimizations.evidence import eager
-from perfsuite.quality.generation import COMPONENTS, ENCODERS, call_encoder, call_unet, call_vae, decoding
+from perfsuite.quality.generation import call_denoiser, call_encoder, call_vae, decoding
 from perfsuite.quality.relative_errors import Errors, Place, QualityError, relative_l2, tensors_in
 
 if TYPE_CHECKING:
@@ -48,25 +49,26 @@ class _Call:
     step: int | None
 
 
-def recorded_calls(traces: Sequence[Trace]) -> list[_Call]:
+def recorded_calls(traces: Sequence[Trace], family: Family = SDXL) -> list[_Call]:
     """Which component calls the modules are recorded in: each encoder, the VAE, an early and a late step."""
     last = len(traces) - 1
     steps = traces[0].steps
-    calls = [_Call(name, 0, None) for name in ENCODERS]
+    calls = [_Call(name, 0, None) for name in family.encoders]
     early, late = steps // 6, steps - 1 - steps // 6
-    calls.append(_Call("unet", 0, early))
+    calls.append(_Call(family.denoiser, 0, early))
     if late != early or last:
-        calls.append(_Call("unet", last, late))
-    return [*calls, _Call("vae", 0, None)]
+        calls.append(_Call(family.denoiser, last, late))
+    return [*calls, _Call(family.decoder, 0, None)]
 
 
 def _run(pipe: Any, context: Context, traces: Sequence[Trace], call: _Call) -> Any:
     trace = traces[call.prompt]
-    if call.component == "vae":
+    family = family_of(pipe)
+    if call.component == family.decoder:
         return call_vae(pipe, context, trace)
-    if call.component == "unet":
+    if call.component == family.denoiser:
         assert call.step is not None
-        return call_unet(pipe, context, trace, call.step)
+        return call_denoiser(pipe, context, trace, call.step)
     return call_encoder(pipe, context, trace, call.component)
 
 
@@ -131,7 +133,7 @@ def record_modules(
     """Store what every module of the (eager) pipeline was given and gave, in the order of completion."""
     records: list[ModuleRecord] = []
     folder.mkdir(parents=True, exist_ok=True)
-    calls = recorded_calls(traces)
+    calls = recorded_calls(traces, family_of(pipe))
     for call in calls:
         model = getattr(pipe, call.component)
         run = partial(_run, pipe, context, traces, call)
@@ -317,13 +319,14 @@ def measure_modules(
 
     found: Errors = {}
     with eager(pipe), torch.no_grad(), decoding(pipe):
-        for component in COMPONENTS:
+        family = family_of(pipe)
+        for component in family.components:
             of_component = [r for r in records if r.place.component == component]
             if not of_component:
                 continue
             model = getattr(pipe, component)
             modules = dict(model.named_modules())
-            first = next(c for c in recorded_calls(traces) if c.component == component)
+            first = next(c for c in recorded_calls(traces, family) if c.component == component)
             own = _own_arguments(model, partial(_run, pipe, context, traces, first))
             for record in of_component:
                 if record.place.part not in own:

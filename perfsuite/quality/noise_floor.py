@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from perfsuite.device import fingerprint, versions
 from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
+from perfsuite.pipelines.promises import Promise
 from perfsuite.quality.metrics import broken, ssim
-from perfsuite.quality.reference import record_reference
+from perfsuite.quality.reference import base_of, record_reference
 from perfsuite.quality.thresholds import LEAST_SSIM, MARGIN, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
 
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Device, Workload
@@ -45,21 +48,29 @@ def measure_noise(
     workload = workloads.get(workload)
     device = fingerprint(device) if isinstance(device, str) else device
     tried = [replace(workload, seed=workload.seed + SEED_STEP * i) for i in range(seeds)]
-    references = []
-    for one in tried:
-        progress(f"{one.name} float32, seed {one.seed}")
-        references.append(record_reference(one, device, weights, deep=False).pictures)
+    drawn: dict[tuple[str, int], Sequence[np.ndarray]] = {}
+
+    def references(base: Variant) -> Iterator[Sequence[np.ndarray]]:
+        for one in tried:
+            key = base.name, one.seed
+            if key not in drawn:
+                progress(f"{one.name} {base.name}, seed {one.seed}")
+                drawn[key] = record_reference(one, device, weights, deep=False, base=base).pictures
+            yield drawn[key]
+
     found: dict[str, dict[str, PromptThreshold]] = {}
     for variant in map(variants.get, chosen):
-        reason = unsupported(variant, device)
+        reason = unsupported(variant, device, workload)
         if reason is not None and not forced:
             progress(f"{variant.name}: left out, {reason}")
             continue
         values: dict[str, list[float]] = defaultdict(list)
+        resampled = variant.promise is Promise.RESAMPLED
+        compared = [*references(base_of(variant) if resampled else variants.REFERENCE)]
         for held in _machines(device, variant):
             prepared = prepare(tried[0], variant, held, weights, forced=forced)
             try:
-                for one, pictures in zip(tried, references, strict=True):
+                for one, pictures in zip(tried, compared, strict=True):
                     progress(f"{variant.name}: {held.count} threads, seed {one.seed}")
                     context = replace(prepared.context, workload=one)
                     for i, (prompt, reference) in enumerate(zip(one.prompts, pictures, strict=True)):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Workload
 
-_SEVERITY = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.NEW, PictureStatus.DEGRADED,
-             PictureStatus.BROKEN)  # fmt: skip
+_SEVERITY = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.INCONCLUSIVE, PictureStatus.NEW,
+             PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
 
 
 def worst(scores: Sequence[PictureScore]) -> PictureStatus:

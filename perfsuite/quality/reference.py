@@ -49,8 +49,14 @@ STRUCTURE = {
         "up_block_types", "transformer_layers_per_block", "cross_attention_dim", "addition_embed_type",
     ),
     "vae": ("latent_channels", "block_out_channels", "layers_per_block"),
+    "transformer": (
+        "num_layers", "num_single_layers", "num_attention_heads", "attention_head_dim", "in_channels",
+        "out_channels", "patch_size", "cross_attention_dim", "joint_attention_dim", "caption_channels",
+        "pooled_projection_dim", "guidance_embeds",
+    ),
     "text_encoder": ("hidden_size", "num_hidden_layers", "vocab_size"),
     "text_encoder_2": ("hidden_size", "num_hidden_layers", "vocab_size", "projection_dim"),
+    "text_encoder_3": ("hidden_size", "num_hidden_layers", "vocab_size"),
 }  # fmt: skip
 """Config entries that make an architecture."""
 
@@ -60,8 +66,9 @@ class Reference:
     """The float32 run of a workload."""
 
     workload: Workload
+    """As the base draws it."""
     pictures: tuple[np.ndarray, ...]
-    """One a prompt, float32 (height, width, 3) in [0, 1]."""
+    """What pictures are compared with: one a prompt, float32 (height, width, 3) in [0, 1]."""
     traces: tuple[Trace, ...] = ()
     """One a prompt; empty where only pictures were drawn."""
     modules: tuple[ModuleRecord, ...] = ()
@@ -73,6 +80,9 @@ class Reference:
     weights: str = "auto"
     yardsticks: dict[str, Yardstick] = field(default_factory=dict, repr=False)
     """By precision; measured when first asked for, see `yardstick`."""
+    base: Variant = variants.REFERENCE
+    """What was run: strict float32, with the techniques that are not exact where variants with them are
+    compared with it."""
 
     def yardstick(self, precision: str) -> Yardstick:
         """The honest eager pipeline of this precision (``fp32``, ``bf16``, ``fp16``), measured once.
@@ -89,12 +99,13 @@ class Reference:
         return self.yardsticks[precision]
 
 
-def twins(precision: str) -> tuple[Variant, ...]:
-    """The honest eager pipelines that a precision's budgets are measured on.
+def twins(precision: str, base: Variant = variants.REFERENCE) -> tuple[Variant, ...]:
+    """The honest eager pipelines that a precision's budgets are measured on, as the base but for it.
 
     With and without SDPA: they round attention differently, and both are right.
     """
-    return variants.combine([precision]), variants.combine([precision, "sdpa"])
+    lossy = [o.name for o in base.lossy]
+    return variants.combine([precision, *lossy]), variants.combine([precision, "sdpa", *lossy])
 
 
 def record_reference(
@@ -106,6 +117,7 @@ def record_reference(
     precisions: Sequence[str] = (),
     cache: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
+    base: Variant = variants.REFERENCE,
 ) -> Reference:
     """Draw the workload in strict float32 on this device; builds a pipeline and releases it again.
 
@@ -114,40 +126,50 @@ def record_reference(
     reference of the same weights, workload, device, versions and sources is read from there, else
     stored there; without one its modules are in a temporary folder that goes with it.
 
+    `base` is what is run, see `Reference.base`.
+
     Raises `PromptError`, `WrongReferenceError` for a damaged stored one, and what
     `perfsuite.pipelines.prepare` raises.
     """
-    workload = workloads.get(workload)
+    workload = base.drawn(workloads.get(workload))
     device = fingerprint(device) if isinstance(device, str) else device
     if not deep:
-        prepared = prepare(workload, variants.REFERENCE, device, weights)
+        prepared = prepare(workload, base, device, weights)
         try:
             check_prompts(prepared.pipe, workload)
-            return Reference(workload, tuple(prepared.pictures()), device=device, weights=weights)
+            pictures = tuple(prepared.pictures())
+            return Reference(workload, pictures, device=device, weights=weights, base=base)
         finally:
             release(prepared.pipe)
     found: Reference | None = None
     folder: Path | None = None
     if cache is not None:
-        folder = cache / f"{workload.name}-{content_key(workload, device, weights)[:20]}"
+        key = content_key(workload, device, weights, base.name)
+        folder = cache / f"{_file_name(workload, base)}-{key[:20]}"
         if folder.exists():
-            found = load_reference(folder, workload, device, weights)
+            found = load_reference(folder, workload, device, weights, base)
     if found is None:
-        found = _record(workload, device, weights, folder, progress)
+        found = _record(workload, device, weights, folder, progress, base)
     for precision in precisions:
         progress(f"honest {precision}")
         found.yardstick(precision)
     return found
 
 
+def _file_name(workload: Workload, base: Variant) -> str:
+    lossy = "".join(f"-{o.name.replace(':', '-')}" for o in base.lossy)
+    return f"{workload.name}{lossy}"
+
+
 def _record(
-    workload: Workload, device: Device, weights: str, folder: Path | None, progress: Callable[[str], None]
-) -> Reference:
+    workload: Workload, device: Device, weights: str, folder: Path | None, progress: Callable[[str], None],
+    base: Variant,
+) -> Reference:  # fmt: skip
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder and folder.parent))
     try:
-        prepared = prepare(workload, variants.REFERENCE, device, weights)
+        prepared = prepare(workload, base, device, weights)
         try:
             check_prompts(prepared.pipe, workload)
             traces = []
@@ -177,7 +199,7 @@ def _record(
         raise
     reference = Reference(
         workload, tuple(t.picture for t in traces), tuple(traces), tuple(records),
-        (folder or aside) / "modules", structure, device, weights,
+        (folder or aside) / "modules", structure, device, weights, base=base,
     )  # fmt: skip
     if folder is None:
         weakref.finalize(reference, shutil.rmtree, aside, ignore_errors=True)
@@ -189,8 +211,8 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
     assert reference.device is not None
     largest: dict[str, Errors] = {}
     similarity = [1.0] * len(reference.pictures)
-    for variant in twins(precision):
-        if variant == variants.REFERENCE:
+    for variant in twins(precision, reference.base):
+        if variant == reference.base:
             continue  # the reference itself, without error
         prepared = prepare(reference.workload, variant, reference.device, reference.weights, forced=True)
         try:
@@ -207,9 +229,14 @@ def _measure_yardstick(reference: Reference, precision: str) -> Yardstick:
             held = largest.setdefault(look, {})
             for place, error in found.items():
                 held[place] = max(error, held.get(place, 0.0))
-        for i, (picture, wanted) in enumerate(zip(pictures, reference.pictures, strict=True)):
+        for i, (picture, wanted) in enumerate(zip(pictures, _own_pictures(reference), strict=True)):
             similarity[i] = min(similarity[i], -1.0 if broken(picture) else ssim(picture, wanted))
     return Yardstick(largest, tuple(similarity), *_measure_witness(reference, precision))
+
+
+def _own_pictures(reference: Reference) -> list[np.ndarray]:
+    """Those of the run itself, whatever pictures are compared with."""
+    return [trace.picture for trace in reference.traces]
 
 
 WITNESSED = 2
@@ -222,12 +249,10 @@ def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Er
     Float32 is held to float64, module by module; it has no pictures.
     """
     assert reference.device is not None
-    prepared = prepare(
-        reference.workload, variants.REFERENCE, reference.device, reference.weights, forced=True
-    )
+    prepared = prepare(reference.workload, reference.base, reference.device, reference.weights, forced=True)
     pipe, context, traces, folder = prepared.pipe, prepared.context, reference.traces, reference.folder
     try:
-        if precision == variants.REFERENCE.precision:
+        if precision == reference.base.precision:
             found = {}
             if folder is not None:
                 found["modules"] = measure_modules(
@@ -239,7 +264,7 @@ def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Er
             found = {"components": measure_components(pipe, context, traces[:WITNESSED]), "free": free}
             if folder is not None:
                 found["modules"] = measure_modules(pipe, context, traces, folder, reference.modules)
-        pairs = zip(pictures, reference.pictures, strict=True)
+        pairs = zip(pictures, _own_pictures(reference), strict=True)
         return found, min(-1.0 if broken(drawn) else ssim(drawn, wanted) for drawn, wanted in pairs)
     finally:
         release(pipe, forget=False)
@@ -268,6 +293,11 @@ def _look_in_channels_last(pipe: Any, context: Context, reference: Reference) ->
             pipe, context, reference.traces, reference.folder, reference.modules
         )
     return {look + IN_CHANNELS_LAST: errors for look, errors in found.items()}
+
+
+def base_of(variant: Variant) -> Variant:
+    """What a variant's numbers are compared with: strict float32, with its techniques that are not exact."""
+    return variants.twin_of(variant) if variant.lossy else variants.REFERENCE
 
 
 def precisions_of(chosen: Sequence[Variant], device: Device) -> list[str]:
@@ -303,13 +333,17 @@ def keep(reference: Reference) -> Path:
     return folder
 
 
-def load_reference(folder: Path, workload: Workload, device: Device, weights: str = "auto") -> Reference:
+def load_reference(
+    folder: Path, workload: Workload, device: Device, weights: str = "auto",
+    base: Variant = variants.REFERENCE,
+) -> Reference:  # fmt: skip
     """A reference that `record_reference` stored.
 
     Raises `WrongReferenceError` if a file is missing or damaged, or belongs to another workload.
     """
+    workload = base.drawn(workload)
     found = read(folder, workload)
     return Reference(
         workload, tuple(t.picture for t in found.traces), found.traces, found.modules, folder / "modules",
-        found.structure, device, weights, found.yardsticks,
+        found.structure, device, weights, found.yardsticks, base,
     )  # fmt: skip

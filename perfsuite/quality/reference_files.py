@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from perfsuite.records import Device, Workload
 
-FORMAT = 4
+FORMAT = 5
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
 """Variables with these beginnings may change float32 results."""
 OWN_SOURCES = (
     "quality", "pipelines/optimizations", "pipelines/building.py", "pipelines/technique.py",
-    "pipelines/dtypes.py", "pipelines/models/sources.py", "pipelines/models/initial.py",
+    "pipelines/dtypes.py", "pipelines/watching/stepwise.py", "pipelines/models/sources.py",
+    "pipelines/models/initial.py",
 )  # fmt: skip
 """Files and folders of this package that compute what a reference holds."""
 
@@ -66,14 +67,15 @@ class Stored(NamedTuple):
     yardsticks: dict[str, Yardstick]
 
 
-def content_key(workload: Workload, device: Device, weights: str) -> str:
-    """Hash of all that float32 results depend on."""
+def content_key(workload: Workload, device: Device, weights: str, base: str = "fp32") -> str:
+    """Hash of all that float32 results depend on; `base`: name of what is run."""
     import torch
 
     held = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
     parts = {
         "format": FORMAT,
         "workload": asdict(workload),
+        "base": base,
         "weights": models.digest(workload, weights),
         "device": [device.kind, device.name, device.count, dict(device.details)],
         "versions": versions(),

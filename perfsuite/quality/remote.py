@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from perfsuite.pipelines import variants
 from perfsuite.quality.assessing import inspect
-from perfsuite.quality.reference import load_reference, record_reference
+from perfsuite.quality.reference import base_of, load_reference, record_reference
 from perfsuite.records import Quality
 from perfsuite.workers import commands
 from perfsuite.workers.commands import write_pictures
@@ -18,10 +19,13 @@ class Commands(commands.Commands):
     """A worker's commands, with those of this room."""
 
     def do_reference(
-        self, workload: str, device: str, weights: str, precisions: list[str], cache: str
-    ) -> str:
+        self, workload: str, device: str, weights: str, precisions: list[str], cache: str,
+        base: str = variants.REFERENCE.name,
+    ) -> str:  # fmt: skip
         """Record, or find, the float32 run of a workload below ``cache``; its folder."""
-        found = record_reference(workload, device, weights, precisions=precisions, cache=Path(cache))
+        found = record_reference(
+            workload, device, weights, precisions=precisions, cache=Path(cache), base=variants.get(base)
+        )
         assert found.folder is not None
         return str(found.folder.parent)
 
@@ -32,7 +36,8 @@ class Commands(commands.Commands):
         pictures go to ``file``."""
         prepared = self._open[variant]
         context = prepared.context
-        reference = load_reference(Path(folder), context.workload, context.device, prepared.weights)
+        base = base_of(context.variant)
+        reference = load_reference(Path(folder), context.workload, context.device, prepared.weights, base)
         found = inspect(
             prepared.pipe, reference, context.variant, thresholds, context.device, context.workload
         )

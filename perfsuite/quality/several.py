@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.pipelines.schedules import drawing_noise
-from perfsuite.quality.generation import unet_output
+from perfsuite.quality.generation import denoiser_output
 from perfsuite.quality.relative_errors import Errors, Place, relative_l2
 from perfsuite.quality.taps import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.technique import Context
     from perfsuite.quality.generation import Trace
 
 BATCH = "batch"
-"""The UNet's output for two prompts at once."""
+"""The denoiser's output for two prompts at once."""
 SEVERAL = "several prompts: "
 """Begins the names of the loop's values in a call of two prompts with two pictures each."""
 EACH = 2
@@ -44,7 +46,7 @@ def _interleaved(tensors: Sequence[Any], halves: int, each: int = 1) -> Any:
 
 
 def _halves(trace: Trace, context: Context) -> int:
-    """Two where the UNet is called with and without the prompt at once, which guidance wants."""
+    """Two where the denoiser is called with and without the prompt at once, which guidance wants."""
     return 2 if len(trace["noise"][0]) == 2 * context.workload.batch else 1
 
 
@@ -54,16 +56,22 @@ def measure_batch(pipe: Any, context: Context, traces: Sequence[Trace]) -> Error
     Of a compiled UNet the eager form is asked, which another batch does not compile anew.
     """
     chosen = [traces[i] for i in _chosen(traces)]
-    halves = _halves(chosen[0], context)
+    halves, family = _halves(chosen[0], context), family_of(pipe)
 
     def of(name: str) -> Any:
+        if name in family.spelling.shared:
+            return chosen[0][name]
         first = [t[name][0] if name in ("samples", "noise") else t[name] for t in chosen]
         return _interleaved(first, halves)
 
     with eager(pipe):
-        given = {name: of(name) for name in ("samples", "embeds", "pooled", "time_ids")}
-        noise = unet_output(pipe, context, given, chosen[0]["timesteps"][0])
-    return {Place("unet", BATCH, 0, 0): relative_l2(noise, of("noise"))}
+        given = {name: of(name) for name in _conditions(family, chosen[0])}
+        noise = denoiser_output(pipe, context, of("samples"), given, chosen[0]["timesteps"][0])
+    return {Place(family.denoiser, BATCH, 0, 0): relative_l2(noise, of("noise"))}
+
+
+def _conditions(family: Family, trace: Trace) -> list[str]:
+    return [name for name in family.spelling.conditions if name in trace.tensors]
 
 
 def measure_several(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors:
@@ -73,43 +81,44 @@ def measure_several(pipe: Any, context: Context, traces: Sequence[Trace]) -> Err
     """
     import torch
 
-    numbers = _chosen(traces)
+    numbers, family = _chosen(traces), family_of(pipe)
     chosen, found = [traces[i] for i in numbers], Errors()
+    if family.inputs is not None:
+        return found  # it takes no prompts
     halves = _halves(chosen[0], context)
 
     def compare(name: str, value: Any, wanted: Sequence[Any], parts: int) -> None:
         place = Place("loop", SEVERAL + name, 0, 0)
         found.setdefault(place, relative_l2(value, _interleaved(wanted, parts, EACH)))
 
-    def unet(sample: Any, timestep: Any, *args: Any, **kwargs: Any) -> Any:
-        conditions = kwargs.get("added_cond_kwargs") or {}
-        compare("unet input", sample, [t["samples"][0] for t in chosen], halves)
-        compare("embeds", kwargs.get("encoder_hidden_states"), [t["embeds"] for t in chosen], halves)
-        compare("pooled", conditions.get("text_embeds"), [t["pooled"] for t in chosen], halves)
-        compare("time_ids", conditions.get("time_ids"), [t["time_ids"] for t in chosen], halves)
+    def denoiser(*args: Any, **kwargs: Any) -> Any:
+        sample, _, conditions = family.spelling.read(args, kwargs)
+        compare(f"{family.denoiser} input", sample, [t["samples"][0] for t in chosen], halves)
+        for name in _conditions(family, chosen[0]):
+            if name not in family.spelling.shared:
+                compare(name, conditions.get(name), [t[name] for t in chosen], halves)
         noise = _interleaved([t["noise"][0] for t in chosen], halves, EACH)
         return (noise.to(device=sample.device, dtype=sample.dtype),)
 
-    def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def after_step(step: int, latents: Any) -> None:
         if torch.equal(generator.get_state(), before):  # else noise was added, of each row another
-            compare("latents", values["latents"], [t["latents"][0] for t in chosen], 1)
+            compare("latents", latents, [t["latents"][0] for t in chosen], 1)
         pipe._interrupt = True  # the other steps would say the same
-        return {}
 
     first = torch.cat([context.latents(pipe, i)[:1].repeat_interleave(EACH, 0) for i in numbers])
     generator = torch.Generator(context.device.kind)
     before = generator.get_state()
-    with replaced(pipe, unet=unet), drawing_noise(pipe.scheduler, generator):
+    with replaced(pipe, **{family.denoiser: denoiser}), drawing_noise(pipe.scheduler, generator):
+        given = {
+            **family.arguments(pipe, context.drawn, 0),
+            "prompt": [context.workload.prompts[i] for i in numbers],
+            "num_images_per_prompt": EACH,
+            "output_type": "latent",
+        }
         pipe(
-            prompt=[context.workload.prompts[i] for i in numbers],
             latents=first,
-            num_inference_steps=context.workload.steps,
-            guidance_scale=context.workload.guidance,
-            height=context.workload.height,
-            width=context.workload.width,
-            num_images_per_prompt=EACH,
-            output_type="latent",
-            return_dict=False,
-            callback_on_step_end=after_step,
+            num_inference_steps=context.drawn.steps,
+            **given,
+            **family.on_latents(after_step),
         )
     return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -35,24 +37,25 @@ class _Stand:
 def replaced(pipe: Any, **calls: Callable[..., Any]) -> Iterator[None]:
     """For a moment the named components (``unet``, ``text_encoder``, ...) are these functions.
 
-    ``decode`` stands for ``vae.decode``.
+    ``decode`` stands for ``vae.decode``, or that of what decodes in its place.
     """
     decode = calls.pop("decode", None)
     before = {name: pipe.__dict__[name] for name in calls}
-    decode_before = pipe.vae.__dict__.get("decode", _ABSENT)
+    decoder = getattr(pipe, family_of(pipe).decoder)
+    decode_before = decoder.__dict__.get("decode", _ABSENT)
     try:
         for name, call in calls.items():
             pipe.__dict__[name] = _Stand(before[name], call)
         if decode is not None:
-            pipe.vae.__dict__["decode"] = decode
+            decoder.__dict__["decode"] = decode
         yield
     finally:
         pipe.__dict__.update(before)
         if decode is not None:
             if decode_before is _ABSENT:
-                del pipe.vae.__dict__["decode"]
+                del decoder.__dict__["decode"]
             else:
-                pipe.vae.__dict__["decode"] = decode_before
+                decoder.__dict__["decode"] = decode_before
 
 
 def listening(call: Callable[..., Any], heard: Callable[[tuple[Any, ...], dict[str, Any], Any], None]) -> Any:

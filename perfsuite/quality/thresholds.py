@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
+from perfsuite.pipelines.promises import Promise
 
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Variant
+    from perfsuite.records import Workload
     from perfsuite.store import Thresholds
 
 MARGIN = 3.0
@@ -22,6 +24,12 @@ LEAST_SSIM = 0.5
 def threshold_of(floor: float, margin: float = MARGIN) -> float:
     """The threshold that belongs to a noise floor, both SSIM; never below `LEAST_SSIM`."""
     return max(1.0 - max(margin * (1.0 - floor), LEAST_DISTANCE), LEAST_SSIM)
+
+
+def declared(variant: Variant, workload: Workload) -> dict[str, float]:
+    """The least SSIM of each prompt that an approximate variant's techniques declare."""
+    approximate = [o for o in variant.lossy if o.promise is Promise.APPROXIMATE]
+    return dict.fromkeys(workload.prompts, min(o.least_ssim(o.value) for o in approximate))
 
 
 def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
@@ -43,6 +51,7 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         of_variant
         for name, of_variant in stored.variants.items()
         if (measured := variants.get(name)).optimizations[0].name == precision
+        and measured.lossy == variant.lossy
         and all(o.name in variant for o in measured.optimizations if o.error_factor > 1.0)
     ]
     least: dict[str, float] = {}

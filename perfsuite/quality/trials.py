@@ -179,7 +179,7 @@ class Bench:
     def honest(self, case: Honest, *, with_peers: bool = True) -> Trial | None:
         """Judge an honest case; None where the device does not support its variant."""
         variant = variants.get(case.variant)
-        if unsupported(variant, self.device) is not None:
+        if unsupported(variant, self.device, self.workload) is not None:
             return None
         workload = case.workload(self.workload)
         with_peers = with_peers and workload == self.workload
@@ -307,7 +307,7 @@ def run(
     Variants that the device does not support are left out, with a line to `bench.progress`.
     """
     for variant in chosen:
-        reason = unsupported(variant, bench.device)
+        reason = unsupported(variant, bench.device, bench.workload)
         if reason is not None:
             bench.progress(f"{variant.name}: left out, {reason}")
             continue

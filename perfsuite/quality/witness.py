@@ -13,7 +13,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import NAMES
-from perfsuite.quality.generation import COMPONENTS
+from perfsuite.pipelines.families import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,11 +54,13 @@ def imitating(pipe: Any, precision: str) -> Iterator[None]:
     import torch
 
     with contextlib.ExitStack() as undoing:
-        for name in COMPONENTS:
+        family = family_of(pipe)
+        for name in family.components:
             model, change = getattr(pipe, name), rounder(precision)
             for parameter in model.parameters():
                 parameter.data = change(parameter.data)
-            if not (name == "vae" and precision == "fp16" and model.config.force_upcast):
+            upcast = family.upcasts and name == family.decoder and precision == "fp16"
+            if not (upcast and model.config.force_upcast):
                 _passing(undoing, model, change)
         undoing.callback(_stepping(pipe.scheduler, getattr(torch, NAMES[precision])))
         undoing.enter_context(_rounding_attention(rounder(precision)))
@@ -69,6 +71,8 @@ def in_float64(module: Any, inputs: dict[str, Any]) -> Any:
     """What a module of a float32 pipeline gives when it computes in float64."""
     import torch
 
+    if any(hasattr(each, "_diffusers_hook") for each in module.modules()):
+        return module(*inputs["args"], **inputs["kwargs"])  # it casts its weights itself, to no other type
     module.double()
     try:
         given = _changed(inputs, lambda values: values.to(torch.float64))

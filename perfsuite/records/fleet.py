@@ -89,6 +89,9 @@ class Block:
     """Ids of blocks whose end it waits for: its compilation. A failed one does not stop it."""
     limit_s: Annotated[float, Gt(0)] = 3600.0
     """After which all its processes are ended."""
+    twin: str = ""
+    """Variant that runs first to be compared with, and is no cell of this block; empty where one of its
+    cells is that, or nothing is timed."""
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -107,15 +110,21 @@ class Plan:
     """Version that made it; no other runs it."""
     seed: int
     tests: str
-    """Folder with the suite's tests on every machine."""
+    """Folder with the suite's tests on every machine; empty for those that the package brings."""
     environments: Mapping[str, PlannedEnvironment]
     devices: Mapping[str, DeviceClass]
     blocks: Annotated[tuple[Block, ...], MinLen(1)]
     weights: str = "auto"
-    baselines: str = "baselines"
-    """Folder that latency blocks are judged against, on every machine."""
+    baselines: str = ""
+    """Folder that blocks are judged against, on every machine; empty for none: all is NEW."""
+    compile_cache: str = ""
+    """Folder of compiled code that all machines share; empty where each block compiles for itself."""
+    plugins: tuple[str, ...] = ()
+    """Files that register what is not the suite's own, on every machine."""
     options: tuple[str, ...] = ()
-    """Further ones of pytest, for all blocks."""
+    """Further ones of pytest, for all blocks but A/Bs."""
+    ab_options: tuple[str, ...] = ()
+    """Further ones of ``perfsuite ab``."""
     shard: str = ""
     """``2/4`` where it is one part of a plan; empty else."""
 
@@ -174,6 +183,10 @@ class Attempt:
     """One line; empty where it passed."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Name to SHA-256; they lie by their hash."""
+    clock_ahead_s: float | None = None
+    """By how much the machine's clock is ahead of the driver's, at least; 0 where they may agree."""
+    free_bytes: Bytes | None = None
+    """Left on the disk of the machine that it wrote to."""
 
 
 class CellState(StrEnum):

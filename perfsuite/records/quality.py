@@ -20,6 +20,8 @@ class PictureStatus(StrEnum):
     """NaN, Inf, flat or saturated: no picture, whatever its score."""
     NEW = "NEW"
     """No threshold is stored for this variant, or no golden picture for this workload."""
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Too few captions to tell whether more are lost than may be."""
     NOT_JUDGED = "NOT_JUDGED"
     """Nothing can be said, for the reason that stands beside it."""
 
@@ -64,7 +66,7 @@ class Look:
     """One way to look at a variant's numbers, and what it found."""
 
     name: str
-    """``pictures``, ``components``, ``modules``, ``loop`` or ``compiled``."""
+    """``pictures``, ``components``, ``modules``, ``loop``, ``compiled`` or ``task``."""
     status: PictureStatus
     count: Annotated[int, Ge(0)] = 0
     """Errors that were judged."""

@@ -35,6 +35,8 @@ class Result:
     """Import, build, first call and compiling, judged likewise."""
     exhibits: Exhibits | None = None
     """None unless a report was asked for."""
+    repeats: tuple[Session, ...] = ()
+    """Further sessions that a plan asked for, each perhaps on another GPU; the verdict is on all of them."""
 
 
 @dataclass(frozen=True)

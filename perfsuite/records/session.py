@@ -214,3 +214,5 @@ class Session:
     """Where a short profiled call, apart from the timed ones, spent its time; empty unless asked for."""
     git: Mapping[str, str] = field(default_factory=dict)
     """Package to the commit that it was built from, where it tells; empty in older files."""
+    gpu: str = ""
+    """UUID of the GPU, for several of one model are not one; empty on a CPU, and in older files."""

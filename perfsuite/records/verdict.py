@@ -63,6 +63,8 @@ class Cause(StrEnum):
     """The baseline is of weights from elsewhere: neither may take the other's place."""
     UNFIT_SESSION = "UNFIT_SESSION"
     """The new session, or every stored one, was disturbed and has no weight."""
+    OTHER_GPU = "OTHER_GPU"
+    """The stored sessions are not all of this GPU: what GPUs of one model differ by is in the interval."""
 
 
 @dataclass(frozen=True)

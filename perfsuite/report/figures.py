@@ -6,8 +6,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.registering import RegistrationError
-from perfsuite.pipelines.technique import ContradictionError
 from perfsuite.records import UNJUDGED, PictureStatus, Status
 from perfsuite.report import format as show
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.report.columns import described
+from perfsuite.report.techniques import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ HEADINGS = {
     "variants": "variants, in order; one that a device cannot run says why if it is named",
     "beside": "variants beside the ladder, run where they are named",
     "optimizations": "optimizations, to combine as in --perf-variant bf16+sdpa+qkv",
+    "techniques": "techniques beyond the ladder: class, where they apply, proof, figures",
     "faults": "faults, to plant with perfsuite faults --fault NAME",
     "registered": "registered by others",
 }
@@ -52,5 +54,7 @@ def _pairs(key: str, members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in members.items():
         if key == "faults":
             yield name, f"{value['component']}: {value['summary']}"
+        elif key == "techniques":
+            yield name, sentence(value)
         else:
             yield name, value if isinstance(value, str) else " + ".join(value)

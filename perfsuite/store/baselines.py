@@ -7,6 +7,7 @@ History of the format:
 * 2: a session may be ``"unfit"``, with the reason: it has no weight, which a reader of 1 would give it. There
   is ``"contended_s"``, and in ``"relative"`` there are ``"reference_s"``, ``"fixed_work_s"`` and
   ``"contended"``. All may be missing, as in 1.
+* 3: a session may have ``"gpu"``, which a reader of 2 would take for every other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from perfsuite.store.errors import Place
 from perfsuite.store.files import locked, read_bytes, remove, write_atomic
 from perfsuite.store.shape import SHAPE_FILE
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_SESSIONS = ANCHOR + RECENT
 
 Mode = Literal["never", "new", "append", "reset"]

@@ -9,6 +9,7 @@ History of the format:
 * 2: sessions as in 2 of the baselines; verdicts have more causes.
 * 3: every line has ``"run"``, the id of the first; the first has ``"asked"``, what the run was to judge, and
   ``"timed"``. Verdicts may be NOT_JUDGED or LESS_JUDGED.
+* 4: a session may have ``"gpu"``, a result ``"repeats"``, and a verdict the cause OTHER_GPU.
 """
 
 import os
@@ -24,7 +25,7 @@ from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place, StoreError
 from perfsuite.store.files import held, read_bytes, write_atomic
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 WITH_IDS = 3
 """From here on every line says which run it is of."""
 
@@ -104,6 +105,20 @@ class ResultsWriter:
         """Let others write the file, or remove it."""
         if self._hold is not None:
             self._hold.release()
+
+
+def encode_results(run: Run, path: Path) -> bytes:
+    """A whole run as its file holds it; `path` is where it will be, for messages.
+
+    Raises:
+        StoreError: if it could not be read again.
+    """
+    header = _Header(SCHEMA_VERSION, "run", run.id, run.date, run.device, run.chosen, run.asked, run.timed)
+    lines = [encode(header, _place(path, 1), one_line=True)]
+    for number, result in enumerate(run.results, 2):
+        line = _Line(**_values(result), kind="result", run=run.id)
+        lines.append(encode(line, _place(path, number), one_line=True))
+    return b"".join(lines)
 
 
 def read_results(path: str | Path) -> Run:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import eager, some
 from perfsuite.pipelines.optimizations.layout import lays_out
-from perfsuite.pipelines.optimizations.precision import COMPONENTS, is_upcast
+from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.records import StructureCheck
 from perfsuite.structure.stacks import caller
 
@@ -47,7 +48,7 @@ class _Flow:
     def hooked(self, pipe: Any) -> Iterator[None]:
         """Follow the modules of all components while the block runs."""
         handles = []
-        for root in COMPONENTS:
+        for root in family_of(pipe).components:
             model = getattr(pipe, root, None)
             model = getattr(model, "_orig_mod", model)
             for name, module in model.named_modules() if model is not None else ():
@@ -77,7 +78,7 @@ def check_dtypes(prepared: Prepared) -> StructureCheck:
     and a VAE that is up-cast on every call.
     """
     pipe, context = prepared.pipe, prepared.context
-    flow, upcast = _Flow(), is_upcast(pipe)
+    flow, upcast, decoder = _Flow(), is_upcast(pipe), family_of(pipe).decoder
     with flow.hooked(pipe), eager(pipe):
         context.generate(pipe, steps=2)
     wanted = dtype_of(context.variant)
@@ -85,7 +86,7 @@ def check_dtypes(prepared: Prepared) -> StructureCheck:
     checked = 0
     culprits: set[str] = set()
     for path, kind, took, gave in flow.calls:
-        dtype = dtype_of(("fp32",)) if upcast and path.startswith("vae") else wanted
+        dtype = dtype_of(("fp32",)) if upcast and path.startswith(decoder) else wanted
         if kind in FLOAT32_MODULES:
             continue
         checked += 1

@@ -10,6 +10,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.memory import graphs_bytes
+from perfsuite.pipelines.families import family_of
 from perfsuite.structure.missing import NoCounterError, needed
 
 if TYPE_CHECKING:
@@ -40,23 +41,21 @@ def peak_bytes(pipe: Any, context: Context) -> dict[str, int]:
 
 def _generate(pipe: Any, context: Context, mark: Callable[[str], None]) -> None:
     """One call that calls `mark` at the end of each stage with its name."""
-
-    def step_done(pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        mark(STAGES[1])
-        return {}
-
-    encode = pipe.encode_prompt
+    family = family_of(pipe)
+    encode = getattr(pipe, "encode_prompt", None)
 
     def encode_prompt(*args: Any, **options: Any) -> Any:
+        assert encode is not None
         result = encode(*args, **options)
         mark(STAGES[0])
         return result
 
-    pipe.encode_prompt = encode_prompt
+    if encode is not None:
+        pipe.encode_prompt = encode_prompt
     try:
-        context.generate(pipe, steps=1, callback_on_step_end=step_done, callback_on_step_end_tensor_inputs=[])
+        context.generate(pipe, steps=1, **family.on_step(lambda: mark(STAGES[1])))
     finally:
-        del pipe.encode_prompt
+        vars(pipe).pop("encode_prompt", None)
     mark(STAGES[2])
 
 

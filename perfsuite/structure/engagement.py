@@ -6,9 +6,16 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations import NotEngagedError, float8, quantization, weight_only
-from perfsuite.pipelines.optimizations.evidence import attention_modules, models, observe, some
-from perfsuite.pipelines.optimizations.projections import fused_name
+from perfsuite.pipelines.optimizations.evidence import (
+    attention_modules,
+    decoder_part,
+    models,
+    observe,
+    some,
+)
+from perfsuite.pipelines.optimizations.projections import fused_names
 from perfsuite.records import StructureCheck
 
 if TYPE_CHECKING:
@@ -16,21 +23,22 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines import Prepared
 
-_QUANTIZED: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
-    "int8": (quantization.wants_linear, quantization.is_dynamic_int8),
-    "int8-weights": (weight_only.wants_linear, weight_only.is_weight_only),
-    "fp8": (float8.wants_linear, float8.is_float8),
+_QUANTIZED: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool], quantization.Roots]] = {
+    "int8": (quantization.wants_linear, quantization.is_dynamic_int8, quantization.both),
+    "int8-weights": (weight_only.wants_linear, weight_only.is_weight_only, weight_only.denoiser),
+    "fp8": (float8.wants_linear, float8.is_float8, quantization.both),
 }
-"""Optimization to the layers that it takes, and to what their weights are then."""
+"""Optimization to the layers that it takes, to what their weights are then, and to the models it changes."""
 
 
 def untouched(pipe: Any) -> Any:
-    """UNet and VAE of the same configuration as diffusers makes them, without memory for their weights."""
+    """Denoiser and decoder of the same configuration as diffusers makes them, without memory for weights."""
     import torch
 
     with torch.device("meta"):
         made = {root: type(model).from_config(model.config) for root, model in models(pipe).items()}
-    return SimpleNamespace(**made, text_encoder=None, text_encoder_2=None)
+    family = family_of(pipe)
+    return SimpleNamespace(**made, **dict.fromkeys(family.encoders), family=family)
 
 
 def _wanted(prepared: Prepared) -> tuple[Any, list[str]]:
@@ -56,11 +64,10 @@ def _modules(pipe: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _attention(prepared: Prepared, twin: Any) -> tuple[str, list[str]]:
-    """SDPA calls of one UNet forward and one decoding, against the number of attention modules."""
-    from diffusers.models.attention_processor import Attention
-
-    kinds = {"unet": twin.unet, "vae": twin.vae.decoder}
-    there = {root: sum(isinstance(m, Attention) for m in model.modules()) for root, model in kinds.items()}
+    """SDPA calls of one denoiser forward and one decoding, against the number of attention modules."""
+    family = twin.family
+    kinds = {family.denoiser: getattr(twin, family.denoiser), family.decoder: decoder_part(twin)}
+    there = {root: sum(map(family.is_attention, model.modules())) for root, model in kinds.items()}
     plain = "no-sdpa" in prepared.context.variant
     seen = observe(prepared.pipe, prepared.context).sdpa_of
     problems = [
@@ -77,9 +84,10 @@ def _fused(prepared: Prepared, twin: Any) -> tuple[str, list[str]]:
 
     def shapes(pipe: Any) -> dict[str, tuple[int, ...]]:
         return {
-            f"{name}.{fused_name(module)}": tuple(getattr(module, fused_name(module)).weight.shape)
+            f"{name}.{fused}": tuple(getattr(module, fused).weight.shape)
             for name, module in attention_modules(pipe).items()
-            if hasattr(module, fused_name(module))
+            for fused in fused_names(module)
+            if hasattr(module, fused)
         }
 
     wanted, found = shapes(twin), shapes(prepared.pipe)
@@ -88,8 +96,8 @@ def _fused(prepared: Prepared, twin: Any) -> tuple[str, list[str]]:
 
 def _layers(prepared: Prepared, twin: Any, name: str) -> tuple[str, list[str]]:
     """Quantized layers by name and shape (out, in)."""
-    wants, holds = _QUANTIZED[name]
-    wanted = {n: tuple(m.weight.shape) for n, m in quantization.targets(twin, wants).items()}
+    wants, holds, roots = _QUANTIZED[name]
+    wanted = {n: tuple(m.weight.shape) for n, m in quantization.targets(twin, wants, roots).items()}
     found = {
         n: tuple(m.weight.qdata.shape)
         for n, m in _modules(prepared.pipe)

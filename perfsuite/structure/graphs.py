@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines import workloads
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.compilation import decoder_mode_for, mode_for
+from perfsuite.pipelines.optimizations.evidence import compiled_parts_of
 from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.records import StructureCheck
@@ -54,18 +56,22 @@ def _unknown(gate: str, found: Graphs, *names: str) -> StructureCheck | None:
 
 
 def compiled_parts(pipe: Any) -> dict[str, int]:
-    """Compiled callables by model (``unet``, ``vae``): one, or as many blocks as were compiled in place.
+    """Compiled callables by model (``unet`` or ``transformer``, ``vae``): one, or as many blocks as were
+    compiled in place.
 
     A model that is not compiled is absent.
     """
-    found = {}
-    if hasattr(pipe.unet, "_orig_mod"):
-        found["unet"] = 1
-    elif hasattr(pipe.unet, "modules"):
-        blocks = sum(m.__dict__.get("_compiled_call_impl") is not None for m in pipe.unet.modules())
-        found.update({"unet": blocks} if blocks else {})
-    if hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
-        found["vae"] = 1
+    found, family = {}, family_of(pipe)
+    denoiser = getattr(pipe, family.denoiser)
+    if compiled_parts_of(denoiser):
+        found[family.denoiser] = compiled_parts_of(denoiser)
+    elif hasattr(denoiser, "_orig_mod"):
+        found[family.denoiser] = 1
+    elif hasattr(denoiser, "modules"):
+        blocks = sum(m.__dict__.get("_compiled_call_impl") is not None for m in denoiser.modules())
+        found.update({family.denoiser: blocks} if blocks else {})
+    if hasattr(getattr(pipe, family.decoder).decode, "_torchdynamo_orig_callable"):
+        found[family.decoder] = 1
     return found
 
 
@@ -80,6 +86,9 @@ def check_graphs(prepared: Prepared) -> StructureCheck:
     parts = compiled_parts(prepared.pipe)
     # Of blocks there are fewer graphs than blocks, and at least one.
     most, least = sum(parts.values()), len(parts)
+    if "cfg-cutoff" in prepared.context.variant:
+        # With guidance and without: two batches, of which one row is always a graph of its own.
+        most += parts.get(family_of(prepared.pipe).denoiser, 0)
     problems = [f"graph break: {line}" for line in found.breaks]
     if not least <= found.made <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
@@ -159,7 +168,8 @@ def check_cudagraphs(prepared: Prepared) -> StructureCheck:
 def graph_parts(prepared: Prepared) -> list[str]:
     """The compiled parts whose mode records CUDA graphs."""
     pipe, device = prepared.pipe, prepared.context.device
-    modes = {"unet": mode_for(device), "vae": decoder_mode_for(pipe, device)}
+    family = family_of(pipe)
+    modes = {family.denoiser: mode_for(device), family.decoder: decoder_mode_for(pipe, device)}
     return [part for part in compiled_parts(pipe) if modes[part] == "max-autotune"]
 
 
@@ -227,11 +237,16 @@ def check_compiled_runs(prepared: Prepared) -> StructureCheck:
         context.first_call(prepared.pipe)
     found = _regions(lambda: context.generate(prepared.pipe, steps=steps))
     called = calls(prepared.pipe.scheduler)
-    wanted = parts.get("unet", 0) * called + parts.get("vae", 0)
+    family = family_of(prepared.pipe)
+    # Of the functions that stand for a denoiser each call runs one.
+    several = compiled_parts_of(getattr(prepared.pipe, family.denoiser))
+    each = 1 if several else parts.get(family.denoiser, 0)
+    wanted = each * called + parts.get(family.decoder, 0)
     if not found and not _marks_regions():
         reason = f"torch {torch.__version__} does not mark compiled regions for the profiler"
         return StructureCheck("compiled-runs", (), skipped=reason)
-    fact = f"{sum(found.values())} compiled regions ran in {called} calls of the UNet and one decoding"
+    ran = f"{sum(found.values())} compiled regions ran"
+    fact = f"{ran} in {called} calls of the {family.said_denoiser} and one decoding"
     if sum(found.values()) == wanted:
         return StructureCheck("compiled-runs", (fact,))
     said = ", ".join(f"{count} of {name}" for name, count in sorted(found.items())) or "none"

@@ -9,7 +9,8 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.pipelines.optimizations.evidence import eager, models
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.optimizations.evidence import decoder_part, eager, models
 from perfsuite.structure.missing import NoCounterError, needed
 
 if TYPE_CHECKING:
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 OUTSIDE = "the pipeline"
 """Owner of what runs in no module: guidance, scheduler, latents."""
 _OWNERS = frozenset(
-    {"Transformer2DModel", "Downsample2D", "Upsample2D", "TimestepEmbedding", "CLIPEncoderLayer"}
+    {
+        "Transformer2DModel",
+        "Downsample2D",
+        "Upsample2D",
+        "TimestepEmbedding",
+        "CLIPEncoderLayer",
+        "PatchEmbed",
+    }
 )
 
 
 def components(pipe: Any) -> dict[str, Any]:
     """The models of a pipeline by name, uncompiled, in the order in which they run."""
-    found = {name: getattr(pipe, name, None) for name in ("text_encoder", "text_encoder_2")}
+    found = {name: getattr(pipe, name, None) for name in family_of(pipe).encoders}
     return {**{name: model for name, model in found.items() if model is not None}, **models(pipe)}
 
 
@@ -46,13 +54,13 @@ class _Owners:
         return self._stack[-1] if self._stack else OUTSIDE
 
     @contextlib.contextmanager
-    def watch(self, roots: dict[str, Any]) -> Iterator[None]:
+    def watch(self, roots: dict[str, Any], denoiser: str) -> Iterator[None]:
         """Follow all modules of these models while the block runs."""
         handles: list[Any] = []
         try:
             for root, model in roots.items():
-                # The UNet's are what nearly every question is about.
-                suffix = "" if root == "unet" else f" of {root}"
+                # The denoiser's are what nearly every question is about.
+                suffix = "" if root == denoiser else f" of {root}"
                 for module in model.modules():
                     handles.append(module.register_forward_pre_hook(self._enter(module, model, suffix)))
                     handles.append(module.register_forward_hook(self._leave))
@@ -101,19 +109,44 @@ def count_operators(pipe: Any, context: Context) -> tuple[dict[str, int], dict[s
             found[f"{getattr(func, 'overloadpacket', func)} in {owners.current}"] += 1
             return func(*args, **(kwargs or {}))
 
-    roots = components(pipe)
+    roots, family = components(pipe), family_of(pipe)
     flop = _flop_counter()
     within = contextlib.nullcontext() if isinstance(flop, NoCounterError) else flop
+    # The decoder is called by itself.
+    called = {**roots, family.decoder: decoder_part(pipe)}
+    sums = dict.fromkeys(called, 0)
     # The operators' mode on top: the other one may take an operator apart, which runs it all the same.
-    with eager(pipe), owners.watch(roots), within, CountOperators():
-        context.generate(pipe, steps=1)
+    with eager(pipe), owners.watch(roots, family.denoiser), within, CountOperators():
+        with contextlib.nullcontext() if isinstance(flop, NoCounterError) else _summing(flop, called, sums):
+            context.generate(pipe, steps=1)
     if isinstance(flop, NoCounterError):
         return dict(found), flop
-    by_module = flop.get_flop_counts()
-    # The decoder is called by itself, so it stands there under its own name.
-    called = {**roots, "vae": roots["vae"].decoder}
-    sums = {name: sum(by_module.get(type(model).__name__, {}).values()) for name, model in called.items()}
     return dict(found), {**sums, OUTSIDE: flop.get_total_flops() - sum(sums.values())}
+
+
+@contextlib.contextmanager
+def _summing(flop: Any, called: dict[str, Any], sums: dict[str, int]) -> Iterator[None]:
+    """Add to `sums` what each model does in its calls; the counter's own sums are by class, and two text
+    encoders may be of one."""
+    begun: list[int] = []
+
+    def leave(name: str) -> Any:
+        def hook(module: Any, args: Any, output: Any) -> None:
+            sums[name] += flop.get_total_flops() - begun.pop()
+
+        return hook
+
+    handles = []
+    try:
+        for name, model in called.items():
+            handles.append(
+                model.register_forward_pre_hook(lambda module, args: begun.append(flop.get_total_flops()))
+            )
+            handles.append(model.register_forward_hook(leave(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _flop_counter() -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import eager
 from perfsuite.records import StructureCheck
 from perfsuite.structure.places import Places
@@ -51,9 +52,22 @@ class _Loop:
         loop, bar = self, pipe.progress_bar
         own = "progress_bar" in vars(pipe)
 
+        def progress_bar(iterable: Any = None, **options: Any) -> Any:
+            return around(**options) if iterable is None else through(iterable, **options)
+
+        def through(iterable: Any, **options: Any) -> Iterator[Any]:
+            """Of a pipeline that lets the bar hand out its steps."""
+            loop.running = True
+            try:
+                for item in bar(iterable, **options):
+                    yield item
+                    loop.step += 1
+            finally:
+                loop.running = False
+
         @contextlib.contextmanager
-        def progress_bar(*args: Any, **options: Any) -> Iterator[Any]:
-            with bar(*args, **options) as shown:
+        def around(**options: Any) -> Iterator[Any]:
+            with bar(**options) as shown:
                 shown.update = loop.counting(shown.update)
                 loop.running = True
                 try:
@@ -154,5 +168,11 @@ def check_syncs(prepared: Prepared) -> StructureCheck:
     with loop.inside(pipe), _debugging(loop) if cuda else _pretending(pipe, loop):
         context.generate(pipe, steps=STEPS)
     how = "cuda.set_sync_debug_mode" if cuda else "a pretended device, eager models"
-    steps = f"{loop.step} steps with {how}"
-    return StructureCheck("syncs", (f"{sum(loop.found.values())} in {steps}",), loop.problems())
+    facts = [f"{sum(loop.found.values())} in {loop.step} steps with {how}"]
+    # What a pipeline's own scheduler waits for is nobody's change.
+    waits = family_of(pipe).waits
+    known = [key for key in loop.found if any(wait in key[1].partition("\n")[0] for wait in waits)]
+    if known:
+        places = " and ".join(dict.fromkeys(where.partition(":")[0] for _, where, _ in known))
+        facts.append(f"{sum(loop.found.pop(key) for key in known)} of them are diffusers' own, in {places}")
+    return StructureCheck("syncs", tuple(facts), loop.problems())

@@ -13,7 +13,7 @@ from perfsuite.device.memory import peak_bytes
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.pipelines import workloads
 from perfsuite.pipelines.models import WeightsError
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.workers.relative import free_memory, with_relative
 
@@ -47,11 +47,13 @@ class Commands:
         spoilt = getattr(torch.cuda, "_is_in_bad_fork", lambda: False)()
         return {"pid": os.getpid(), "versions": versions(), "spoilt": bool(spoilt)}
 
-    def do_unsupported(self, variant: str, device: str = "auto") -> str | None:
-        """Why this environment's device cannot run the variant, or should not; None if it can."""
+    def do_unsupported(self, variant: str, device: str = "auto", workload: str | None = None) -> str | None:
+        """Why this environment's device cannot run the variant, or should not, or why it has no meaning on
+        the workload's pipeline; None if it can."""
         from perfsuite.device import fingerprint
 
-        return pipelines.unsupported(variant, fingerprint(device))
+        named = None if workload is None else _workload(workload, None)
+        return pipelines.unsupported(variant, fingerprint(device), named)
 
     def do_prepare(
         self,

@@ -16,6 +16,7 @@ from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
 from perfsuite.measuring.control import fixed_work
 from perfsuite.measuring.pieces import Pieces
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import FIXED_WORK, Relative, Session
 from perfsuite.workers.lockstep import take_turns
@@ -68,7 +69,7 @@ def measure_relative(
         pipelines.free()
     if isinstance(pairs, str):
         return pairs
-    steps = context.workload.steps
+    steps = context.drawn.steps
     pieces = {"text": 1, "step": steps, "vae": 1}
     return Relative(
         REFERENCE.name,
@@ -119,7 +120,7 @@ def _to_fixed_work(prepared: Prepared, budget_s: float, as_it_comes: bool) -> Re
         side.close()
     if isinstance(pairs, str):
         return pairs
-    steps = prepared.context.workload.steps
+    steps = prepared.context.drawn.steps
     calls_s = [_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns]
     fixed_s = tuple(pairs.fixed_s)
     ratio = tuple(call_s / work_s for call_s, work_s in zip(calls_s, fixed_s, strict=True))
@@ -167,7 +168,7 @@ def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it
 def _short(prepared: Prepared) -> Pieces:
     """The pipeline's pieces, with fewer steps a call."""
     context = prepared.context
-    short = replace(context.workload, steps=min(STEPS, context.workload.steps))
+    short = replace(context.workload, steps=min(STEPS, context.drawn.steps))
     return Pieces(replace(prepared, context=replace(context, workload=short)))
 
 
@@ -190,7 +191,7 @@ def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:
 def reference_bytes(pipe: Any, peak_bytes: int) -> int:
     """Bytes that the float32 reference of a pipeline takes at least: all its weights in four bytes, or the
     peak of the pipeline itself where that is more."""
-    models = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+    models = [getattr(pipe, name) for name in family_of(pipe).components]
     return max(peak_bytes, 4 * sum(p.numel() for model in models for p in model.parameters()))
 
 

@@ -137,6 +137,7 @@ def make_trace(steps: int = 12) -> Trace:
     }  # fmt: skip
     tensors = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
     tensors["timesteps"] = torch.linspace(0.9, 0.1, steps)
+    tensors["rows"] = torch.full((steps,), 2)
     for name in ("text_encoder", "text_encoder_2"):
         tensors[f"{name}.tokens"] = torch.tensor([[1, 2, 3]])
     return Trace(tensors, np.zeros((2, 3, 3), dtype=np.float32))

@@ -35,6 +35,7 @@ CASES = {
     "relative": ("yes", "True", "no", "False"),
     "load": ("measure", "measure", "fail", "fail"),
     "look-compiled": ("yes", "True", "no", "False"),
+    "captions": ("50", "50", "60", "60"),
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "keep-runs": ("3", "3", "5", "5"),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from perfsuite.pipelines import models, prepare, release, workloads
-from perfsuite.quality.generation import COMPONENTS, call_encoder, call_unet, call_vae, record
+from perfsuite.pipelines.families import SDXL
+from perfsuite.quality.generation import call_denoiser, call_encoder, call_vae, record
 from perfsuite.quality.relative_errors import relative_l2, tensors_in
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=6)
@@ -34,7 +35,7 @@ def built():
 
     hooks = [
         module.register_forward_hook(hear(f"{component}.{name}"))
-        for component in COMPONENTS
+        for component in SDXL.components
         for name, module in getattr(prepared.pipe, component).named_modules()
     ]
     trace = record(prepared.pipe, prepared.context, 0)
@@ -48,7 +49,7 @@ def built():
 def run(prepared, trace, component):
     """The output of one component on its recorded inputs, early in the schedule."""
     if component == "unet":
-        return call_unet(prepared.pipe, prepared.context, trace, 1)
+        return call_denoiser(prepared.pipe, prepared.context, trace, 1)
     if component == "vae":
         return call_vae(prepared.pipe, prepared.context, trace)
     return call_encoder(prepared.pipe, prepared.context, trace, component)[1]
@@ -76,7 +77,7 @@ def test_the_prediction_has_unit_size_and_the_loop_stays_bounded(built):
 
 
 @pytest.mark.selftest
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", SDXL.components)
 def test_every_residual_branch_contributes(built, component):
     """Silence the last layer of each branch alone: the component's output moves well beyond rounding."""
     import torch

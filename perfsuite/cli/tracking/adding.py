@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfsuite.cli.app import fail
-from perfsuite.cli.results import Results, chosen
+from perfsuite.cli.results import Results, chosen, is_fleet
 from perfsuite.cli.tracking.app import track
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perfsuite.records import Run
     from perfsuite.store.history import Added
 
 
@@ -35,20 +38,55 @@ def add(
     device: Annotated[
         str | None, typer.Option(help="name of the machine in the history; default: by its hardware")
     ] = None,
+    unfinished: Annotated[
+        bool,
+        typer.Option("--unfinished", help="also a plan's that is not over; what comes later is not added"),
+    ] = False,
 ) -> None:
     """Add runs to the history, from their results files; a run that is there already stays as it is.
+
+    Of a folder of a plan (perfsuite run) it is one run for each device, and where the plan has several
+    environments one for each of them: its device is then named DEVICE@ENVIRONMENT.
 
     Exit code 0: all are there; 2: a file cannot be read, or the history not be written.
     """
     from perfsuite.store import StoreError, read_results
 
+    fleets = [path for path in results or [] if is_fleet(path)]
+    others = [path for path in results or [] if path not in fleets]
     try:
-        runs = [read_results(path) for path in chosen(results)]
+        runs = [named for path in fleets for named in of_plan(path, device, unfinished=unfinished)]
+        if others or not fleets:
+            runs += [(device, read_results(path)) for path in chosen(others)]
         with opened(db, create=True) as history:
-            for run in runs:
-                typer.echo(_said(history.add(run, night, device=device)))
+            for name, run in runs:
+                typer.echo(_said(history.add(run, night, device=name)))
     except StoreError as error:
         raise fail(error) from error
+
+
+def of_plan(path: Path, device: str | None, *, unfinished: bool) -> list[tuple[str | None, Run]]:
+    """The merged runs of a plan that was run, each with its device's name in a history.
+
+    Raises:
+        StoreError: the folder is damaged, or the plan is not over and need be.
+    """
+    from perfsuite.fleet.merging import names
+    from perfsuite.fleet.reading import read
+    from perfsuite.store import StoreError
+
+    found = read(path)
+    if found.unfinished and not unfinished:
+        raise StoreError(
+            f"{path}: {found.unfinished} of {len(found.plan.blocks)} blocks have not ended, and what comes "
+            "later would not be added: go on with perfsuite run, or add what there is with --unfinished"
+        )
+    try:
+        return list(names(found.plan, [merged for _, merged in found.runs], device))
+    except ValueError as error:
+        raise StoreError(
+            f"{path}: {error}; add their files below results one by one, with --device"
+        ) from error
 
 
 def _said(added: Added) -> str:

@@ -36,6 +36,8 @@ class Order:
     limit_s: float
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of the child's environment, beside those of the allow-list."""
+    avoid: tuple[str, ...] = ()
+    """Machines that it must not go to; for an engine that finds one itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,8 @@ class Outcome:
     """The machine's time at the end, ISO 8601, UTC."""
     free_bytes: int
     """Left on the disk that it wrote to."""
+    uuid: str = ""
+    """The device that it had, which some engines choose when they start a block; empty: that of its slot."""
     infrastructure: str = ""
     """Why it is the machine's fault and not the block's, such as a full disk or a lost GPU; empty else."""
 
@@ -92,6 +96,10 @@ Event = Began | Finished | Lost
 
 class Executor(Protocol):
     """An engine."""
+
+    knows_machines: bool
+    """Whether a slot is at a machine that is known before a block runs there. The slots of a queue are not:
+    whatever is asked of each machine once cannot be asked of them."""
 
     def slots(self) -> Sequence[Slot]:
         """The places that there are now; machines come and go. Raises `ExecutorError`."""

@@ -1,7 +1,7 @@
 """The models that the workloads run, and where their weights come from."""
 
 from perfsuite.pipelines.models.checks import WeightsError
-from perfsuite.pipelines.models.origins import SOURCES, known, source_of
+from perfsuite.pipelines.models.origins import SOURCES, family, known, source_of
 from perfsuite.pipelines.models.sources import (
     blind,
     digest,
@@ -18,6 +18,7 @@ __all__ = [
     "WeightsError",
     "blind",
     "digest",
+    "family",
     "known",
     "load",
     "others",

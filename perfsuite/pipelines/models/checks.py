@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from perfsuite.pipelines.families import Family
+
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 """Formats that run code when they are loaded."""
 CONVERT = "pickled weights can run code and are never loaded; convert them to .safetensors"
 ALLOWANCE = 1.2
 """Memory beside the weights, in multiples of theirs: activations, and what loading takes."""
+OF_SINGLE_FILES = "StableDiffusionXLPipeline"
 SINGLE_FILE = {
     "unet": "model.diffusion_model.",
     "vae": "first_stage_model.",
@@ -28,7 +31,7 @@ _UNCOUNTED = ("position_ids", "logit_scale")
 
 
 class WeightsError(RuntimeError):
-    """The weights are not there, or are not those of an SDXL pipeline."""
+    """The weights are not there, or are not those of the pipeline that the model is."""
 
 
 def header(path: Path) -> dict[str, int]:
@@ -54,8 +57,8 @@ def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
     return [p for p in found if (variant in words[p] if variant else not ({"fp16", "bf16"} & set(words[p])))]
 
 
-def check_folder(folder: Path, wanted: Mapping[str, int] | None) -> str | None:
-    """Refuse a folder that is no `StableDiffusionXLPipeline`'s, or whose components have other sizes.
+def check_folder(folder: Path, family: Family, wanted: Mapping[str, int] | None, title: str) -> str | None:
+    """Refuse a folder of another pipeline than the family's, or whose components have other sizes.
 
     Returns ``fp16`` where only files of that variant are there. Raises `WeightsError`.
     """
@@ -66,12 +69,12 @@ def check_folder(folder: Path, wanted: Mapping[str, int] | None) -> str | None:
         raise WeightsError(
             f"{index}: not readable ({type(error).__name__}: {error}); copy it again"
         ) from error
-    if name != "StableDiffusionXLPipeline":
+    if name != family.pipeline:
         raise WeightsError(
-            f"{folder} holds a {name}, not a StableDiffusionXLPipeline; "
-            "give a folder saved by StableDiffusionXLPipeline.save_pretrained"
+            f"{folder} holds a {name}, not a {family.pipeline}; "
+            f"give a folder saved by {family.pipeline}.save_pretrained"
         )
-    components = ("unet", "vae", "text_encoder", "text_encoder_2")
+    components = (*family.models, *family.encoders)
     variants: list[str | None] = [None, "fp16"]
     variant = next((v for v in variants if all(weight_files(folder / c, v) for c in components)), None)
     for component in components:
@@ -81,12 +84,17 @@ def check_folder(folder: Path, wanted: Mapping[str, int] | None) -> str | None:
             reason = f"only {pickles[0]}: {CONVERT}" if pickles else "none; copy the whole folder"
             raise WeightsError(f"{folder / component}: wanted safetensors, found {reason}")
         if wanted is not None:
-            check_count(str(folder), component, _count(header(f) for f in files), wanted)
+            check_count(str(folder), component, _count(header(f) for f in files), wanted, title)
     return variant
 
 
-def check_file(path: Path, wanted: Mapping[str, int] | None) -> None:
+def check_file(path: Path, family: Family, wanted: Mapping[str, int] | None, title: str) -> None:
     """Refuse a single file that is pickled, or whose components are missing or have other sizes."""
+    if family.pipeline != OF_SINGLE_FILES:
+        raise WeightsError(
+            f"{path}: single files are read for {OF_SINGLE_FILES} alone; give a folder saved by "
+            f"{family.pipeline}.save_pretrained"
+        )
     if path.suffix in PICKLES:
         raise WeightsError(f"{path}: {CONVERT}")
     if path.suffix != ".safetensors":
@@ -97,19 +105,19 @@ def check_file(path: Path, wanted: Mapping[str, int] | None) -> None:
         if not count:
             raise WeightsError(f"{path}: no {component} ({prefix}*) in it; give a whole SDXL checkpoint")
         if wanted is not None:
-            check_count(str(path), component, count, wanted)
+            check_count(str(path), component, count, wanted, title)
 
 
 def _count(headers: Iterator[dict[str, int]] | list[dict[str, int]]) -> int:
     return sum(n for h in headers for name, n in h.items() if not name.endswith(_UNCOUNTED))
 
 
-def check_count(place: str, component: str, found: int, wanted: Mapping[str, int]) -> None:
+def check_count(place: str, component: str, found: int, wanted: Mapping[str, int], title: str) -> None:
     """Raise `WeightsError` where a component has another number of parameters than the model's."""
     if found != wanted[component]:
         raise WeightsError(
-            f"{place} is another model: its {component} has {found:,} parameters, SDXL base 1.0 has "
-            f"{wanted[component]:,}; give SDXL base, or --perf-weights=hub or random"
+            f"{place} is another model: its {component} has {found:,} parameters, {title} has "
+            f"{wanted[component]:,}; give {title.removesuffix(' 1.0')}, or --perf-weights=hub or random"
         )
 
 

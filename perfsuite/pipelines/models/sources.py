@@ -1,4 +1,4 @@
-"""Load a `StableDiffusionXLPipeline`: shipped weights, a folder or file, the hub, or none at all.
+"""Load a model's pipeline: shipped weights, a folder or file, the hub, or none at all.
 
 Safetensors only, no remote code.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.memory import free_bytes
+from perfsuite.pipelines.families import SDXL
 from perfsuite.pipelines.models import checks, functions, identity, sdxl
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.models.origins import source_of
@@ -23,6 +24,7 @@ from perfsuite.pipelines.schedules import least_steps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.models.origins import Source
     from perfsuite.records import Device, Workload
 
@@ -33,7 +35,6 @@ WEIGHTS_HELP = (
 )
 PROBE_S = 5.0
 """Longest wait for the hub's answer, when nothing is cached."""
-COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,12 @@ def resolve(model: str, weights: str = "auto") -> Weights:
 
 def _from_place(path: Path, source: Source, spec: str, asked: str, wanted: str = WEIGHTS_HELP) -> Weights:
     if path.is_file():
-        checks.check_file(path, source.parameters)
+        checks.check_file(path, source.family, source.parameters, source.title)
         return Weights("file", spec, str(path))
     if not (path / "model_index.json").is_file():
         there = "there" if spec == str(path) else f"in {path}"
         raise WeightsError(f"{asked}: no model_index.json {there}; wanted {wanted}")
-    variant = checks.check_folder(path, source.parameters)
+    variant = checks.check_folder(path, source.family, source.parameters, source.title)
     return Weights("folder", spec, str(path), variant)
 
 
@@ -124,11 +125,13 @@ def _from_function(model: str, source: Source, weights: str) -> Weights:
 
 
 def _from_hub(model: str, source: Source, weights: str) -> Weights:
+    if source.hub is None and weights == "auto":
+        return Weights("random", "random", str(source.configs))  # nobody has trained it
     if source.hub is None:
         raise WeightsError(f"model {model!r} is not on the hub; use --perf-weights=auto")
     wanted = {"auto": (None, "fp16"), "hub": (None,), "hub:fp16": ("fp16",)}[weights]
     for variant in wanted:
-        if _is_cached(source.hub, variant):
+        if _is_cached(source.hub, source.family, variant):
             spec = "hub:fp16" if variant else "hub"
             return Weights("hub", spec, source.hub, variant, cached=True)
     reason = _unreachable(source.hub)
@@ -155,11 +158,11 @@ def _snapshot(hub: str) -> Path | None:
     return repository / "snapshots" / revision.read_text().strip()
 
 
-def _is_cached(hub: str, variant: str | None) -> bool:
+def _is_cached(hub: str, family: Family, variant: str | None) -> bool:
     folder = _snapshot(hub)
     if folder is None or not (folder / "model_index.json").is_file():
         return False
-    return all(checks.weight_files(folder / component, variant) for component in COMPONENTS)
+    return all(checks.weight_files(folder / component, variant) for component in family.components)
 
 
 def _unreachable(hub: str) -> str | None:
@@ -190,8 +193,6 @@ def digest(workload: Workload, weights: str = "auto") -> str:
 
     Of random weights a hash of their configuration and of the code that makes them.
     """
-    from perfsuite.pipelines.models import initial
-
     taken = resolve(workload.model, weights)
     if taken.kind == "hub":
         folder = _snapshot(taken.place)
@@ -204,7 +205,8 @@ def digest(workload: Workload, weights: str = "auto") -> str:
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
     if taken.kind == "random":
         files = [p for p in files if p.suffix == ".json"]
-        found.update(Path(str(initial.__file__)).read_bytes())
+        for code in _fillers(source_of(workload.model).family):
+            found.update(Path(str(code.__file__)).read_bytes())
         found.update(repr(workload.prompts).encode())  # the tokenizer knows their words
     for path in files:
         status = path.stat()
@@ -214,6 +216,13 @@ def digest(workload: Workload, weights: str = "auto") -> str:
         else:
             found.update(f"{status.st_mtime_ns}\n".encode())
     return found.hexdigest()
+
+
+def _fillers(family: Family) -> tuple[Any, ...]:
+    """The modules that random weights are made by."""
+    from perfsuite.pipelines.models import assembly, initial, initial_transformers
+
+    return (initial,) if family is SDXL else (initial, initial_transformers, assembly)
 
 
 def protocol(workload: Workload, weights: str = "auto") -> str:
@@ -292,7 +301,7 @@ def _quiet() -> Iterator[None]:
 
 
 def load(workload: Workload, device: Device, dtype: Any, weights: str = "auto") -> Any:
-    """A `StableDiffusionXLPipeline` of the workload's model in `dtype` on the device.
+    """A pipeline of the workload's model in `dtype` on the device.
 
     Raises `WeightsError` naming the place that was tried and the remedy; too little memory, another
     model and pickled weights are refused before anything is loaded. Raises `ScheduleError` for a scheduler
@@ -304,14 +313,13 @@ def load(workload: Workload, device: Device, dtype: Any, weights: str = "auto") 
 
 
 def _pipeline(workload: Workload, device: Device, dtype: Any, weights: str) -> Any:
-    from diffusers import StableDiffusionXLPipeline
+    import diffusers
 
     source, taken = source_of(workload.model), resolve(workload.model, weights)
     if source.load is not None:
         with _quiet():
-            return functions.call(
-                source.load, device.kind, dtype, f"model {workload.model!r}, registered {source.origin}"
-            )
+            who = f"model {workload.model!r}, registered {source.origin}"
+            return functions.call(source.load, device.kind, dtype, who, source.family)
     wanted = source.parameters
     if wanted is not None:
         count = sum(wanted.values())
@@ -326,35 +334,40 @@ def _pipeline(workload: Workload, device: Device, dtype: Any, weights: str) -> A
         remedy = (
             "connect to the hub once, or give --perf-weights=FOLDER"
             if taken.kind == "hub"
-            else "give a folder saved by StableDiffusionXLPipeline.save_pretrained"
+            else f"give a folder saved by {source.family.pipeline}.save_pretrained"
         )
         raise WeightsError(f"cannot load {workload.model} from {taken.place}: {error}; {remedy}") from error
-    if not isinstance(pipe, StableDiffusionXLPipeline):
-        raise WeightsError(f"{taken.place} holds a {type(pipe).__name__}, not a StableDiffusionXLPipeline")
-    for component in COMPONENTS if wanted is not None else ():
+    if not isinstance(pipe, getattr(diffusers, source.family.pipeline)):
+        raise WeightsError(f"{taken.place} holds a {type(pipe).__name__}, not a {source.family.pipeline}")
+    for component in source.family.components if wanted is not None else ():
         count = sum(p.numel() for p in getattr(pipe, component).parameters())
-        checks.check_count(taken.place, component, count, wanted or {})
+        checks.check_count(taken.place, component, count, wanted or {}, source.title)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device.kind)
 
 
 def _loaded(workload: Workload, taken: Weights, device: Device, dtype: Any) -> Any:
-    from diffusers import StableDiffusionXLPipeline
+    import diffusers
 
-    from perfsuite.pipelines.models import initial
+    from perfsuite.pipelines.models import assembly, initial
 
+    family = source_of(workload.model).family
+    pipeline = getattr(diffusers, family.pipeline)
+    if taken.kind == "random" and family is not SDXL:
+        return assembly.make(Path(taken.place), family, workload.prompts, dtype, device.kind)
     if taken.kind == "random":
         tokenizers = _tokenizers(source_of(workload.model).configs, workload)
         return initial.make(Path(taken.place), tokenizers, dtype, device.kind)
     if taken.kind == "file":
         # Tokenizers are in no such file: those beside it, else without CLIP's vocabulary.
-        return StableDiffusionXLPipeline.from_single_file(
+        return pipeline.from_single_file(
             taken.place, config=str(sdxl.CONFIGS), local_files_only=True, dtype=dtype,
-            add_watermarker=False, **_tokenizers(Path(taken.place).parent, workload),
+            **family.construction, **_tokenizers(Path(taken.place).parent, workload),
         )  # fmt: skip
-    return StableDiffusionXLPipeline.from_pretrained(
+    return pipeline.from_pretrained(
         taken.place, dtype=dtype, use_safetensors=True, variant=taken.variant,
-        local_files_only=taken.kind != "hub" or taken.cached, add_watermarker=False,
+        local_files_only=taken.kind != "hub" or taken.cached,
+        **family.construction, **dict.fromkeys(family.others),
     )  # fmt: skip
 
 

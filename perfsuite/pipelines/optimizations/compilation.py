@@ -1,10 +1,11 @@
-"""torch.compile of UNet and VAE decoder, with channels_last and the published Inductor flags."""
+"""torch.compile of denoiser and VAE decoder, with channels_last and the published Inductor flags."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, compiled_parts_of
 from perfsuite.pipelines.optimizations.inductor import (
     COMPILE_FLAGS,
     COMPILE_SETTINGS,
@@ -14,6 +15,7 @@ from perfsuite.pipelines.optimizations.inductor import (
 from perfsuite.pipelines.optimizations.layout import apply_channels_last, verify_channels_last
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.technique import Optimization
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
@@ -44,11 +46,26 @@ def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
     mode = mode_for(context.device)
-    pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True)
+    _compile_denoiser(pipe, mode)
     decoder_mode = decoder_mode_for(pipe, context.device)
     if decoder_mode != mode:
         context.note(f"the VAE is compiled with {decoder_mode}: it is up-cast on every call")
-    pipe.vae.decode = torch.compile(pipe.vae.decode, mode=decoder_mode, fullgraph=True)
+    decoder = getattr(pipe, family_of(pipe).decoder)
+    decoder.decode = torch.compile(decoder.decode, mode=decoder_mode, fullgraph=True)
+
+
+def _compile_denoiser(pipe: Any, mode: str) -> None:
+    """The whole denoiser, or each function that stands for it."""
+    import torch
+
+    name = family_of(pipe).denoiser
+    denoiser = getattr(pipe, name)
+    stepwise = stepwise_of(denoiser)
+    if stepwise is None:
+        setattr(pipe, name, torch.compile(denoiser, mode=mode, fullgraph=True))
+        return
+    for part in stepwise.parts:
+        setattr(stepwise, part, torch.compile(getattr(stepwise, part), mode=mode, fullgraph=True))
 
 
 def check_settings(pipe: Any, context: Context) -> str:
@@ -94,10 +111,15 @@ def check_calls(pipe: Any, context: Context) -> None:
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    if not hasattr(pipe.unet, "_orig_mod"):
-        raise NotEngagedError("pipe.unet is not a compiled module")
-    if not hasattr(pipe.vae.decode, "_torchdynamo_orig_callable"):
-        raise NotEngagedError("pipe.vae.decode is not compiled")
+    family = family_of(pipe)
+    denoiser = getattr(pipe, family.denoiser)
+    stepwise = stepwise_of(denoiser)
+    if stepwise is None and not hasattr(denoiser, "_orig_mod"):
+        raise NotEngagedError(f"pipe.{family.denoiser} is not a compiled module")
+    if stepwise is not None and compiled_parts_of(denoiser) < len(stepwise.parts):
+        raise NotEngagedError(f"not all of {' and '.join(stepwise.parts)} are compiled")
+    if not hasattr(getattr(pipe, family.decoder).decode, "_torchdynamo_orig_callable"):
+        raise NotEngagedError(f"pipe.{family.decoder}.decode is not compiled")
     layout = check_settings(pipe, context)
     check_calls(pipe, context)
     return f"{context.graphs} graphs compiled ({mode_for(context.device)}), no graph break, {layout}"
@@ -124,7 +146,7 @@ COMPILE = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile-regional"),
+    conflicts=("channels-last", "compile-regional", "dynamic"),
     compiles=True,
     settings=COMPILE_SETTINGS,
 )

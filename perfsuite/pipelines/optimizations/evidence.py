@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.forms import IN_PLACE, forms_of, instead
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,29 +24,43 @@ class NotEngagedError(AssertionError):
 
 @dataclass(frozen=True)
 class Observation:
-    """What one short eager generation did inside UNet and VAE."""
+    """What one short eager generation did inside denoiser and decoder."""
 
     sdpa_calls: int
     """Calls of `torch.nn.functional.scaled_dot_product_attention`."""
     attention_calls: int
     """Calls of attention modules, whatever their implementation."""
     modules_run: frozenset[str]
-    """Qualified names (``unet.…``, ``vae.…``) of the modules whose forward ran."""
+    """Qualified names (``unet.…``, ``transformer.…``, ``vae.…``) of the modules whose forward ran."""
     dtypes: frozenset[str]
-    """Of the floating tensors that UNet and VAE decoder returned."""
+    """Of the floating tensors that denoiser and decoder returned."""
     sdpa_of: dict[str, int] = field(default_factory=dict)
-    """`sdpa_calls` by model: ``unet`` (one forward) and ``vae``."""
+    """`sdpa_calls` by model: ``unet`` or ``transformer`` (one forward) and ``vae``."""
 
 
 def models(pipe: Any) -> dict[str, Any]:
-    """The two models that optimizations change, uncompiled: ``unet`` and ``vae``."""
-    return {"unet": getattr(pipe.unet, "_orig_mod", pipe.unet), "vae": pipe.vae}
+    """The two models that optimizations change, uncompiled: denoiser, then decoder, by their attributes."""
+    found = {name: getattr(pipe, name) for name in family_of(pipe).models}
+    return {name: getattr(model, "_orig_mod", model) for name, model in found.items()}
+
+
+def decoder_part(pipe: Any) -> Any:
+    """The module of the decoding model that decodes: its encoder takes no part in a generation."""
+    return getattr(pipe, family_of(pipe).decoder).decoder
 
 
 def is_compiled(model: Any) -> bool:
     """True for a compiled module, and for one that holds modules which were compiled in place."""
     modules = model.modules() if hasattr(model, "modules") else ()
-    return hasattr(model, "_orig_mod") or any(vars(module).get(IN_PLACE) is not None for module in modules)
+    in_place = any(vars(module).get(IN_PLACE) is not None for module in modules)
+    return hasattr(model, "_orig_mod") or in_place or compiled_parts_of(model) > 0
+
+
+def compiled_parts_of(model: Any) -> int:
+    """How many functions that stand for its forward are compiled, see `Stepwise`."""
+    stepwise = stepwise_of(model) if hasattr(model, "__dict__") else None
+    functions = [] if stepwise is None else [getattr(stepwise, part) for part in stepwise.parts]
+    return sum(hasattr(function, "_torchdynamo_orig_callable") for function in functions)
 
 
 @contextlib.contextmanager
@@ -60,14 +76,13 @@ def eager(pipe: Any) -> Iterator[None]:
 
 
 def attention_modules(pipe: Any) -> dict[str, Any]:
-    """Every diffusers `Attention` module of UNet and VAE by qualified name."""
-    from diffusers.models.attention_processor import Attention
-
+    """Every attention module of denoiser and decoder by qualified name."""
+    family = family_of(pipe)
     return {
         f"{root}.{name}": module
         for root, model in models(pipe).items()
         for name, module in model.named_modules()
-        if isinstance(module, Attention)
+        if family.is_attention(module)
     }
 
 
@@ -102,13 +117,14 @@ def observe(pipe: Any, context: Context) -> Observation:
         dtypes.add(str(first.dtype))
 
     handles = []
-    roots = models(pipe)
+    roots, family = models(pipe), family_of(pipe)
+    entered = ((family.denoiser, roots[family.denoiser]), (family.decoder, decoder_part(pipe)))
     try:
         for root, model in roots.items():
             for name, module in model.named_modules():
                 if name:
                     handles.append(module.register_forward_hook(note(f"{root}.{name}")))
-        for root, module in (("unet", roots["unet"]), ("vae", roots["vae"].decoder)):
+        for root, module in entered:
             handles.append(module.register_forward_pre_hook(enter(root)))
             handles.append(module.register_forward_hook(leave))
         with eager(pipe), CountAttention():
@@ -122,13 +138,16 @@ def observe(pipe: Any, context: Context) -> Observation:
         attention_calls=sum(name in attentions for name in ran),
         modules_run=frozenset(ran),
         dtypes=frozenset(dtypes),
-        sdpa_of={root: _of_one_call(root, count, pipe.scheduler) for root, count in sdpa_of.items()},
+        sdpa_of={
+            root: _of_one_call(count, calls(pipe.scheduler) if root == family.denoiser else 1)
+            for root, count in sdpa_of.items()
+        },
     )
 
 
-def _of_one_call(root: str, count: int, scheduler: Any) -> int:
-    """Some schedulers call the UNet more than once in one step; where calls differ, all of them."""
-    each, left = divmod(count, calls(scheduler) if root == "unet" else 1)
+def _of_one_call(count: int, called: int) -> int:
+    """Some schedulers call the denoiser more than once in one step; where calls differ, all of them."""
+    each, left = divmod(count, called)
     return count if left else each
 
 

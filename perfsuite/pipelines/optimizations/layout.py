@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context, Variant
 
 
+COMPILED = ("compile", "compile-regional", "dynamic", "aoti")
+"""Techniques that lay out weights themselves, as the published recipe does."""
+
+
 def lays_out(variant: Variant) -> bool:
     """Whether a variant's pictures pass in channels_last: what is compiled does, too."""
-    return any(name in variant for name in ("channels-last", "compile", "compile-regional"))
+    return any(name in variant for name in ("channels-last", *COMPILED))
 
 
 def apply_channels_last(pipe: Any, context: Context) -> None:
@@ -53,6 +57,6 @@ CHANNELS_LAST = Optimization(
     apply=apply_channels_last,
     verify=verify_channels_last,
     phase=2,
-    # compile includes it, as the published recipe does; naming both would make two names for one.
-    conflicts=("compile", "compile-regional"),
+    # They include it; naming both would make two names for one.
+    conflicts=COMPILED,
 )

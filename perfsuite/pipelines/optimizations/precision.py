@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.optimizations.casting import stored_elsewhere
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, observe, some
 from perfsuite.pipelines.technique import Optimization
 
@@ -12,18 +14,22 @@ if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
     from perfsuite.records import Device
 
-COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
-
 
 def wrong_parameters(pipe: Any, dtype: Any) -> list[str]:
-    """Weights and buffers of all components that are in another floating dtype, in words."""
+    """Weights and buffers of all components that are used in another floating dtype, in words."""
     return [
         f"{component}.{name} is {tensor.dtype}"
-        for component in COMPONENTS
+        for component in _components(pipe)
         if (module := getattr(pipe, component, None)) is not None
+        for stored in [stored_elsewhere(module)]
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]
-        if tensor.is_floating_point() and tensor.dtype != dtype
+        if tensor.is_floating_point() and tensor.dtype != dtype and name not in stored
     ]
+
+
+def _components(pipe: Any) -> tuple[str, ...]:
+    family = family_of(pipe)
+    return (*family.models, *family.encoders)
 
 
 def _cast(pipe: Any, dtype: Any) -> None:
@@ -33,7 +39,7 @@ def _cast(pipe: Any, dtype: Any) -> None:
     level = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()
     try:
-        for component in COMPONENTS:
+        for component in _components(pipe):
             module = getattr(pipe, component, None)
             if module is not None:
                 module.to(dtype=dtype)
@@ -48,7 +54,11 @@ def is_upcast(pipe: Any) -> bool:
     """
     import torch
 
-    return bool(pipe.vae.dtype == torch.float16 and pipe.vae.config.force_upcast)
+    family = family_of(pipe)
+    if not family.upcasts:
+        return False
+    decoder = getattr(pipe, family.decoder)
+    return bool(decoder.dtype == torch.float16 and decoder.config.force_upcast)
 
 
 def _verify(pipe: Any, context: Context, dtype: Any) -> str:

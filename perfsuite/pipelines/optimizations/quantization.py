@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import Family, family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
 from perfsuite.pipelines.optimizations.inductor import INT8_FLAGS, set_flags
 from perfsuite.pipelines.optimizations.projections import dead_projections
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from perfsuite.pipelines.technique import Context
     from perfsuite.records import Device
 
@@ -66,22 +66,29 @@ def is_dynamic_int8(weight: Any) -> bool:
 TENSORS = 2
 """Version of torchao's int8 configurations: that of Int8Tensor, which 0.17 makes only if asked to."""
 
-BOTH = ("unet", "vae")
+
+def both(family: Family) -> tuple[str, ...]:
+    """Denoiser and decoder."""
+    return family.models
 
 
-def targets(pipe: Any, wants: Callable[[Any], bool], roots: tuple[str, ...] = BOTH) -> dict[str, Any]:
+Roots = Callable[[Family], tuple[str, ...]]
+"""Of a family, the models whose layers are quantized."""
+
+
+def targets(pipe: Any, wants: Callable[[Any], bool], roots: Roots = both) -> dict[str, Any]:
     """The layers to quantize: those of `roots` that the filter takes, less those that fusing left unused."""
-    dead = dead_projections(pipe)
+    dead, within = dead_projections(pipe), roots(family_of(pipe))
     return {
         f"{root}.{name}": module
         for root, model in models(pipe).items()
-        if root in roots
+        if root in within
         for name, module in model.named_modules()
         if wants(module) and f"{root}.{name}" not in dead
     }
 
 
-def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool], roots: tuple[str, ...] = BOTH) -> None:
+def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool], roots: Roots = both) -> None:
     """Quantize `targets` with a torchao configuration."""
     from torchao.quantization import quantize_
 
@@ -91,7 +98,7 @@ def quantize(pipe: Any, config: Any, wants: Callable[[Any], bool], roots: tuple[
 
 
 def check_quantized(
-    pipe: Any, wants: Callable[[Any], bool], holds: Callable[[Any], bool], roots: tuple[str, ...] = BOTH
+    pipe: Any, wants: Callable[[Any], bool], holds: Callable[[Any], bool], roots: Roots = both
 ) -> int:
     """The number of `targets`, all of which hold weights as they must and no unused layer does.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.compilation import check_calls, check_settings, supports_compiling
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, some
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
@@ -28,10 +29,11 @@ def mode_for(device: Device) -> str:
 
 
 def repeated_blocks(pipe: Any) -> dict[str, Any]:
-    """The UNet's modules that diffusers calls its repeated blocks, by qualified name."""
-    unet = models(pipe)["unet"]
-    kinds = set(unet._repeated_blocks or ())
-    return {f"unet.{name}": m for name, m in unet.named_modules() if type(m).__name__ in kinds}
+    """The denoiser's modules that diffusers calls its repeated blocks, by qualified name."""
+    root = family_of(pipe).denoiser
+    denoiser = models(pipe)[root]
+    kinds = set(denoiser._repeated_blocks or ())
+    return {f"{root}.{name}": m for name, m in denoiser.named_modules() if type(m).__name__ in kinds}
 
 
 def _apply(pipe: Any, context: Context) -> None:
@@ -39,7 +41,8 @@ def _apply(pipe: Any, context: Context) -> None:
     set_flags(COMPILE_FLAGS, context)
     # Static shapes, as the whole UNet is compiled with: else the second size of a block would make one
     # slower graph for all sizes.
-    pipe.unet.compile_repeated_blocks(fullgraph=True, dynamic=False, mode=mode_for(context.device))
+    denoiser = getattr(pipe, family_of(pipe).denoiser)
+    denoiser.compile_repeated_blocks(fullgraph=True, dynamic=False, mode=mode_for(context.device))
 
 
 class _Calls:
@@ -104,7 +107,7 @@ COMPILE_REGIONAL = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile"),
+    conflicts=("channels-last", "compile", "dynamic"),
     compiles=True,
     settings=COMPILE_SETTINGS,
 )

@@ -13,12 +13,14 @@ from perfsuite.pipelines.optimizations.quantization import TENSORS, check_quanti
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
+    from perfsuite.pipelines.families import Family
     from perfsuite.pipelines.technique import Context
 
 
-ROOTS = ("unet",)
-"""Not the VAE: its four linear layers are nothing to save at, and compiled for a CPU they fail, as Inductor
-gives their transposed input to a kernel that takes none (`_weight_int8pack_mm`)."""
+def denoiser(family: Family) -> tuple[str, ...]:
+    """Not the VAE: its four linear layers are nothing to save at, and compiled for a CPU they fail, as
+    Inductor gives their transposed input to a kernel that takes none (`_weight_int8pack_mm`)."""
+    return (family.denoiser,)
 
 
 def wants_linear(module: Any) -> bool:
@@ -38,11 +40,11 @@ def _apply(pipe: Any, context: Context) -> None:
 
     with eager(pipe):
         config = Int8WeightOnlyConfig(set_inductor_config=False, version=TENSORS)
-        quantize(pipe, config, wants_linear, ROOTS)
+        quantize(pipe, config, wants_linear, denoiser)
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    count = check_quantized(pipe, wants_linear, is_weight_only, ROOTS)
+    count = check_quantized(pipe, wants_linear, is_weight_only, denoiser)
     return f"{count} linear layers hold int8 weights and take plain activations"
 
 

@@ -7,12 +7,13 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.watching.stepwise import stepwise_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-MODELS = ("text_encoder", "text_encoder_2", "unet", "vae")
-"""Of a pipeline, in the order in which a generation passes them."""
 IN_PLACE = "_compiled_call_impl"
 """Where a module that was compiled in place (`compile_repeated_blocks`, `module.compile`) holds its code."""
 
@@ -76,11 +77,19 @@ def _backend(compiled: Any) -> Any:
 def forms_of(pipe: Any) -> list[Form]:
     """Everything in the pipeline's models that `torch.compile` made."""
     found = []
-    for component in MODELS:
+    for component in family_of(pipe).components:
         model: Any = getattr(pipe, component, None)
         if hasattr(model, "_orig_mod"):
             found.append(Form(component, "", pipe, component, model))
             model = model._orig_mod
+        stepwise = stepwise_of(model) if hasattr(model, "__dict__") else None
+        for part in stepwise.parts if stepwise is not None else ():
+            function = getattr(stepwise, part)
+            if hasattr(function, "_torchdynamo_orig_callable"):
+                found.append(Form(component, "", stepwise, part, function))
+        forward = getattr(model, "__dict__", {}).get("forward")
+        if hasattr(forward, "_torchdynamo_orig_callable"):  # compiled ahead of time
+            found.append(Form(component, "", model, "forward", forward))
         decode = getattr(model, "__dict__", {}).get("decode")
         if hasattr(decode, "_torchdynamo_orig_callable"):
             found.append(Form(component, "", model, "decode", decode))

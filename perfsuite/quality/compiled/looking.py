@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from perfsuite import pipelines
 from perfsuite.device.failures import out_of_memory
 from perfsuite.device.memory import free_bytes
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.watching.forms import UnknownFormError, forms_of, instead
 from perfsuite.quality.compiled.backend import Tapping
-from perfsuite.quality.generation import ENCODERS, call_encoder, call_unet, call_vae
+from perfsuite.quality.generation import call_denoiser, call_encoder, call_vae
 from perfsuite.quality.relative_errors import Place, relative_l2
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ def _entering(at: _At, name: str, call: Callable[..., Any]) -> Callable[..., Any
 def _calls(pipe: Any, context: Context, traces: Sequence[Trace], component: str) -> Iterator[tuple[Any, ...]]:
     """Prompt, step and the call of a component: an early and a late step, of different prompts."""
     last = len(traces) - 1
-    if component == "unet":
+    family = family_of(pipe)
+    if component == family.denoiser:
         steps = traces[0].steps
         early, late = steps // 6, steps - 1 - steps // 6
-        yield 0, early, partial(call_unet, pipe, context, traces[0], early)
+        yield 0, early, partial(call_denoiser, pipe, context, traces[0], early)
         if late != early or last:
-            yield last, late, partial(call_unet, pipe, context, traces[last], late)
-    elif component in ENCODERS:
+            yield last, late, partial(call_denoiser, pipe, context, traces[last], late)
+    elif component in family.encoders:
         yield 0, None, partial(call_encoder, pipe, context, traces[0], component)
     else:
         yield 0, None, partial(call_vae, pipe, context, traces[0])
@@ -145,9 +147,9 @@ def output_errors(pipe: Any, context: Context, traces: Sequence[Trace], componen
 def _take(
     found: CompiledErrors, component: str, prompt: int, step: int | None, given: Any, traces: Sequence[Trace]
 ) -> None:
-    if component == "unet":
-        wanted = traces[prompt]["noise"][step]
-    elif component in ENCODERS:
+    if step is not None:
+        wanted = traces[prompt].of_step("noise", step)
+    elif f"{component}.hidden" in traces[prompt].tensors:
         wanted = (traces[prompt][f"{component}.hidden"], traces[prompt][f"{component}.first"])
     else:
         wanted = traces[prompt]["decoded"]

@@ -61,6 +61,7 @@ CAUSES = {
     Cause.DRIFT: "slower than the sessions that were recorded first, in steps too small to be seen",
     Cause.OTHER_WEIGHTS: "the baseline is of weights from elsewhere: neither may take the other's place",
     Cause.UNFIT_SESSION: "the new session, or every stored one, was disturbed and has no weight",
+    Cause.OTHER_GPU: "not the stored sessions' GPU: what GPUs of one model differ by is in the interval",
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from perfsuite.decision import DecisionSettings
@@ -32,7 +33,10 @@ OWN_GATE = "shown alone: a gate of its own judges it"
 _QUANTILE_VARIANCE = 2.92
 """Of the 10 % quantile, in units of the mean's, as in `perfsuite.decision.comparisons`."""
 _REFERENCE = "fp32"
-_PASSES = (PictureStatus.OK, PictureStatus.NEW, Status.OK, Status.IMPROVED, Status.NEW, Status.INCONCLUSIVE)
+_PASSES = (
+    PictureStatus.OK, PictureStatus.NEW, PictureStatus.INCONCLUSIVE, Status.OK, Status.IMPROVED, Status.NEW,
+    Status.INCONCLUSIVE,
+)  # fmt: skip
 _FAILS = (PictureStatus.DEGRADED, PictureStatus.BROKEN, Status.REGRESSED)
 _FAMILIES = {
     "operators": ("operators", "count"),
@@ -84,7 +88,7 @@ class Family:
 
 def figures(result: Result, device_kind: str) -> list[Figure]:
     """Everything of one result but its counts, each metric once."""
-    found = [*_of_session(result.session, device_kind), *_left_behind(result), *_of_gates(result)]
+    found = [*_of_sessions(result, device_kind), *_left_behind(result), *_of_gates(result)]
     found += _sizes(result.counts)
     if result.quality is not None:
         found += _of_quality(result.quality)
@@ -128,9 +132,33 @@ def _sizes(counts: Counts | None) -> Iterator[Figure]:
 # -- times -------------------------------------------------------------------------------------------
 
 
-def _of_session(session: Session | None, device_kind: str) -> Iterator[Figure]:
-    if session is None:
-        return
+def _of_sessions(result: Result, device_kind: str) -> Iterator[Figure]:
+    """Of the session; of repeats each metric once, over all of them."""
+    sessions = [result.session, *result.repeats] if result.session is not None else []
+    found: dict[str, list[Figure]] = {}
+    for session in sessions:
+        for figure in _of_session(session, device_kind):
+            found.setdefault(figure.metric, []).append(figure.checked())
+    yield from (_together(same) for same in found.values())
+
+
+def _together(same: Sequence[Figure]) -> Figure:
+    """The geometric mean of those with weight, with the error that their own spread or theirs alone gives."""
+    having = [figure for figure in same if not figure.excluded]
+    if len(having) < 2:
+        return having[0] if having else same[0]
+    logs = [math.log(figure.value) for figure in having if figure.value is not None]
+    errors = [figure.error for figure in having if figure.error is not None]
+    within = math.hypot(*errors) / len(errors) if errors else 0.0
+    return replace(
+        having[0],
+        value=math.exp(fmean(logs)),
+        error=max(stdev(logs) / math.sqrt(len(logs)), within),
+        samples=sum(figure.samples for figure in having),
+    )
+
+
+def _of_session(session: Session, device_kind: str) -> Iterator[Figure]:
     unfit = session.unfit or ("" if session.warmup_steady else NOT_STEADY)
     times = [_latency(session), *_relative(session, device_kind)]
     if session.stages is not None:

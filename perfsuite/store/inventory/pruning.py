@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants, workloads
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.variants import UnknownNameError
 from perfsuite.pipelines.workloads import SizeError
 from perfsuite.store.inventory.describing import age_days

@@ -34,11 +34,11 @@ def register(registry: Registry) -> None:
     """What perfsuite calls, by the entry point."""
     registry.optimization(
         Optimization(
-            name="vae-slicing",
+            name="one-by-one",
             summary="the VAE decodes the pictures of a batch one by one",
             apply=apply_slicing,
             verify=verify_slicing,
             phase=2,
         )
     )
-    registry.variant("sliced", "fp32+sdpa+vae-slicing")
+    registry.variant("sliced", "fp32+sdpa+one-by-one")

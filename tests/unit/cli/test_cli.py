@@ -76,7 +76,7 @@ def test_list_names_all_there_is() -> None:
     [
         ("workloads", {"workloads"}, "shapes"),
         ("variants", {"variants", "beside"}, "fp32"),
-        ("optimizations", {"optimizations"}, "fp32"),
+        ("optimizations", {"optimizations", "techniques"}, "fp32"),
         ("faults", {"faults"}, next(iter(FAULTS))),
         ("baselines", {"baselines"}, None),
     ],

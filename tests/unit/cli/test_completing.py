@@ -43,7 +43,7 @@ def names(found: completing.Names) -> list[str]:
 def test_callbacks() -> None:
     """All names for nothing, those that begin so for something, with a word to each."""
     assert names(completing.workloads(CONTEXT, "")) == list(WORKLOADS)
-    assert names(completing.workloads(CONTEXT, "sd")) == ["sdxl-base"]
+    assert names(completing.workloads(CONTEXT, "sdx")) == ["sdxl-base"]
     assert names(completing.variants(CONTEXT, "")) == list(VARIANTS)
     assert names(completing.faults(CONTEXT, "")) == list(FAULTS)
     assert names(completing.places("c")) == ["cpu", "cuda"]
@@ -52,7 +52,7 @@ def test_callbacks() -> None:
 
 def test_sums() -> None:
     """The optimizations that are not in the sum yet; a hidden one never."""
-    assert names(completing.variants(CONTEXT, "bf16+sd")) == ["bf16+sdpa"]
+    assert names(completing.variants(CONTEXT, "bf16+qk")) == ["bf16+qkv"]
     assert "bf16+sdpa+qkv" in names(completing.variants(CONTEXT, "bf16+sdpa+"))
     assert "bf16+sdpa+sdpa" not in names(completing.variants(CONTEXT, "bf16+sdpa+"))
     assert "bf16+no-sdpa" not in names(completing.variants(CONTEXT, "bf16+"))
@@ -95,7 +95,7 @@ def bash(tmp_path: Path) -> Callable[..., list[str]]:
         (["baselines", ""], ["show", "diff", "check", "prune"]),
         (["doctor", "--workload", "sh"], ["shapes"]),
         (["doctor", "--variant", "bf16-sdpa-compile-regional-qkv-f"], ["bf16-sdpa-compile-regional-qkv-fp8"]),
-        (["doctor", "--variant", "fp32+sd"], ["fp32+sdpa"]),
+        (["doctor", "--variant", "fp32+qk"], ["fp32+qkv"]),
         (["doctor", "--no-"], ["--no-self-test"]),
         (["ab", "--device", "c"], ["cpu", "cuda"]),
         (["calibrate", "--variant", "tf"], ["tf32"]),

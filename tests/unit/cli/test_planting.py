@@ -75,8 +75,8 @@ def test_what_is_for_compiled_code_alone(option: list[str]) -> None:
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Put what each mistake and honest case is judged in place of compiling it."""
-    monkeypatch.setattr(compiled_bench, "unsupported", lambda variant, device: None)
-    monkeypatch.setattr("perfsuite.pipelines.unsupported", lambda variant, device: None)
+    monkeypatch.setattr(compiled_bench, "unsupported", lambda *_: None)
+    monkeypatch.setattr("perfsuite.pipelines.unsupported", lambda *_: None)
 
     def put(found: bool, alarm: bool = False, error: Exception | None = None) -> None:
         def trial(variant: str, case: str, bad: bool, **fields: Any) -> CompiledTrial:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from fleet_folders import Driver, everything, plain
+from planned import planned
 from sample_runs import LADDER, edit_lines, mixed, result, write_baselines, write_run
 from typer.testing import CliRunner, Result
 
@@ -75,3 +77,44 @@ def test_an_older_file_of_other_fields(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run.jsonl", [result("bf16")])
     edit_lines(path, lambda line: {k: v for k, v in line.items() if k not in ("exhibits", "chosen", "timed")})
     assert report(path, "--out", tmp_path).exit_code == 0
+
+
+# -- folders of plans ----------------------------------------------------------------------------------
+
+
+def test_a_folder_of_a_plan_gets_its_matrix(tmp_path: Path) -> None:
+    """Beside the page of all runs; together with other results it is runs like they."""
+    folder = everything(tmp_path / "fleet")
+    done = report(folder, "--out", tmp_path / "page")
+    assert done.output == f"wrote {tmp_path / 'page' / 'index.html'}\n"
+    assert sorted(p.name for p in (tmp_path / "page").iterdir()) == ["index.html", "runs.html"]
+    assert "6 bad, 12 not known" in (tmp_path / "page" / "index.html").read_text()
+    write_run(tmp_path / "c.jsonl", [result("bf16")])
+    assert report(folder, tmp_path / "c.jsonl", "--out", tmp_path / "o").exit_code == 0
+    assert "5 runs are on this page" in (tmp_path / "o" / "index.html").read_text()
+
+
+def test_a_folder_of_a_plan_that_is_damaged(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "fleet")
+    (folder / "ledger.jsonl").write_text("no ledger\n")
+    done = report(folder, "--out", tmp_path / "page")
+    assert done.exit_code == 2
+    assert "ledger.jsonl, entry 'line 1'" in done.output
+    assert not (tmp_path / "page").exists()
+
+
+def test_one_run_of_a_folder_of_a_plan(tmp_path: Path) -> None:
+    """Where a command wants one, a plan with one environment and device has it."""
+    one, several = plain(tmp_path / "one"), everything(tmp_path / "several")
+    assert CliRunner().invoke(app, ["explain", str(one), str(one)]).exit_code == 0
+    done = CliRunner().invoke(app, ["explain", str(one), str(several)])
+    assert done.exit_code == 2
+    assert f"holds 4 runs; name one of {several / 'results'}" in done.output
+    assert CliRunner().invoke(app, ["summary", str(several)]).exit_code == 0
+
+
+def test_nothing_has_left_results_yet(tmp_path: Path) -> None:
+    Driver(tmp_path / "f", planned()).end()
+    done = CliRunner().invoke(app, ["summary", str(tmp_path / "f")])
+    assert done.exit_code == 2
+    assert "no block of this plan has left results yet" in done.output

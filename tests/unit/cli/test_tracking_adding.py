@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fleet_folders import everything, plain
 from nights import AROUND, measured
+from planned import AFTER, BEFORE, CPU
 from sample_runs import DEVICE, edit_lines, result, write_run
 from typer.testing import CliRunner, Result
 
@@ -133,3 +135,50 @@ def test_no_history_yet(command: list[str], db: Path) -> None:
     assert done.exit_code == 2
     assert "begin one with perfsuite track add" in done.stderr
     assert not db.exists()
+
+
+# -- folders of plans ----------------------------------------------------------------------------------
+
+
+def test_a_plan_is_one_run_of_each_device(tmp_path: Path, db: Path) -> None:
+    """A second time says so, also by the names of its files."""
+    folder = plain(tmp_path / "fleet")
+    done = track("add", folder, "--db", db)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("run ")
+    assert "night 2026-03-04 on cpu-example-2t: added" in done.output
+    again = track("add", folder, "--db", db)
+    assert again.output.endswith("on cpu-example-2t: is there already\n")
+    (file,) = (folder / "results").glob("*.jsonl")
+    assert track("add", file, "--db", db).output.endswith("is there already\n")
+    with History.open(db) as history:
+        assert [run.night for run in history.runs()] == ["2026-03-04"]
+
+
+def test_environments_of_a_plan_are_series_of_their_own(tmp_path: Path, db: Path) -> None:
+    folder = plain(tmp_path / "fleet", environments={"before": BEFORE, "after": AFTER})
+    done = track("add", folder, "--db", db, "--device", "lab")
+    assert done.exit_code == 0, done.output
+    with History.open(db) as history:
+        devices = {series.device for series in history.series()}
+        points = {len(history.points(series)) for series in history.series()}
+    assert devices == {"lab@before", "lab@after"}
+    assert points == {1}
+
+
+def test_a_plan_that_is_not_over_is_refused(tmp_path: Path, db: Path) -> None:
+    """What comes later would not be added; and nothing of it is, unless somebody says so."""
+    folder = everything(tmp_path / "fleet")
+    done = track("add", folder, "--db", db)
+    assert done.exit_code == 2
+    assert "1 of 36 blocks have not ended" in done.output
+    with History.open(db, create=True) as history:
+        assert history.runs() == []
+    assert track("add", folder, "--db", db, "--unfinished").output.count("run ") == 4
+
+
+def test_two_classes_of_one_device_are_refused(tmp_path: Path, db: Path) -> None:
+    classes = {"cpu": CPU, "spare": replace(CPU, name="spare")}
+    done = track("add", plain(tmp_path / "fleet", devices=classes), "--db", db)
+    assert done.exit_code == 2
+    assert "cpu-example-2t would be two devices, of the classes cpu and spare; add their files" in done.output

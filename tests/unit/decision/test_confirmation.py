@@ -67,9 +67,9 @@ def test_levels_are_spent_over_the_suspects_of_a_run(monkeypatch: pytest.MonkeyP
     cleared was never at risk."""
     levels: list[float] = []
 
-    def confirm(*arguments: Any, apart: bool) -> Verdict:
+    def confirm(*arguments: Any, **options: Any) -> Verdict:
         levels.append(arguments[-1])
-        return real(*arguments, apart=apart)
+        return real(*arguments, **options)
 
     real = judging.judge_samples
     monkeypatch.setattr(judging, "judge_samples", confirm)

@@ -29,25 +29,28 @@ def test_slug(text: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("cores", "allowed", "wanted", "threads"),
     [
-        (8, 16, None, 8),
-        (8, 4, None, 4),
-        (None, 6, None, 6),
+        (8, 16, None, 7),
+        (8, 4, None, 3),
+        (None, 6, None, 5),
+        (2, 2, None, 1),
+        (1, 1, None, 1),
         (8, 16, "2", 2),
         (8, 16, " 3 ", 3),
         (8, 16, "64", 8),
         (8, 4, "6", 4),
         (8, 16, "3,2", 3),
-        (8, 16, "", 8),
-        (8, 16, "0", 8),
-        (8, 16, "-1", 8),
-        (8, 16, "many", 8),
-        (8, 16, "²", 8),
+        (8, 16, "", 7),
+        (8, 16, "0", 7),
+        (8, 16, "-1", 7),
+        (8, 16, "many", 7),
+        (8, 16, "²", 7),
     ],
 )
 def test_available_threads(
     cores: int | None, allowed: int, wanted: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Physical cores, less where affinity or OMP_NUM_THREADS allow less; nonsense there is ignored."""
+    """All physical cores but one, fewer where affinity allows fewer, and what OMP_NUM_THREADS says up to all;
+    nonsense there is ignored."""
     monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 16 if logical else cores)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(allowed)), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

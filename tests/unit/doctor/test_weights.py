@@ -112,7 +112,7 @@ def test_offline_is_respected(examine: Examine, only: Only, monkeypatch: pytest.
     from perfsuite.pipelines.models import sources
 
     monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: True)
-    monkeypatch.setattr(sources, "_is_cached", lambda hub, variant: False)
+    monkeypatch.setattr(sources, "_is_cached", lambda *_: False)
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *a, **k: pytest.fail("asked"))
     sources.resolve.cache_clear()
     examination = examine()

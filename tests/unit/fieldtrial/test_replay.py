@@ -12,7 +12,7 @@ from perfsuite import decision
 from perfsuite.fieldtrial.outcomes import REFUSED
 from perfsuite.fieldtrial.regimes import REGIMES, TrialError
 from perfsuite.fieldtrial.replay import Replay, lengthen, replay
-from perfsuite.fieldtrial.sessions import read_pool
+from perfsuite.fieldtrial.sessions import Moment, read_pool
 from perfsuite.records import Relative, Stages, Start
 
 VARIANTS = ("fp32-sdpa", "bf16")
@@ -96,6 +96,31 @@ def test_baseline_and_candidate_come_from_their_own_loads(keep: Callable[..., Pa
     assert len(replay(pool, plan("busy-record", slower=(0,)), rule).judged) == 10
 
 
+def test_roles_are_those_of_a_run(keep: Callable[..., Path]) -> None:
+    """A run's own process gives the first stored session and the candidate, fresh ones all others."""
+
+    def with_start(moment: Moment, *, first: bool) -> Moment:
+        start = Start(1.0, first=first)
+        return replace(moment, sessions={v: replace(s, start=start) for v, s in moment.sessions.items()})
+
+    moments = read_pool(keep("quiet", 0, 11))["quiet", 0]
+    pool = {("quiet", 0): [with_start(m, first=number > 2) for number, m in enumerate(moments)]}
+
+    def rule(baselines: Any, candidates: Any, fresh: Any, kind: str, confirm: int) -> dict[str, Any]:
+        for variant, session in candidates.items():
+            stored = baselines[variant].sessions
+            again = [fresh(variant) for _ in range(confirm)]
+            assert [s.start.first for s in (*stored, session)] == [False, True, True, False]
+            assert all(s.start.first for s in again)
+            assert len({s.latency_s for s in (*stored, session, *again)}) == 8
+        return {}
+
+    assert replay(pool, plan("quiet", slower=(0,), draws=9), rule).judged
+    few = {("quiet", 0): [with_start(m, first=number > 0) for number, m in enumerate(moments)]}
+    with pytest.raises(TrialError, match=r"found 1 \+ 10 and 1 \+ 10"):
+        replay(few, plan("quiet", slower=(0,)), rule)
+
+
 def test_the_same_seed_draws_the_same(keep: Callable[..., Path]) -> None:
     pool = read_pool(keep("busy", 0, 12))
     same, again, other = (
@@ -110,15 +135,15 @@ def test_too_few_sessions_are_left_out_by_name(keep: Callable[..., Path]) -> Non
     keep("burst", 0, 2)
     found = replay(read_pool(keep("quiet", 0, 8)), plan("quiet", "burst-check", slower=(0,)))
     assert found.left_out == {
-        "burst-check +0 %": "wanted 3 moments of quiet-0 and 5 others of burst-0, found 8 and 2, 10 in all; "
-        "measure more, or draw fewer with --sessions and --confirm"
+        "burst-check +0 %": "wanted 3 moments of quiet-0 and 5 others of burst-0, one on either side of a "
+        "run's own process, found 8 and 2; measure more, or draw fewer with --sessions and --confirm"
     }
     with pytest.raises(TrialError, match="nothing can be replayed: burst-check"):
         replay(read_pool(keep("quiet", 0, 8)), plan("burst-check", slower=(0,)))
 
 
 def test_a_moment_without_a_rung_is_not_drawn(keep: Callable[..., Path]) -> None:
-    with pytest.raises(TrialError, match="found 0 and 0, 0 in all"):
+    with pytest.raises(TrialError, match="found 0 and 0; measure more"):
         replay(read_pool(keep("quiet", 0, 8, ("bf16",))), plan("quiet", slower=(0,)))
 
 

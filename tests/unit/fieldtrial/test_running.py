@@ -46,7 +46,7 @@ def test_pytest_is_run_as_a_user_runs_it(tmp_path: Path, monkeypatch: pytest.Mon
         "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only", "--perf-update=new",
         f"--perf-baselines={tmp_path / 'baselines'}", f"--perf-results={tmp_path / 'step' / 'results.jsonl'}",
         "--perf-device=cpu", "--perf-workload=shapes", "--perf-variant=bf16", "--perf-variant=bf16-sdpa",
-        "--perf-time-budget=1.5", "test_latency.py",
+        "--perf-time-budget=1.5", "--pyargs", "perfsuite.workers.tests.test_latency",
     ]  # fmt: skip
     assert folder == str(tmp_path / "step")
     assert environment[slowing.PERCENT] == "30"

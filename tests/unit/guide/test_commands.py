@@ -27,7 +27,7 @@ RUN = (
     "perfsuite list", "perfsuite guide", "perfsuite faults --names", "perfsuite faults --compiled --names",
 )  # fmt: skip
 """Beginnings of those that are run: they are short and change nothing."""
-OTHERS = {"chromium"}
+OTHERS = {"chromium", "export", "ray"}
 """Programs that are not this project's."""
 RUNG = (
     "tests/benchmarks/test_latency.py", "tests/benchmarks/test_memory.py", "tests/quality",

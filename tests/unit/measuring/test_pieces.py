@@ -13,11 +13,19 @@ from perfsuite.measuring.pieces import Piece, Pieces
 STEPS = 3
 
 
+class Schedule:
+    """As many timesteps as steps."""
+
+    def set_timesteps(self, steps: int, device: str) -> None:
+        self.timesteps = list(range(steps))
+
+
 class Pipe:
     """Calls what a diffusers pipeline calls, under no_grad as it does; the picture depends on all of it."""
 
     def __init__(self, start: float, fails_in: str = "", clock: SimpleNamespace | None = None) -> None:
         self.start, self.fails_in, self.clock = start, fails_in, clock
+        self.scheduler = Schedule()
         self.grad: list[bool] = []
 
     def _work(self, part: str, seconds: float) -> None:
@@ -54,7 +62,7 @@ class Pipe:
 
 def prepared(pipe: Pipe) -> Any:
     context = SimpleNamespace(
-        workload=SimpleNamespace(steps=STEPS), generate=lambda pipe, **options: pipe("a cat", **options)
+        drawn=SimpleNamespace(steps=STEPS), generate=lambda pipe, **options: pipe("a cat", **options)
     )
     return SimpleNamespace(pipe=pipe, context=context)
 

@@ -9,6 +9,7 @@ from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.schedules import (
     ScheduleError,
     calls,
+    calls_in,
     check_steps,
     drawing_noise,
     least_steps,
@@ -75,3 +76,20 @@ def test_noise_is_the_same_in_every_precision() -> None:
     assert module.randn_tensor is own
     assert drawn[1].dtype == torch.bfloat16
     assert torch.equal(drawn[0].to(torch.bfloat16), drawn[1])
+
+
+@pytest.mark.parametrize(("name", "calls"), [("EulerDiscreteScheduler", 5), ("HeunDiscreteScheduler", 9)])
+def test_calls_of_a_generation_are_known_beforehand(name: str, calls: int) -> None:
+    """Of one that corrects each step but the last there are more than steps; the scheduler is left alone."""
+    asked = scheduler(name)
+    before = len(asked.timesteps)
+    assert calls_in(asked, 5) == calls
+    assert len(asked.timesteps) == before
+
+
+def test_a_schedule_of_flow_matching_is_asked_for_some_size() -> None:
+    """Flux's follows the picture's size, and refuses to be set without it."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    flow = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    assert (least_steps(flow), calls_in(flow, 4)) == (1, 4)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from perfsuite.pipelines.optimizations import OPTIMIZATIONS
-from perfsuite.pipelines.technique import ContradictionError
+from perfsuite.pipelines.promises import ContradictionError
 from perfsuite.pipelines.variants import (
     BESIDE,
     FASTEST,
@@ -21,7 +21,8 @@ from perfsuite.pipelines.variants import (
 from perfsuite.records import Device
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-OTHERS = tuple(name for name, o in OPTIMIZATIONS.items() if not o.hidden and name not in PRECISIONS)
+OTHERS = ("sdpa", "channels-last", "compile", "compile-regional", "qkv", "int8", "int8-weights", "fp8")
+"""What rungs are made of; of all others pairs are tried, see `test_pair_is_made_or_refused`."""
 COMBINATIONS = [
     (precision, *others)
     for precision in PRECISIONS
@@ -104,6 +105,24 @@ def test_combination_is_made_or_refused(precision: str) -> None:
     for names in COMBINATIONS:
         if names[0] == precision:
             check_combination(names, names in good)
+
+
+PAIRS = list(itertools.combinations([n for n, o in OPTIMIZATIONS.items() if not o.hidden and o.phase], 2))
+
+
+def test_pair_is_made_or_refused() -> None:
+    """Two techniques go together unless either says that they do not, or one lacks what it requires."""
+    for first, second in PAIRS:
+        named = ["bf16", *dict.fromkeys(["sdpa", first, second])]
+        pair = [OPTIMIZATIONS[n] for n in named]
+        apart = any(other in o.conflicts for o in pair for other in named)
+        lacks = any(other not in named for o in pair for other in o.requires)
+        if apart or lacks:
+            with pytest.raises(ContradictionError, match=r"exclude each other|requires"):
+                get("+".join(named))
+            continue
+        made = get("+".join(reversed(named)))
+        assert made == get(made.name) == get("+".join(named))
 
 
 def check_combination(names: tuple[str, ...], good: bool) -> None:

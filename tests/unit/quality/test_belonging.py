@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perfsuite.pipelines import workloads
+from perfsuite.pipelines import variants, workloads
 from perfsuite.quality.belonging import check_belongs
 from perfsuite.quality.reference import (
     STRUCTURE,
@@ -92,10 +92,15 @@ def test_other_workload_is_refused(name: str, value: Any, reference: Reference) 
     assert f"built for {name} {value!r}, the reference recorded with {getattr(WORKLOAD, name)!r}" in said
 
 
-@pytest.mark.parametrize("gone", [("vae",), ("text_encoder", "text_encoder_2"), tuple(STRUCTURE)])
+OF_SDXL = ("text_encoder", "text_encoder_2", "unet", "vae")
+
+
+@pytest.mark.parametrize("gone", [("vae",), ("text_encoder", "text_encoder_2"), OF_SDXL])
 def test_missing_components_are_named(gone: tuple[str, ...], reference: Reference) -> None:
-    """Set to None or not there at all; those that are there are not named."""
+    """Set to None or not there at all; those that are there are not named, nor what is another family's."""
     pipe = make_pipe()
+    for other in set(STRUCTURE) - set(OF_SDXL):
+        delattr(pipe, other)
     for i, component in enumerate(gone):
         if i % 2:
             delattr(pipe, component)
@@ -105,3 +110,14 @@ def test_missing_components_are_named(gone: tuple[str, ...], reference: Referenc
         check_belongs(pipe, reference, WORKLOAD)
     named = set(str(caught.value).partition("has no ")[2].partition(";")[0].split(", "))
     assert named == set(gone)
+
+
+def test_a_reference_of_another_run_is_refused() -> None:
+    """What DeepCache draws is compared with DeepCache in float32, and nothing else with that."""
+    deep = variants.get("bf16+sdpa+deepcache:3")
+    plain = Reference(WORKLOAD, ())
+    own = Reference(WORKLOAD, (), base=variants.twin_of(deep))
+    for variant, reference in ((deep, plain), (variants.get("bf16"), own)):
+        with pytest.raises(WrongReferenceError, match=r"is compared with .*, the reference is a run of"):
+            check_belongs(make_pipe(), reference, None, variant)
+    check_belongs(make_pipe(), own, None, deep)

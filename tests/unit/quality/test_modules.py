@@ -16,8 +16,8 @@ from small_pipeline import (
     make_trace,
 )
 
+from perfsuite.pipelines.families import SDXL
 from perfsuite.quality import modules
-from perfsuite.quality.generation import COMPONENTS
 from perfsuite.quality.modules import ModuleRecord, read_record
 from perfsuite.quality.relative_errors import Place, QualityError
 
@@ -88,7 +88,7 @@ def test_recorded_calls(steps: int, prompts: int, unet: list[tuple[int, int]]) -
     """In the order of a generation: an early step of the first prompt, a late one of the last, none twice."""
     calls = modules.recorded_calls([make_trace(steps)] * prompts)
     assert [(c.prompt, c.step) for c in calls if c.component == "unet"] == unet
-    assert list(dict.fromkeys(c.component for c in calls)) == list(COMPONENTS)
+    assert list(dict.fromkeys(c.component for c in calls)) == list(SDXL.components)
     assert [(c.prompt, c.step) for c in calls if c.component != "unet"] == [(0, None)] * 3
 
 

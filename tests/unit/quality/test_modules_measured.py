@@ -9,8 +9,8 @@ import pytest
 import torch
 from small_pipeline import INF, make_context, make_pipe, make_trace, names, record_all
 
+from perfsuite.pipelines.families import SDXL
 from perfsuite.quality import modules
-from perfsuite.quality.generation import COMPONENTS
 from perfsuite.quality.modules import ModuleRecord, measure_modules, read_record
 from perfsuite.quality.relative_errors import QualityError
 
@@ -113,7 +113,7 @@ def test_every_module_is_recorded_once_a_call(tmp_path: Path) -> None:
     assert {r.place.step for r in records if r.place.component == "unet"} == {2, 9}
     assert names(records, "text_encoder") == names(records, "text_encoder_2") == ["layer"]
     assert names(records, "vae") == ["decoder"]
-    assert list(dict.fromkeys(r.place.component for r in records)) == list(COMPONENTS)
+    assert list(dict.fromkeys(r.place.component for r in records)) == list(SDXL.components)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(r.file for r in records)
 
 

@@ -16,6 +16,7 @@ from tokens import words
 
 from perfsuite.pipelines import variants, workloads
 from perfsuite.pipelines.technique import Context
+from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.quality import reference as under_test
 from perfsuite.quality import reference_files
 from perfsuite.quality.generation import PromptError, Trace
@@ -50,6 +51,7 @@ def make_trace(picture: Picture, number: int = 0) -> Trace:
              "timesteps": (3,), "embeds": (2, 5, 6)}  # fmt: skip
     tensors = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
     tensors["text_encoder.tokens"] = torch.tensor([[number, 1, 2]])
+    tensors["rows"] = torch.full((3,), 2)
     # As an expanded view: in a file it has to be of its own.
     tensors["time_ids"] = torch.tensor([[1.0, 2.0]]).expand(2, 2)
     return Trace(tensors, picture)
@@ -362,7 +364,7 @@ def test_another_process_was_faster(
     assert first.folder is not None
     document = first.folder.parent / "reference.json"
     before = document.stat().st_mtime_ns
-    found = under_test._record(WORKLOAD, CPU, "auto", first.folder.parent, lambda line: None)
+    found = under_test._record(WORKLOAD, CPU, "auto", first.folder.parent, lambda line: None, REFERENCE)
     assert found.folder == first.folder
     assert document.stat().st_mtime_ns == before
     assert list(tmp_path.iterdir()) == [first.folder.parent]

@@ -1,9 +1,11 @@
 """The least SSIM: the noise floor less a margin, of the variant or else of its relatives."""
 
+from dataclasses import replace
+
 import pytest
 
-from perfsuite.pipelines import variants
-from perfsuite.quality.thresholds import LEAST_SSIM, for_variant, threshold_of
+from perfsuite.pipelines import variants, workloads
+from perfsuite.quality.thresholds import LEAST_SSIM, declared, for_variant, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
 
@@ -63,3 +65,24 @@ def test_a_stored_threshold_beyond_all_likeness_is_not_believed(name: str) -> No
     """Whoever stored it had a kernel that was wrong for everybody."""
     found = Thresholds("w", "p", 3.0, "CPU", {}, {"bf16": {"p": PromptThreshold(0.35, 3, -0.94)}})
     assert for_variant(found, variants.get(name)) == {"p": LEAST_SSIM}
+
+
+def test_thresholds_of_what_is_not_exact_are_nobody_elses(stored: Thresholds) -> None:
+    """DeepCache's wide threshold is not that of exact variants, whose narrow ones are not DeepCache's."""
+    deep = {"p": PromptThreshold(1.0, 3, 0.55)}
+    mixed = replace(stored, variants={**stored.variants, "bf16-sdpa-deepcache:3": deep})
+    assert for_variant(mixed, variants.get("bf16+sdpa+channels-last")) == for_variant(
+        stored, variants.get("bf16+sdpa+channels-last")
+    )
+    assert for_variant(mixed, variants.get("bf16+sdpa+compile+deepcache:3")) == {"p": 0.55}
+    assert for_variant(mixed, variants.get("bf16+sdpa+deepcache:2")) == {}
+    assert for_variant(stored, variants.get("bf16+sdpa+cfg-cutoff")) == {}
+
+
+def test_the_widest_declared_threshold_of_several_holds() -> None:
+    """Of an approximate variant without stored ones, for every prompt."""
+    one = declared(variants.get("bf16+sdpa+deepcache:3"), workloads.SHAPES)
+    both = declared(variants.get("bf16+sdpa+deepcache:3+layerwise-fp8"), workloads.SHAPES)
+    assert set(one) == set(workloads.SHAPES.prompts)
+    assert set(one.values()) == set(both.values()) == {0.7}
+    assert set(declared(variants.get("bf16+layerwise-fp8"), workloads.SHAPES).values()) == {0.99}

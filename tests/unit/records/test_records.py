@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from perfsuite.pipelines.technique import ContradictionError, Optimization, Variant
+from perfsuite.pipelines.promises import ContradictionError
+from perfsuite.pipelines.technique import Optimization, Variant
 from perfsuite.records import PictureScore, PictureStatus, Quality
 
 

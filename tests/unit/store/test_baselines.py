@@ -12,7 +12,6 @@ import pytest
 
 from perfsuite.records import ANCHOR, Device, Entry, Hot, Relative, Result, Session
 from perfsuite.store import MAX_SESSIONS, BaselineFile, Baselines, Change, StoreError
-from perfsuite.store.baselines import SCHEMA_VERSION
 from perfsuite.store.documents import parse
 from perfsuite.store.errors import Place
 
@@ -174,7 +173,7 @@ def test_the_file_reads_well(baselines: Baselines, device: Device, make_result: 
 
     document = json.loads(text, object_pairs_hook=check)
     assert list(document["entries"]) == ["shapes/bf16", "shapes/fp16"]
-    assert document["schema_version"] == SCHEMA_VERSION
+    assert document["schema_version"] == 3
 
 
 def test_a_file_of_before_is_read_as_ever(
@@ -198,7 +197,7 @@ def test_a_file_of_before_is_read_as_ever(
     assert stored.entries[KEY].sessions == (known,)
     disturbed = make_session("s2", unfit="disturbed", contended_s=(0.4,))
     baselines.update(device, [make_result(disturbed)], "append")
-    assert json.loads(path.read_text())["schema_version"] == 2
+    assert json.loads(path.read_text())["schema_version"] == 3
     stored = baselines.load(device.slug)
     assert stored is not None
     assert stored.entries[KEY].sessions == (known, disturbed)
@@ -210,7 +209,7 @@ def test_a_reader_of_before_refuses_what_it_would_give_a_weight(
     """It says to upgrade, and does not blame a field."""
     baselines.update(device, [make_result(make_session("s1", unfit="disturbed"))], "new")
     path = baselines.path(device.slug)
-    with pytest.raises(StoreError, match="newer perfsuite: schema 2, this one reads up to 1; upgrade"):
+    with pytest.raises(StoreError, match="newer perfsuite: schema 3, this one reads up to 1; upgrade"):
         parse(BaselineFile, path.read_bytes(), Place(path, "restore it"), 1)
 
 

@@ -76,7 +76,7 @@ def test_errors_of_what_the_components_give(monkeypatch: pytest.MonkeyPatch) -> 
     """Each against float32's own output in that call, which is of that prompt and step."""
     one, two = torch.tensor([3.0, 4.0]), torch.tensor([3.0, 9.0])
     traces: Any = [_Trace(steps=2, noise=[one, two], decoded=one), _Trace(steps=2, noise=[two, two])]
-    monkeypatch.setattr(looking, "call_unet", lambda pipe, context, trace, step: trace["noise"][step])
+    monkeypatch.setattr(looking, "call_denoiser", lambda pipe, context, trace, step: trace["noise"][step])
     monkeypatch.setattr(looking, "call_vae", lambda pipe, context, trace: two)
     unet = looking.output_errors(None, CPU, traces, "unet")
     assert unet == {Place("unet", "", 0, 0): 0.0, Place("unet", "", 1, 1): 0.0}
@@ -86,3 +86,10 @@ def test_errors_of_what_the_components_give(monkeypatch: pytest.MonkeyPatch) -> 
 class _Trace(SimpleNamespace):
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
+
+    @property
+    def tensors(self) -> Any:
+        return vars(self)
+
+    def of_step(self, name: str, step: int) -> Any:
+        return self[name][step]

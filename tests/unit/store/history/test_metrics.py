@@ -20,6 +20,7 @@ from perfsuite.records import (
     Quantity,
     Relative,
     SeriesKind,
+    Session,
     Start,
     Status,
     Verdict,
@@ -46,6 +47,27 @@ def test_one_call_has_no_error() -> None:
     found = named(session={"latency_s": (0.5,)})["latency"]
     assert found.value == pytest.approx(0.5)
     assert (found.error, found.samples, found.excluded) == (None, 1, "")
+
+
+def test_repeats_are_one_point_whose_error_has_their_spread() -> None:
+    """Three GPUs that are 2 % apart; one repeat without weight counts for nothing."""
+    first = replace(measured("bf16"), session=session("bf16", 0.5))
+    assert first.session is not None
+
+    def times(factor: float, **changes: Any) -> Session:
+        assert first.session is not None
+        return replace(first.session, latency_s=tuple(factor * s for s in first.session.latency_s), **changes)
+
+    alone = next(f for f in figures(first, "cuda") if f.metric == "latency")
+    several = replace(first, repeats=(times(1.02), times(1 / 1.02), times(3.0, unfit="busy")))
+    found = {figure.metric: figure for figure in figures(several, "cuda")}
+    assert alone.value is not None
+    assert found["latency"].value == pytest.approx(alone.value)
+    assert found["latency"].error == pytest.approx(math.log(1.02) / math.sqrt(3), rel=0.01)
+    assert (found["latency"].samples, found["latency"].excluded) == (3 * alone.samples, "")
+    assert found.keys() == {figure.metric for figure in figures(first, "cuda")}
+    unfit = replace(first, session=times(1.0, unfit="busy"), repeats=(times(1.0, unfit="busy"),))
+    assert next(f for f in figures(unfit, "cuda") if f.metric == "latency").excluded == "busy"
 
 
 def test_relative_latency_by_its_reference() -> None:

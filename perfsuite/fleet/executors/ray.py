@@ -1,0 +1,283 @@
+"""A Ray cluster: one task a block, which starts the supervisor there and does nothing else.
+
+Ray places and counts; what runs is a process of the block's own interpreter. Its worker is given this
+project's code by value, so that the cluster needs Ray alone, and tries nothing again: that is the driver's
+business, which writes each attempt down.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.device.fingerprint import cpu_name
+from perfsuite.fleet.executors import jobs, machine
+from perfsuite.fleet.executors.gpus import gpus
+from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
+from perfsuite.records import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from perfsuite.fleet.executors.interface import Event, Order
+
+OLDEST = (2, 60)
+MEASURE = "measure"
+"""Resource of 1 a machine: what is timed takes all of it, what shares a machine a hundredth."""
+SHARE = 0.01
+CONNECT_S = 10.0
+PROBE_S = 60.0
+"""For a node to start its first worker."""
+CLOSE_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Running:
+    order: Order
+    slot: Slot
+    node: str
+    """Ray's id of it."""
+    reports: Any
+    """Ray's generator of references to them."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One of the cluster, by its own answer."""
+
+    name: str
+    cpus: float
+    gpus: int
+    labels: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its GPUs are of several models: Ray would give any of them."""
+        return len({name for _, _, name in self.facts["gpus"]}) > 1
+
+    def slots(self) -> list[Slot]:
+        """One of each GPU that Ray has there, and one of the CPU; none where a block would give way."""
+        if self.facts["gives_way"]:
+            return []
+        cores = max(1, min(int(self.cpus), self.facts["cores"]))
+        share = max(1, cores // max(1, self.gpus))
+        known = self.facts["gpus"][: self.gpus]
+        # What Ray counts and the driver does not know is pretended; it goes by its number.
+        pretended = [(str(n), str(n), "") for n in range(len(known), self.gpus)]
+        found = [
+            self._slot(f"{self.name}/gpu-{number}", "cuda", name, uuid, share)
+            for number, uuid, name in (*known, *pretended)
+        ]
+        cpu = self._slot(f"{self.name}/cpu", "cpu", self.facts["cpu"], "cpu", cores)
+        return [*found, cpu] if self.cpus >= 1 else []
+
+    def _slot(self, name: str, kind: str, model: str, uuid: str, cores: int) -> Slot:
+        labels = dict(self.labels)
+        return Slot(id=name, machine=self.name, kind=kind, model=model, uuid=uuid, cores=cores, labels=labels)
+
+
+class RayExecutor:
+    """Connects to a cluster that is there; `close` leaves it running."""
+
+    knows_machines = True
+
+    def __init__(self, address: str = "auto") -> None:
+        """`address`: ``HOST:PORT`` of its head, or ``auto`` for this machine's. Raises `ExecutorError`."""
+        self._ray = _connected(address)
+        for module in (machine.__name__, gpus.__module__, cpu_name.__module__):
+            self._ray.cloudpickle.register_pickle_by_value(sys.modules[module])
+        self._attend = self._ray.remote(max_calls=1, max_retries=0)(machine.attended)
+        self._probe = self._ray.remote(num_cpus=0, max_retries=3)(_facts)
+        self._nodes: dict[str, Node] = {}
+        self._probes: dict[str, Any] = {}
+        self._names: dict[str, str] = {}
+        self._running: dict[str, _Running] = {}
+        self._dead: set[str] = set()
+
+    def slots(self) -> Sequence[Slot]:
+        """Those of nodes that have answered, and have the resource `MEASURE` and a usual priority."""
+        # In the order of their ids, by which two nodes of one host keep their names.
+        nodes = sorted(self._ray.nodes(), key=lambda node: str(node["NodeID"]))
+        alive = {node["NodeID"]: node for node in nodes if self._alive(node)}
+        usable = {i: node for i, node in alive.items() if node["Resources"].get(MEASURE, 0) >= 1}
+        if not usable:
+            raise ExecutorError(
+                f"none of the {len(alive)} nodes of the Ray cluster has the resource {MEASURE!r}; start each "
+                f"that measures with --resources='{{\"{MEASURE}\": 1}}'"
+            )
+        self._ask(usable, frozenset(alive))
+        answered = [self._nodes[i] for i in usable if i in self._nodes]
+        if answered and all(node.facts["gives_way"] for node in answered):
+            names = ", ".join(node.name for node in answered)
+            raise ExecutorError(
+                f"Ray's workers on {names} have a low priority, by which times would depend on whatever else "
+                "runs there, and may not leave it; start Ray there with RAY_worker_niceness=0"
+            )
+        return [slot for node in answered for slot in node.slots()]
+
+    def start(self, order: Order, slot: Slot) -> None:
+        """Submit it; it begins when Ray has what it takes. Raises `ExecutorError`."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if order.block in self._running:
+            raise ExecutorError(f"block {order.block} runs already")
+        there = next((i for i, node in self._nodes.items() if node.name == slot.machine), None)
+        if there is None:
+            raise ExecutorError(f"{slot.machine}: no node of the Ray cluster is called so")
+        options = self._attend.options(
+            name=f"perfsuite {order.block}",
+            num_cpus=slot.cores,
+            num_gpus=self._gpus(order, slot, self._nodes[there]),
+            resources={MEASURE: 1 if order.exclusive else SHARE},
+            label_selector=dict(order.device.labels) or None,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(there, soft=False),
+        )
+        reports = options.remote(jobs.job(order, slot, chosen=True), jobs.script())
+        self._running[order.block] = _Running(order, slot, there, reports)
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """What happened since the last call; waits for something so long."""
+        waiting = {running.reports: running for running in self._running.values()}
+        if not waiting:
+            return []
+        ready, _ = self._ray.wait(list(waiting), timeout=timeout_s)
+        if ready:
+            ready, _ = self._ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
+        return [self._event(waiting[reports]) for reports in ready]
+
+    def stop(self, block: str) -> None:
+        """End its processes, or take it out of Ray's queue."""
+        if block in self._running:
+            self._ray.cancel(self._running[block].reports)
+
+    def close(self) -> None:
+        """End what still runs, and leave the cluster."""
+        for block in self._running:
+            self.stop(block)
+        until = time.monotonic() + CLOSE_S
+        while self._running and time.monotonic() < until:
+            self.events(1.0)
+        self._ray.shutdown()
+
+    def _alive(self, node: Mapping[str, Any]) -> bool:
+        """A task tells sooner than the cluster's own list that its node has gone."""
+        return bool(node["Alive"]) and node["NodeID"] not in self._dead
+
+    @staticmethod
+    def _gpus(order: Order, slot: Slot, node: Node) -> int:
+        """All of the machine for what is timed, so that no other work of the cluster comes beside it, and the
+        one that is wanted is among them: Ray would give the first each time."""
+        if slot.kind != "cuda":
+            return 0
+        return node.gpus if order.exclusive or node.mixed else 1
+
+    def _ask(self, usable: Mapping[str, Any], alive: frozenset[str]) -> None:
+        """Ask new nodes what they are; wait for the first ones only."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        for i in usable:
+            if i not in self._nodes and i not in self._probes:
+                strategy = NodeAffinitySchedulingStrategy(i, soft=False)
+                self._probes[i] = self._probe.options(scheduling_strategy=strategy).remote(
+                    machine.facts, cpu_name
+                )
+        if self._probes:
+            limit = 0 if self._nodes else PROBE_S
+            self._ray.wait(list(self._probes.values()), num_returns=len(self._probes), timeout=limit)
+        for i, probe in tuple(self._probes.items()):
+            if self._ray.wait([probe], timeout=0)[0]:
+                del self._probes[i]
+                # A node that has gone meanwhile is none; one that fails otherwise is asked again.
+                with suppress(self._ray.exceptions.RayError):
+                    self._nodes[i] = self._node(i, usable[i], self._ray.get(probe), alive)
+
+    def _node(self, i: str, node: Mapping[str, Any], facts: Mapping[str, Any], alive: frozenset[str]) -> Node:
+        """By its host's name; a second one of a host that is there at the same time has a number."""
+        taken = Counter(self._names[other] for other in self._names if other in alive)
+        name, number = facts["machine"], 1
+        while taken[name]:
+            number += 1
+            name = f"{facts['machine']}-{number}"
+        self._names[i] = name
+        resources = node["Resources"]
+        return Node(name, resources.get("CPU", 0), int(resources.get("GPU", 0)), node["Labels"], facts)
+
+    def _event(self, running: _Running) -> Event:
+        order, slot = running.order, running.slot
+        try:
+            report = self._ray.get(next(running.reports))
+        except StopIteration:
+            report = {"lost": f"the Ray task ended on {slot.machine} without a word"}
+        except (self._ray.exceptions.RayError, OSError) as error:
+            report = {"lost": _said(error, slot)}
+            if isinstance(error, self._ray.exceptions.NodeDiedError):
+                self._dead.add(running.node)
+        if "began" in report:
+            return Began(block=order.block, attempt=order.attempt, machine=slot.machine)
+        del self._running[order.block]
+        if "lost" in report:
+            return Lost(block=order.block, attempt=order.attempt, machine=slot.machine, cause=report["lost"])
+        outcome = jobs.outcome(report["ended"], slot)
+        return Finished(block=order.block, attempt=order.attempt, outcome=outcome)
+
+
+def _facts(ask: Any, name: Any) -> dict[str, Any]:
+    """What a node tells of itself; its arguments travel by value."""
+    return {**ask(), "cpu": name()}
+
+
+def _said(error: Exception, slot: Slot) -> str:
+    """One line of what Ray says of a task's end."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return f"{slot.machine}: {type(cause).__name__}: {lines[0][:300] if lines else 'it says nothing more'}"
+
+
+def _connected(address: str) -> Any:
+    """Ray, once this process is a driver of the cluster."""
+    try:
+        import ray
+    except ImportError as error:
+        raise ExecutorError("Ray is not installed here; pip install 'perfsuite[ray]'") from error
+    version = tuple(int(part) for part in ray.__version__.split(".")[:2])
+    if version < OLDEST:
+        raise ExecutorError(
+            f"Ray {ray.__version__} is too old: 2.60 or newer; pip install -U 'perfsuite[ray]'"
+        )
+    _check_reachable(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError as error:
+        first = str(error).splitlines()[0]
+        raise ExecutorError(
+            f"no Ray cluster at {address}: {first}; start one with ray start --head "
+            f"--resources='{{\"{MEASURE}\": 1}}', or name its head as ray=HOST:6379"
+        ) from error
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise ExecutorError(f"the Ray cluster at {address} cannot be used: {said}") from error
+    return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself waits for a minute, and then ends the process."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdecimal():
+        raise ExecutorError(
+            f"ray={address}: name the cluster's head as HOST:PORT, such as ray=10.0.0.1:6379, and run this "
+            "on a machine of the cluster; Ray's client (ray://) is not enough"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise ExecutorError(
+            f"no Ray cluster at {address} ({error.strerror or error}); is its head up, and the port right?"
+        ) from error

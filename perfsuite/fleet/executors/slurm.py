@@ -1,0 +1,252 @@
+"""A Slurm cluster: each block is a job, blocks that want the same are one array of jobs.
+
+Slurm has a queue of its own and finds the machines, so the slots here are places in that queue. What is timed
+asks for a whole node. Blocks are supervised as everywhere; what they leave, and how they ended, comes back by
+a folder that all nodes share.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from perfsuite.fleet.executors import jobs, machine
+from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
+from perfsuite.records import Slot
+from perfsuite.store.files import held, make_folder, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfsuite.fleet.executors.interface import Event, Order
+
+FOLDER = Path(".perfsuite/slurm")
+"""Below the folder that the driver runs in, which all nodes must see under the same path."""
+PLACES = 64
+"""Blocks of each kind of device that are handed to Slurm at once."""
+SPARE_S = 900.0
+"""Of a job beyond its block's limit: for an environment, and for what the block has to write."""
+LOOK_S = 0.5
+SLOW_S = 60.0
+"""In which a shared file system shows what another machine has written."""
+
+
+@dataclass
+class _Running:
+    order: Order
+    slot: Slot
+    folder: Path
+    job: Any = None
+    """Slurm's, once it is submitted."""
+    began: bool = False
+    over_s: float | None = None
+    """When Slurm first said that it has ended, though its answer is not there."""
+
+
+class SlurmExecutor:
+    """Hands blocks to Slurm's queue by submitit."""
+
+    knows_machines = False
+
+    def __init__(self, folder: Path = FOLDER, places: int = PLACES) -> None:
+        """Ends what a driver that has died left in the queue. Raises `ExecutorError`, `StoreError`."""
+        self._submitit = _imported()
+        self._slots = tuple(
+            Slot(id=f"slurm/{kind}-{n}", machine=f"slurm/{kind}-{n}", kind=kind, model="")
+            for kind in ("cuda", "cpu")
+            for n in range(places)
+        )
+        self._folder = folder.absolute() / uuid4().hex[:12]
+        for other in folder.absolute().glob("*/"):
+            _end_orphans(other)
+        self._lock = held(self._folder / "driver")
+        self._script = self._folder / "supervisor.py"
+        write_atomic(self._script, jobs.script().encode())
+        self._running: dict[str, _Running] = {}
+        self._ahead: list[Event] = []
+
+    def slots(self) -> Sequence[Slot]:
+        """Places in the queue; no class of devices is told from another before a block has run."""
+        return self._slots
+
+    def start(self, order: Order, slot: Slot) -> None:
+        """Put it among those that are submitted together with the next look at events. Raises
+        `ExecutorError`."""
+        if order.block in self._running:
+            raise ExecutorError(f"block {order.block} runs already")
+        folder = self._folder / f"{order.block}-{order.attempt}"
+        make_folder(folder)
+        job = jobs.job(order, slot, chosen=True) | {
+            "folder": str(folder),
+            "leases": machine.leases_folder(),
+            "cores": 0,
+        }
+        write_atomic(folder / "job.json", json.dumps(job).encode())
+        self._running[order.block] = _Running(order, slot, folder)
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """What happened since the last call; waits for something so long."""
+        self._submit()
+        until = time.monotonic() + timeout_s
+        while True:
+            found, self._ahead = self._ahead, []
+            found += [event for running in tuple(self._running.values()) for event in self._look(running)]
+            left = until - time.monotonic()
+            if found or left <= 0 or not self._running:
+                return found
+            time.sleep(min(LOOK_S, left))
+
+    def stop(self, block: str) -> None:
+        """Take it out of Slurm's hands."""
+        running = self._running.pop(block, None)
+        if running is not None:
+            self._ahead.append(_lost(running, "cancelled"))
+            _cancel(running)
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        for running in self._running.values():
+            _cancel(running)
+        self._running.clear()
+        if self._lock is not None:
+            self._lock.release()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _submit(self) -> None:
+        """All that wait, those that want the same as one array."""
+        groups = defaultdict(list)
+        for running in self._running.values():
+            if running.job is None:
+                groups[json.dumps(parameters(running.order), sort_keys=True)].append(running)
+        for wanted, group in groups.items():
+            try:
+                submitted = self._submitted(json.loads(wanted), group)
+            except (ValueError, TypeError, RuntimeError, OSError) as error:
+                said = " ".join(str(error).split())[:500]
+                for running in group:
+                    name = running.order.device.name
+                    self._forget(running)
+                    self._ahead.append(_lost(running, f"Slurm takes no job for device class {name}: {said}"))
+                continue
+            for running, job in zip(group, submitted, strict=True):
+                running.job = job
+                write_atomic(running.folder / "slurm-id", str(job.job_id).encode())
+
+    def _submitted(self, wanted: dict[str, Any], group: list[_Running]) -> list[Any]:
+        executor = self._submitit.SlurmExecutor(folder=self._folder / "submitit", max_num_timeout=0)
+        executor.update_parameters(**wanted)
+        commands = [
+            self._submitit.helpers.CommandFunction(
+                [sys.executable, "-I", str(self._script), str(running.folder / "job.json")], verbose=False
+            )
+            for running in group
+        ]
+        found: list[Any] = executor.submit_array(commands)
+        return found
+
+    def _look(self, running: _Running) -> list[Event]:
+        order = running.order
+        found: list[Event] = []
+        told = _read(running.folder / "began.json")
+        if told is not None and not running.began:
+            running.began = True
+            found.append(Began(block=order.block, attempt=order.attempt, machine=str(told)))
+        ended = _read(running.folder / "ended.json")
+        if ended is not None:
+            files = machine.collected(running.folder)
+            # Here the machine's own name is the one that counts.
+            outcome = jobs.outcome({**ended, "files": files}, replace(running.slot, machine=ended["machine"]))
+            self._forget(running)
+            return [*found, Finished(block=order.block, attempt=order.attempt, outcome=outcome)]
+        if running.job is not None and self._is_lost(running):
+            self._forget(running)
+            return [*found, _lost(running, f"Slurm says {running.job.state} of job {running.job.job_id}")]
+        return found
+
+    def _is_lost(self, running: _Running) -> bool:
+        """Whether Slurm has had no job of it for longer than a file needs to be seen."""
+        if not running.job.done():
+            return False
+        running.over_s = running.over_s or time.monotonic()
+        return time.monotonic() - running.over_s > SLOW_S
+
+    def _forget(self, running: _Running) -> None:
+        del self._running[running.order.block]
+        shutil.rmtree(running.folder, ignore_errors=True)
+
+
+def parameters(order: Order) -> dict[str, Any]:
+    """Of a job, as submitit names them; those of the device class come last."""
+    wanted: dict[str, Any] = {
+        "job_name": "perfsuite",
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "time": math.ceil((order.limit_s + SPARE_S) / 60),
+        # Not Slurm but the driver tries again, and writes it down.
+        "additional_parameters": {"no-requeue": True},
+        # A step of its own might get one core.
+        "use_srun": False,
+    }
+    if order.exclusive:
+        wanted["exclusive"] = True
+    if order.avoid:
+        wanted["exclude"] = ",".join(order.avoid)
+    if order.device.kind == "cuda" and not {"gres", "gpus_per_node", "gpus_per_task"} & set(
+        order.device.slurm
+    ):
+        wanted["gpus_per_node"] = 1
+    return {**wanted, **order.device.slurm}
+
+
+def _imported() -> Any:
+    try:
+        import submitit
+    except ImportError as error:
+        raise ExecutorError("submitit is not installed here; pip install 'perfsuite[slurm]'") from error
+    missing = [name for name in ("sbatch", "srun", "sacct", "scancel") if shutil.which(name) is None]
+    if missing:
+        raise ExecutorError(
+            f"{', '.join(missing)}: no such command here; run this on a machine that submits to Slurm"
+        )
+    return submitit
+
+
+def _read(path: Path) -> Any:
+    """What the supervisor answered; None before it did."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _lost(running: _Running, cause: str) -> Lost:
+    order = running.order
+    return Lost(block=order.block, attempt=order.attempt, machine=running.slot.machine, cause=cause)
+
+
+def _cancel(running: _Running) -> None:
+    if running.job is not None:
+        running.job.cancel(check=False)
+    # What Slurm has not begun finds no job any more.
+    shutil.rmtree(running.folder, ignore_errors=True)
+
+
+def _end_orphans(folder: Path) -> None:
+    """Cancel the jobs of a driver that has died: they would run beside those that take their place."""
+    lock = held(folder / "driver")
+    if lock is None:
+        return
+    ids = [file.read_text() for file in folder.glob("*/slurm-id")]
+    if ids:
+        subprocess.run(["scancel", *ids], check=False, timeout=60)
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.release()

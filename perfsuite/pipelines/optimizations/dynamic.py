@@ -1,0 +1,81 @@
+"""torch.compile with dynamic shapes: one graph of the UNet for every size and batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.optimizations.compilation import (
+    check_calls,
+    check_settings,
+    mode_for,
+    supports_compiling,
+)
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
+from perfsuite.pipelines.optimizations.layout import apply_channels_last
+from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
+from perfsuite.pipelines.promises import Card
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perfsuite.pipelines.technique import Context
+
+GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
+"""Width and height of the sizes that are tried, in those of the workload."""
+
+
+def _apply(pipe: Any, context: Context) -> None:
+    import torch
+
+    apply_channels_last(pipe, context)
+    set_flags(COMPILE_FLAGS, context)
+    # Else a square picture makes one number of width and height, and the next size compiles anew.
+    torch.fx.experimental._config.use_duck_shape = False
+    mode = mode_for(context.device).removesuffix("-no-cudagraphs")
+    # A CUDA graph is recorded for each size anew: what one graph is to save, it would cost.
+    mode = f"{mode}-no-cudagraphs" if mode == "max-autotune" else mode
+    pipe.unet = torch.compile(pipe.unet, mode=mode, fullgraph=True, dynamic=True)
+
+
+def script(pipe: Any, context: Context) -> dict[str, Callable[[], object]]:
+    """Calls of three sizes, with one picture and with two, for which nothing may be compiled."""
+    calls: dict[str, Callable[[], object]] = {}
+    workload = context.workload
+    for batch in (workload.batch, workload.batch + 1):
+        for wide, high in GROWN:
+            width, height = (int(side) // 64 * 64 for side in (workload.width * wide, workload.height * high))
+            grown = replace(workload, batch=batch, width=width, height=height)
+            changed = replace(context, workload=grown)
+            calls[f"{width}x{height}, batch {batch},"] = partial(changed.generate, pipe, steps=2)
+    return calls
+
+
+def _verify(pipe: Any, context: Context) -> str:
+    if not hasattr(pipe.unet, "_orig_mod"):
+        raise NotEngagedError("pipe.unet is not a compiled module")
+    layout = check_settings(pipe, context)
+    check_calls(pipe, context)
+    calls = script(pipe, context)
+    check_compiles_nothing(calls)
+    return f"{context.graphs} graph compiled; {len(calls)} sizes and batches compiled nothing more; {layout}"
+
+
+DYNAMIC = Optimization(
+    name="dynamic",
+    summary="torch.compile of the UNet with dynamic shapes, channels_last: one graph for all sizes",
+    apply=_apply,
+    verify=_verify,
+    supports=supports_compiling,
+    phase=4,
+    conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8"),
+    compiles=True,
+    settings=(*COMPILE_SETTINGS, "fx.use_duck_shape"),
+    card=Card(
+        where="every UNet; kernels for any size are slower than for one",
+        proof="0 compilations over three sizes and two batches after the first call",
+    ),
+)

@@ -1,0 +1,125 @@
+"""LoRA hot-swap: another adapter's numbers go into the places of the first, and nothing is compiled anew.
+
+The places are made for adapters of any rank up to `RANK`, before the first is loaded and before compiling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.optimizations import adapters
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, some
+from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
+from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical
+from perfsuite.pipelines.optimizations.proofs.steps import watch
+from perfsuite.pipelines.promises import Card, Promise
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Workload
+
+RANK = 64
+PLACE = "hotswap"
+"""Name of the one adapter, whose numbers change."""
+STEPS = 3
+
+
+def _files(context: Context) -> tuple[Path, Path]:
+    model = context.workload.model
+    return adapters.ADAPTERS["lora-a", model], adapters.ADAPTERS["lora-b", model]
+
+
+def _apply(pipe: Any, context: Context) -> None:
+    first, _ = _files(context)
+    with eager(pipe):
+        tensors = adapters.read(first, pipe)
+        pipe.enable_lora_hotswap(target_rank=RANK)
+        pipe.load_lora_weights(tensors, adapter_name=PLACE)
+
+
+def swap(pipe: Any, path: Path) -> None:
+    """Put another adapter's numbers in place. Raises `AdapterError`."""
+    pipe.load_lora_weights(adapters.read(path, pipe), hotswap=True, adapter_name=PLACE)
+
+
+def check_holds(pipe: Any, path: Path) -> int:
+    """What each layer adds is what a fresh load of the file adds; the number of layers.
+
+    Raises `NotEngagedError`.
+    """
+    import torch
+
+    tensors = adapters.read(path, pipe)
+    ups = {adapters.target_of(key): t for key, t in tensors.items() if ".lora_B." in key}
+    downs = {adapters.target_of(key): t for key, t in tensors.items() if ".lora_A." in key}
+    layers = adapters.targets(pipe)
+    off = []
+    for name, down in downs.items():
+        layer = layers.get(name)
+        if layer is None or PLACE not in layer.lora_A:
+            raise NotEngagedError(f"{name} has no adapter, which {path.name} is for")
+        wanted = ups[name].float().flatten(1) @ down.float().flatten(1)
+        held = layer.lora_B[PLACE].weight.float().flatten(1) @ layer.lora_A[PLACE].weight.float().flatten(1)
+        scale = float(layer.scaling[PLACE])
+        # The file's own alpha is its rank where it names none: then nothing is scaled.
+        if not torch.allclose(held.cpu() * scale, wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
+            off.append(name)
+    if off:
+        raise NotEngagedError(
+            f"{len(off)} of {len(downs)} layers do not add what {path.name} holds: {some(off)}"
+        )
+    return len(downs)
+
+
+def _verify(pipe: Any, context: Context) -> str:
+    first, second = _files(context)
+    if not adapters.targets(pipe):
+        raise NotEngagedError("no layer of the UNet holds an adapter")
+    count = check_holds(pipe, first)
+    before = watch(pipe, context, STEPS)
+    if context.compiled is not None:
+        check_compiles_nothing({"the same call": lambda: context.generate(pipe, steps=2)})
+    swap(pipe, second)
+    try:
+        check_holds(pipe, second)
+        off = check_not_identical(watch(pipe, context, STEPS), before)
+        if context.compiled is not None:
+            check_compiles_nothing({"another adapter": lambda: context.generate(pipe, steps=2)})
+    finally:
+        swap(pipe, first)
+    compiled = "nothing compiled anew, " if context.compiled is not None else ""
+    return f"{count} layers held what each file holds, {compiled}latents {off:.2g} apart"
+
+
+def _fits(workload: Workload, variant: Variant) -> str | None:
+    return adapters.no_adapter("lora-a", workload) or adapters.no_adapter("lora-b", workload)
+
+
+LORA_HOTSWAP = Optimization(
+    name="lora-hotswap",
+    summary="a LoRA adapter in places that another's numbers can take, with nothing compiled anew",
+    apply=_apply,
+    verify=_verify,
+    supports=adapters.without_peft,
+    fits=_fits,
+    phase=1,
+    conflicts=(
+        "lcm",
+        "qkv",
+        "int8",
+        "int8-weights",
+        "fp8",
+        "layerwise-fp8",
+        "model-offload",
+        "group-offload",
+    ),
+    promise=Promise.RESAMPLED,
+    task_margin=0.15,
+    card=Card(
+        where="models with adapters of one kind; extra lora",
+        proof="each layer adds what a fresh load would; latents differ between adapters; 0 compilations",
+    ),
+)

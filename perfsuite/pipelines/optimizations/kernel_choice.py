@@ -1,0 +1,143 @@
+"""Which kernel `scaled_dot_product_attention` runs in the UNet: torch's own switch, around each attention.
+
+diffusers' `set_attention_backend` does not reach a UNet: its processors call torch directly. The VAE keeps
+torch's choice, as its one head is too wide for most kernels.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, attention_modules, eager, some
+from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, check_attention, kernels_of_unet
+from perfsuite.pipelines.promises import Card
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines.technique import Context
+    from perfsuite.records import Device
+
+NAMES = ("sdpa-flash", "sdpa-math", "sdpa-cudnn", "sdpa-fa3")
+BACKENDS = {"flash": "FLASH_ATTENTION", "math": "MATH", "cudnn": "CUDNN_ATTENTION", "fa3": "FLASH_ATTENTION"}
+"""Name to the member of `torch.nn.attention.SDPBackend`."""
+OPERATORS = {
+    "flash": {"cpu": "flash_attention_for_cpu", "cuda": "flash_attention"},
+    "math": {"cpu": "attention_math", "cuda": "attention_math"},
+    "cudnn": {"cuda": "cudnn_attention"},
+    "fa3": {"cuda": "flash_attention"},
+}
+"""Name and device to the operator, less what all begin with."""
+
+
+class ChosenKernel:
+    """An attention processor that runs another one, in which torch has one kernel to choose from."""
+
+    def __init__(self, processor: Any, kernel: str) -> None:
+        self.processor, self.kernel = processor, kernel
+
+    def __call__(
+        self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, attention_mask: Any = None,
+        temb: Any = None,
+    ) -> Any:  # fmt: skip
+        """Attention of these states."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        with sdpa_kernel(getattr(SDPBackend, BACKENDS[self.kernel])):
+            return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+
+
+def _of_unet(pipe: Any) -> dict[str, Any]:
+    return {name: m for name, m in attention_modules(pipe).items() if name.startswith("unet.")}
+
+
+def _apply(pipe: Any, context: Context, kernel: str) -> None:
+    if kernel == "fa3":
+        from torch.nn.attention import activate_flash_attention_impl
+
+        activate_flash_attention_impl("FA3")
+    with eager(pipe):
+        for module in _of_unet(pipe).values():
+            module.set_processor(ChosenKernel(module.processor, kernel))
+
+
+def _verify(pipe: Any, context: Context, kernel: str) -> str:
+    modules = _of_unet(pipe)
+    others = [n for n, m in modules.items() if getattr(m.processor, "kernel", None) != kernel]
+    if others or not modules:
+        raise NotEngagedError(f"{len(others)} of {len(modules)} attentions choose no kernel: {some(others)}")
+    try:
+        ran = kernels_of_unet(pipe, context)
+    except RuntimeError as error:
+        if "No available kernel" not in str(error) and "No viable backend" not in str(error):
+            raise
+        raise NotEngagedError(f"torch has no {kernel} kernel for these attentions: {error}") from error
+    wanted = ATTENTION + OPERATORS[kernel][context.device.kind]
+    check_attention(ran, wanted, len(modules))
+    if kernel == "fa3":
+        _check_fa3(list(ran))
+    _check_generated(context, kernel)
+    return f"all {len(modules)} attentions of a UNet call ran {wanted}"
+
+
+def _check_fa3(names: list[str]) -> None:
+    """The same operator runs FA2 where FA3 is not registered: the GPU's kernels tell."""
+    from torch.nn.attention import current_flash_attention_impl
+
+    older = [name for name in names if "pytorch_flash" in name]
+    if current_flash_attention_impl() != "FA3" or older or not any("Sm90" in name for name in names):
+        raise NotEngagedError(
+            f"flash attention is {current_flash_attention_impl() or 'FA2'} here, whose kernels ran: "
+            f"{some(older) or 'none of FA3'}"
+        )
+
+
+def _check_generated(context: Context, kernel: str) -> None:
+    """What was compiled calls no other attention kernel either; before compiling there is nothing to see."""
+    if context.compiled is None or not context.compiled.sources or kernel == "math":
+        return  # of the plain products no name is left
+    wanted = f"_scaled_dot_product_{OPERATORS[kernel][context.device.kind]}"
+    if not any(f"{wanted}." in source or f"{wanted}(" in source for source in context.compiled.sources):
+        raise NotEngagedError(f"no compiled code calls {wanted}")
+
+
+def _supports(device: Device, kernel: str) -> str | None:
+    if device.kind not in OPERATORS[kernel]:
+        return f"torch has no {kernel} attention kernel for a {device.kind}"
+    if kernel == "fa3":
+        if float(device.details.get("capability", "9.0")) != 9.0:
+            return f"FlashAttention 3 needs compute capability 9.0, {device.name} has another"
+        if importlib.util.find_spec("flash_attn_interface") is None:
+            return "FlashAttention 3 needs the module flash_attn_interface, which is not installed"
+    return None
+
+
+def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
+    name = f"sdpa-{kernel}"
+    return Optimization(
+        name=name,
+        summary=summary,
+        apply=functools.partial(_apply, kernel=kernel),
+        verify=functools.partial(_verify, kernel=kernel),
+        supports=functools.partial(_supports, kernel=kernel),
+        # Beyond the projections, whose fusing sets processors of its own: these are wrapped.
+        phase=3,
+        requires=("sdpa",),
+        conflicts=tuple(other for other in NAMES if other != name),
+        settings=("torch.flash_attention_impl",) if kernel == "fa3" else (),
+        card=Card(
+            where="every UNet",
+            proof="names of the kernels that one UNet call ran, as many as there are attentions",
+            published=published,
+        ),
+    )
+
+
+SDPA_FLASH = _choice("flash", "SDPA of the UNet by torch's flash kernel and no other")
+SDPA_MATH = _choice("math", "SDPA of the UNet by plain products and no fused kernel")
+SDPA_CUDNN = _choice("cudnn", "SDPA of the UNet by cuDNN's kernel and no other")
+SDPA_FA3 = _choice(
+    "fa3", "SDPA of the UNet by FlashAttention 3 (Hopper)",
+    "Flux on an H200, 28 steps, compiled: 4.32 to 3.73 s (sglang#19673)",
+)  # fmt: skip

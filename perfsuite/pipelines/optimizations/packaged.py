@@ -1,0 +1,131 @@
+"""The UNet exported, compiled ahead of time and packaged (AOTInductor): no Dynamo takes part in a call.
+
+The package holds code and weights of the moment when it was made, and serves the size that it was exported
+for: another size is an error, not a compilation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.optimizations.compilation import supports_compiling
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models
+from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
+from perfsuite.pipelines.optimizations.layout import apply_channels_last
+from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
+from perfsuite.pipelines.optimizations.proofs.repeats import difference
+from perfsuite.pipelines.promises import Card
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines.technique import Context
+
+MOST_DIFFERENCE = 0.1
+"""Of the package's output from the eager UNet's on equal inputs: more is another function, not rounding."""
+
+
+class Packaged:
+    """Stands for a UNet's `forward`: calls the package, which takes tensors by their names."""
+
+    def __init__(self, forward: Any, runner: Any, digest: str) -> None:
+        self._torchdynamo_orig_callable = forward
+        self.runner, self.digest = runner, digest
+        self.calls = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the UNet was exported to give."""
+        self.calls += 1
+        return self.runner(*args, **kwargs)
+
+
+def packaged_of(unet: Any) -> Packaged | None:
+    """What stands for the UNet's `forward`, None where it is its own."""
+    found = vars(unet).get("forward")
+    return found if isinstance(found, Packaged) else None
+
+
+class Heard(Exception):
+    """Carries the arguments of the first call of a UNet out of a pipeline, which ends there."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.given, self.named = args, kwargs
+
+
+def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """How the pipeline calls its UNet, without the call."""
+
+    def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        raise Heard(args, kwargs)
+
+    handle = models(pipe)["unet"].register_forward_pre_hook(entering, with_kwargs=True)
+    try:
+        context.generate(pipe, steps=1)
+    except Heard as heard:
+        return heard.given, heard.named
+    finally:
+        handle.remove()
+    raise NotEngagedError("the pipeline did not call its UNet")
+
+
+def _apply(pipe: Any, context: Context) -> None:
+    import torch
+
+    apply_channels_last(pipe, context)
+    set_flags(COMPILE_FLAGS, context)
+    unet = models(pipe)["unet"]
+    args, kwargs = first_call(pipe, context)
+    with torch.no_grad(), tempfile.TemporaryDirectory(prefix="perfsuite-package-") as folder:
+        exported = torch.export.export(unet, args, kwargs, strict=False)
+        path = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "unet.pt2"))
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        runner = torch._inductor.aoti_load_package(path)
+    unet.forward = Packaged(unet.forward, runner, digest)
+
+
+def _verify(pipe: Any, context: Context) -> str:
+    import torch
+
+    unet = models(pipe)["unet"]
+    packaged = packaged_of(unet)
+    if packaged is None:
+        raise NotEngagedError("the UNet's forward is its own: no package is called")
+    args, kwargs = first_call(pipe, context)
+    before = packaged.calls
+    with torch.no_grad():
+        found = packaged(*args, **kwargs)[0]
+        with eager(pipe):
+            wanted = unet(*args, **kwargs)[0]
+    if packaged.calls != before + 1:
+        raise NotEngagedError("the eager form of the UNet is the package itself")
+    off = difference(found, wanted)
+    if not off < MOST_DIFFERENCE:
+        raise NotEngagedError(f"the package gives {off:.2g} from what the UNet gives: other weights or sizes")
+    before = packaged.calls
+    check_compiles_nothing({"a call": lambda: context.generate(pipe, steps=2)})
+    if packaged.calls == before:
+        raise NotEngagedError("a call of the pipeline never called the package")
+    called = f"package {packaged.digest[:12]} called {packaged.calls - before} times"
+    return f"{called}, no Dynamo; {off:.2g} from eager"
+
+
+AOTI = Optimization(
+    name="aoti",
+    summary="the UNet exported, compiled ahead of time and packaged (AOTInductor), channels_last",
+    apply=_apply,
+    verify=_verify,
+    supports=supports_compiling,
+    phase=4,
+    conflicts=(
+        "channels-last", "compile", "compile-regional", "dynamic", "deepcache", "cfg-cutoff", "layerwise-fp8",
+        "int8", "int8-weights", "fp8", "lora-hotswap", "model-offload", "group-offload",
+    ),
+    settings=COMPILE_SETTINGS,
+    card=Card(
+        where="every UNet, at the size that it was exported for",
+        proof="hash of the package that is called; Dynamo compiles nothing; near to eager",
+    ),
+)  # fmt: skip

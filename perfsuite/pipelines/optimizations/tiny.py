@@ -1,0 +1,73 @@
+"""A tiny VAE decoder in place of the model's own: less time and memory for detail that is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.models import shapes
+from perfsuite.pipelines.optimizations.adapters import AdapterError
+from perfsuite.pipelines.optimizations.decoding import decodings
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.layout import lays_out
+from perfsuite.pipelines.promises import Card, Promise
+from perfsuite.pipelines.technique import Optimization
+
+if TYPE_CHECKING:
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Workload
+
+DECODERS: dict[str, Path] = {"shapes": Path(shapes.__file__).parent / "tiny-vae"}
+"""By model: a folder of an `AutoencoderTiny` in diffusers' layout."""
+
+
+def _apply(pipe: Any, context: Context) -> None:
+    import torch
+    from diffusers import AutoencoderTiny
+
+    folder = DECODERS[context.workload.model]
+    if not (folder / "config.json").is_file():
+        raise AdapterError(f"{folder}: there is no tiny VAE; train it, or name another folder")
+    vae = AutoencoderTiny.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    vae = vae.to(device=context.device.kind, dtype=dtype_of(context.variant)).eval()
+    pipe.vae = vae.to(memory_format=torch.channels_last) if lays_out(context.variant) else vae
+
+
+def _verify(pipe: Any, context: Context) -> str:
+    import numpy as np
+
+    kind = type(pipe.vae).__name__
+    if kind != "AutoencoderTiny":
+        raise NotEngagedError(f"the VAE is {kind}, wanted AutoencoderTiny")
+    picture, given = decodings(pipe, context)
+    if len(given) != 1 or not np.ptp(picture) > 0:
+        raise NotEngagedError(
+            f"its decoder ran {len(given)} times, and the picture spans {np.ptp(picture):.2g}"
+        )
+    count = sum(p.numel() for p in pipe.vae.decoder.parameters())
+    return f"{kind} decoded, with {count} weights"
+
+
+def _fits(workload: Workload, variant: Variant) -> str | None:
+    if workload.model not in DECODERS:
+        return f"there is no tiny VAE for the model {workload.model} of {workload.name}"
+    return None
+
+
+TINY_VAE = Optimization(
+    name="tiny-vae",
+    summary="a tiny distilled VAE decoder in place of the model's own",
+    apply=_apply,
+    verify=_verify,
+    fits=_fits,
+    phase=3,
+    conflicts=("vae-tiling", "vae-slicing", "int8", "fp8"),
+    promise=Promise.APPROXIMATE,
+    task_margin=0.05,
+    least_ssim=lambda value: 0.5,
+    card=Card(
+        where="models with a distilled decoder of their latents",
+        proof="class and weights of the VAE; its decoder ran",
+    ),
+)

@@ -1,0 +1,43 @@
+"""A folder of a plan to pages: its matrix first, and the results of all of its runs whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from perfsuite.fleet.reading import read
+from perfsuite.report import html
+from perfsuite.report.fleet.page import render
+from perfsuite.store.files import write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perfsuite.fleet.reading import Reading
+
+RUNS = "runs.html"
+
+
+def write(folder: Path, out: Path, baselines: Path) -> Path:
+    """Write the pages of the plan that was run in `folder`, and return the first.
+
+    Raises:
+        StoreError: something in the folder is damaged, or a page cannot be written.
+    """
+    of, now = read(folder), datetime.now(UTC)
+    if of.runs:
+        sources = html.gather([path for path, _ in of.runs], baselines)
+        write_atomic(out / RUNS, html.render(sources, now).encode())
+    page = out / html.NAME
+    write_atomic(page, render(of, links(of), now).encode())
+    return page
+
+
+def links(of: Reading) -> dict[tuple[int, int], str]:
+    """Where each result is shown whole, by the number of its run and its own: runs of one date keep their
+    order on a page."""
+    return {
+        (number, place): f"{RUNS}#run-{number}-variant-{place}"
+        for number, (_, merged) in enumerate(of.runs)
+        for place in range(len(merged.run.results))
+    }

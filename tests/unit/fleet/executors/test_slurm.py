@@ -1,0 +1,165 @@
+"""Blocks as Slurm jobs: submitit is real, Slurm itself is a stand-in that runs its files at once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_slurm
+import pytest
+from orders import began, ends, order, outcome
+
+from perfsuite.fleet.executors import ExecutorError, Finished, Lost
+from perfsuite.fleet.executors import slurm as module
+from perfsuite.fleet.executors.slurm import SlurmExecutor, parameters
+from perfsuite.records import DeviceClass
+
+pytest.importorskip("submitit")
+H100 = DeviceClass(name="h100", kind="cuda", slurm={"partition": "gpu", "gres": "gpu:h100:1", "time": 90})
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = fake_slurm.install(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", fake_slurm.on_path(folder))
+    return folder
+
+
+@pytest.fixture
+def slurm(commands: Path, tmp_path: Path) -> Iterator[SlurmExecutor]:
+    executor = SlurmExecutor(tmp_path / "shared")
+    yield executor
+    executor.close()
+
+
+def test_blocks_that_want_the_same_are_one_array(slurm: SlurmExecutor, commands: Path) -> None:
+    places = slurm.slots()
+    for n, exclusive in enumerate((True, True, False)):
+        code = f"open(OUT + '/n', 'w').write('{n}')"
+        slurm.start(order(f"b{n}", code, exclusive=exclusive, device=H100), places[n])
+    found = ends(slurm, 3)
+    assert {name: event.outcome.files["n"] for name, event in found.items()} == {  # type: ignore[union-attr]
+        "b0": b"0", "b1": b"1", "b2": b"2",
+    }  # fmt: skip
+    texts = sorted((file.read_text() for file in commands.glob("*.submitted")), key=len)
+    assert len(texts) == 2
+    alone, array = texts
+    assert "#SBATCH --array=0-1%2" in array
+    assert "#SBATCH --exclusive" in array
+    assert "#SBATCH --exclusive" not in alone
+    for text in texts:
+        for line in ("partition=gpu", "gres=gpu:h100:1", "time=90", "no-requeue", "nodes=1"):
+            assert f"#SBATCH --{line}\n" in text
+        assert "gpus-per-node" not in text
+
+
+def test_block_gets_its_own_environment(slurm: SlurmExecutor) -> None:
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    found = outcome(slurm, order("b", code, device=H100), slurm.slots()[0])
+    told = json.loads(found.said)
+    assert not [name for name in told if name.startswith(("RAY_", "SLURM_", "SUBMITIT_"))]
+    assert told["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
+    assert told["CUDA_VISIBLE_DEVICES"] == found.uuid == "3"
+    assert found.machine == os.uname().nodename
+
+
+def test_parameters_of_a_job() -> None:
+    gpu = DeviceClass(name="gpu", kind="cuda")
+    found = parameters(order("b", "", exclusive=True, device=gpu, limit_s=600, avoid=("n1", "n2")))
+    assert found["gpus_per_node"] == 1
+    assert found["exclude"] == "n1,n2"
+    assert found["time"] == 25
+    assert found["exclusive"] is True
+    assert "gpus_per_node" not in parameters(order("b", ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"partition": "absent"}, "invalid partition"), ({"partitoin": "gpu"}, "partitoin")]
+)
+def test_a_job_that_slurm_refuses_is_lost(slurm: SlurmExecutor, options: dict[str, str], said: str) -> None:
+    slurm.start(order("b", "", device=DeviceClass(name="odd", kind="cpu", slurm=options)), slurm.slots()[-1])
+    event = ends(slurm, 1)["b"]
+    assert isinstance(event, Lost)
+    assert "device class odd" in event.cause
+    assert said in event.cause
+
+
+def test_a_lost_node_is_told(slurm: SlurmExecutor, commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import submitit
+
+    monkeypatch.setattr(module, "SLOW_S", 0.5)
+    monkeypatch.setattr(submitit.SlurmJob.watcher, "_delay_s", 0)
+    (commands / "hold").touch()
+    (commands / "100.failed").touch()
+    slurm.start(order("b", ""), slurm.slots()[-1])
+    event = ends(slurm, 1)["b"]
+    assert isinstance(event, Lost)
+    assert "NODE_FAIL of job 100" in event.cause
+
+
+def test_a_stopped_block_ends(slurm: SlurmExecutor, commands: Path, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    slurm.start(order("b", code), slurm.slots()[-1])
+    began(slurm, "b")
+    until = time.monotonic() + 10
+    while not (note.exists() and note.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    slurm.stop("b")
+    assert isinstance(ends(slurm, 1)["b"], Lost)
+    assert (commands / "100.cancelled").exists()
+    until = time.monotonic() + 15
+    while Path("/proc", note.read_text()).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not Path("/proc", note.read_text()).exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from orders import began, order
+from perfsuite.fleet.executors.slurm import SlurmExecutor
+executor = SlurmExecutor(Path(sys.argv[1]))
+executor.start(order("b", "import time; time.sleep(60)"), executor.slots()[-1])
+began(executor, "b")
+os._exit(9)
+"""
+
+
+def test_jobs_of_a_driver_that_died_are_cancelled(commands: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[3] / "helpers"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "shared")], env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 9
+    assert not (commands / "100.cancelled").exists()
+    executor = SlurmExecutor(tmp_path / "shared")
+    assert (commands / "100.cancelled").exists()
+    assert isinstance(outcome(executor, order("b", "print(1)"), executor.slots()[-1]).exit_code, int)
+    executor.close()
+
+
+def test_two_drivers_leave_each_other_alone(slurm: SlurmExecutor, commands: Path, tmp_path: Path) -> None:
+    slurm.start(order("b", "import time; time.sleep(1)"), slurm.slots()[-1])
+    began(slurm, "b")
+    other = SlurmExecutor(tmp_path / "shared")
+    assert not (commands / "100.cancelled").exists()
+    assert isinstance(ends(slurm, 1)["b"], Finished)
+    other.close()
+
+
+def test_missing_commands_and_package_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ExecutorError, match="sbatch, srun, sacct, scancel: no such command"):
+        SlurmExecutor(tmp_path)
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ExecutorError, match=r"pip install 'perfsuite\[slurm\]'"):
+        SlurmExecutor(tmp_path)
+
+
+def test_slots_are_places_in_a_queue(slurm: SlurmExecutor) -> None:
+    assert not slurm.knows_machines
+    assert len({slot.machine for slot in slurm.slots()}) == len(slurm.slots())
