@@ -47,6 +47,13 @@ def test_every_layer_of_an_adapter_changes_something(path):
         assert weight.any(), layer
 
 
+def test_one_palette_can_be_swapped_for_the_other():
+    """The same layers at the same rank, so that nothing is compiled anew; and not the same values."""
+    one, two = (tensors(shapes.ADAPTERS / f"{name}.safetensors") for name in ("lora-a", "lora-b"))
+    assert {name: t.shape for name, t in one.items()} == {name: t.shape for name, t in two.items()}
+    assert all((t != two[name]).any() for name, t in one.items())
+
+
 @pytest.mark.selftest
 def test_captions_are_right_in_four_steps():
     """As the card says: 67 of 100, drawn and read in the same way."""
