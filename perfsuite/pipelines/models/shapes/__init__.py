@@ -13,8 +13,11 @@ SUMS = WEIGHTS.with_name("weights.sha256")
 
 ADAPTERS = Path(__file__).parent / "adapters"
 """Low-rank adapters of its UNet, each a safetensors file."""
+TINY_VAE = Path(__file__).parent / "tiny-vae"
+"""An `AutoencoderTiny` for its latents."""
 
 
 def shipped() -> dict[Path, Path]:
     """Every folder of weights, and the file of its sums."""
-    return {WEIGHTS: SUMS, ADAPTERS: ADAPTERS.with_name("adapters.sha256")}
+    companions = {folder: folder.with_name(f"{folder.name}.sha256") for folder in (ADAPTERS, TINY_VAE)}
+    return {WEIGHTS: SUMS, **companions}

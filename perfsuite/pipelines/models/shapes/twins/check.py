@@ -34,12 +34,13 @@ class Way:
     palette: str | None = None
     """The palette of `palettes` that the pictures have."""
 
-    @property
-    def needs(self) -> str | None:
-        """The trained file or folder that it is drawn with, beside the shipped model."""
+    def needs(self, made: Path | None) -> Path | None:
+        """The file or folder that it is drawn with beside the model: of a training, else as shipped."""
         if self.adapter is not None:
-            return f"{self.adapter}.safetensors"
-        return "tiny-vae" if self.tiny else "ssd" if self.ssd else None
+            return (made or shapes.ADAPTERS) / f"{self.adapter}.safetensors"
+        if self.tiny:
+            return made / "tiny-vae" if made else shapes.TINY_VAE
+        return (made or shapes.ADAPTERS.parent) / "ssd" if self.ssd else None
 
     def undone(self, picture: np.ndarray) -> np.ndarray:
         """The picture in the model's own palette."""
@@ -65,21 +66,20 @@ WAYS = {
 """``-bare``: the scheduler without its adapter; ``-as-own``: read as if the adapter changed nothing."""
 
 
-def pipeline(way: Way, found: Path | None = None) -> Any:
-    """The pipeline in float32, with what the way names; `found`: where companions are, if not as shipped."""
+def pipeline(way: Way, needed: Path | None) -> Any:
+    """The pipeline in float32, with what the way needs."""
     import torch
     from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionXLPipeline
 
-    found = found or shapes.ADAPTERS
-    weights = found / "ssd" if way.ssd else shapes.WEIGHTS
+    weights = needed if way.ssd and needed is not None else shapes.WEIGHTS
     pipe = StableDiffusionXLPipeline.from_pretrained(weights, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     if way.lcm:
         pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
-    if way.adapter is not None:
-        pipe.load_lora_weights(found, weight_name=way.needs)
+    if way.adapter is not None and needed is not None:
+        pipe.load_lora_weights(needed.parent, weight_name=needed.name)
     if way.tiny:
-        pipe.vae = AutoencoderTiny.from_pretrained(found / "tiny-vae", dtype=torch.float32)
+        pipe.vae = AutoencoderTiny.from_pretrained(needed, dtype=torch.float32)
     return pipe
 
 
@@ -91,14 +91,14 @@ def main() -> None:
     parser.add_argument("--made", type=Path, help="where the training wrote (default: as shipped)")
     parser.add_argument("--sheet", type=Path, help="write a sheet of the first 24 pictures")
     options = parser.parse_args()
-    needed = WAYS[options.name].needs
-    if needed is not None and not ((options.made or shapes.ADAPTERS) / needed).exists():
-        parser.error(f"{needed} does not ship; train it and give --made")
+    way = WAYS[options.name]
+    needed = way.needs(options.made)
+    if needed is not None and not needed.exists():
+        parser.error(f"{needed} is not there; train it, and say by --made where it is")
 
     from PIL import Image
 
-    way = WAYS[options.name]
-    pipe = pipeline(way, options.made)
+    pipe = pipeline(way, needed)
     scenes = check.held_out(options.prompts, options.seed)
     pictures = check.draw(pipe, scenes, options.seed, steps=way.steps, guidance=way.guidance)
     check.report(scenes, [way.undone(picture) for picture in pictures])
