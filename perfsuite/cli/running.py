@@ -59,6 +59,9 @@ def run(
         float | None,
         typer.Option(min=0, help="minutes to wait for a device that no machine has; default: 10, local: 0"),
     ] = None,
+    no_doctor: Annotated[
+        bool, typer.Option("--no-doctor", help="time on any machine, fit or not; verdicts may mislead")
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="try broken blocks again")] = False,
     past: Annotated[
         list[Path] | None,
@@ -77,7 +80,7 @@ def run(
     from perfsuite.store import StoreError
 
     try:
-        asked = _Asked(_plan_of(plan, out), on, out, limit, wait, again, tuple(past or ()))
+        asked = _Asked(_plan_of(plan, out), on, out, limit, wait, no_doctor, again, tuple(past or ()))
         if dry_run and show_status:
             raise ValueError("--dry-run and --status: give one of both")
         if show_status:
@@ -109,6 +112,7 @@ class _Asked:
     out: Path
     limit: float | None
     wait: float | None
+    no_doctor: bool
     again: bool
     past: tuple[Path, ...]
 
@@ -167,15 +171,15 @@ def _drive(asked: _Asked) -> int:
         with _Screen(asked, ledger, expected) as screen:
             conduct = driving.Conduct(
                 order=orders.order, ending=orders.ending, seconds=seconds_of(expected), engine=asked.on,
-                again=asked.again, wait_s=asked.wait_s,
+                again=asked.again, examines=not asked.no_doctor, wait_s=asked.wait_s,
                 limit_s=None if asked.limit is None else 60 * asked.limit,
                 stopped=stopped, tell=screen.tell, turned=screen.turn,
             )  # fmt: skip
             driving.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
+    typer.echo(show.status(found, asked.plan, terminal().width))
     whole = read(asked.out)
     shown = page.view(whole, {})
-    typer.echo(show.status(found, asked.plan, terminal().width))
     typer.echo(f"\n{text.matrix(shown, terminal().width)}\n")
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
@@ -210,7 +214,7 @@ def _say_forecast(asked: _Asked) -> None:
     engine = _engine(asked.on)
     try:
         park = Park(asked.plan.devices, list(engine.slots()))
-        examined = engine.knows_machines
+        examined = engine.knows_machines and not asked.no_doctor
     finally:
         engine.close()
     found = forecast(blocks, park, seconds_of(expected), examined=examined)

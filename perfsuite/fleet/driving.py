@@ -66,6 +66,8 @@ class Conduct:
     engine: str
     again: bool = False
     """Whether broken blocks are tried again."""
+    examines: bool = True
+    """Whether machines are examined before something is timed on them."""
     wait_s: float = 600.0
     """For a device class that no machine has."""
     limit_s: float | None = None
@@ -221,7 +223,7 @@ class Driver:
 
     def _unexamined(self) -> set[str]:
         """Machines that are to be examined; what a queue will find cannot be."""
-        if not self._executor.knows_machines:
+        if not self._executor.knows_machines or not self._conduct.examines:
             return set()
         return examining.wanted(self._park, self._hand.timed) - self._fitness.keys()
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from perfsuite.store import BaselineFile
 
 PLAN, MERGED, EXHIBITS = "plan.json", "results", "exhibits"
-_BASELINES = "baselines"
 
 
 @dataclass(frozen=True)
@@ -168,13 +167,15 @@ def _placed(folder: Folder, block: Block, attempt: Attempt, exhibits: Exhibits) 
 
 
 class _Stored:
-    """The baselines that repeats are judged by, where they can be read on this machine."""
+    """The baselines that repeats are judged by: those that the plan names, where this machine has them."""
 
     def __init__(self, plan: Plan) -> None:
-        self._store = Baselines(plan.baselines or _BASELINES)
+        self._store = Baselines(plan.baselines) if plan.baselines else None
         self._files: dict[str, BaselineFile | None] = {}
 
     def __call__(self, run: Run, result: Result) -> Entry | None:
+        if self._store is None:
+            return None
         slug = run.device.slug
         if slug not in self._files:
             self._files[slug] = self._store.of(run.device)

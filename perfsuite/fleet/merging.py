@@ -169,7 +169,7 @@ def names(plan: Plan, merged: Sequence[Merged], device: str | None = None) -> li
     """The runs with the names of their devices in a history, None for that which its hardware has there.
 
     Two environments' nights are no one series: with several in the plan each is a device of its own,
-    whatever was measured.
+    whatever was measured, and in whichever part of a plan.
 
     Args:
         plan: that was run.
@@ -179,14 +179,13 @@ def names(plan: Plan, merged: Sequence[Merged], device: str | None = None) -> li
     Raises:
         ValueError: two of the runs would have one name.
     """
-    several = len({b.environments[0] for b in plan.blocks if b.work not in UNMERGED}) > 1
+    several = len(plan.environments) > 1
     found: dict[str, Merged] = {}
     for each in merged:
         name = (device or each.run.device.slug) + (f"@{each.environment}" if several else "")
         if name in found:
             raise ValueError(
-                f"{name} would be the name of two devices, of the classes {found[name].device} and "
-                f"{each.device}"
+                f"{name} would be two devices, of the classes {found[name].device} and {each.device}"
             )
         found[name] = each
     return [(name if several else device, each.run) for name, each in found.items()]

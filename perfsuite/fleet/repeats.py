@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfsuite.decision import surroundings
-from perfsuite.decision.basis import judge_sessions
+from perfsuite.decision.basis import judge_sessions, with_causes
 from perfsuite.records import Status
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def judged(results: Sequence[Result], entry: Entry | None, device_kind: str) -> 
         gravest = min(own, key=lambda verdict: _GRAVEST.index(verdict.status))
         return replace(gravest, detail=f"{gravest.detail}; the gravest of {len(own)} repeats: {said}")
     verdict, _ = judge_sessions(comparable, sessions, device_kind)
+    for session in sessions:
+        verdict = with_causes(verdict, session)
     told = f"{verdict.detail}; {len(own)} repeats together, by themselves {said}"
     if verdict.status in _CHANGES and all(each.status is not verdict.status for each in own):
         told = f"{told}: none is {verdict.status} where it was measured again"

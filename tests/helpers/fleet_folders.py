@@ -122,7 +122,7 @@ def results_file(block: Block, results: Sequence[Result], device: Device | None 
     """As a block leaves it."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / f"{block.id[:8]}.jsonl"
-        kind = device or DEVICES[block.device]
+        kind = device or DEVICES.get(block.device, DEVICE)
         return write_run(
             path, list(results), device=kind, chosen=tuple(f"{block.workload}/{v}" for v in block.variants)
         ).read_bytes()

@@ -29,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 MOST_NAMED = 12
 """Of what is bad or missing, before the rest is folded."""
 _UNKNOWN = ("GIVEN UP", "UNPLACED", words.MISSING, "WAITING", "RUNNING")
-_SETTLED_WELL = ("OK", "IMPROVED", "NEW")
+_FINE = ("OK", "IMPROVED")
 
 
 @dataclass(frozen=True)
@@ -177,12 +177,17 @@ def _head(found: Counter[str], bad: int) -> tuple[str, str, str]:
     unsure, cells = found["INCONCLUSIVE"], sum(found.values())
     parts = [
         f"{number} {said}"
-        for number, said in ((bad, "bad"), (missing, "not known"), (unsure, "inconclusive"))
+        for number, said in (
+            (bad, "bad"),
+            (missing, "not known"),
+            (unsure, "inconclusive"),
+            (found["NEW"], "new"),
+        )
         if number
     ]
-    tone = "bad" if bad else "unsure" if missing or unsure else "good"
+    tone = "bad" if bad else "unsure" if parts else "good"
     sentence = f"{', '.join(parts)} of {cells}" if parts else f"All {cells} are as they should be"
-    fine = sum(found[word] for word in _SETTLED_WELL)
+    fine = sum(found[word] for word in _FINE)
     return sentence, tone, f"{fine} of {cells} marks are fine: one for each variant and kind of work."
 
 

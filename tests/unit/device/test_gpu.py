@@ -44,6 +44,16 @@ def test_another_power_limit_is_another_device(name: str, limit: Any, slug: str,
     assert fingerprint("auto").slug == slug
 
 
+def test_a_gpu_has_one_name_whoever_tells_it(gpu: Gpu) -> None:
+    """The driver's, and where it does not answer torch's in the driver's form."""
+    gpu(DeviceGetUUID=b"GPU-0000-0")
+    assert nvml.uuid() == "GPU-0000-0"
+    gpu(DeviceGetUUID=fake_nvml.NotSupported("no"))
+    assert nvml.uuid() == "GPU-0000-0"
+    gpu(name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", DeviceGetUUID="MIG-0000-0")
+    assert nvml.uuid() == "MIG-0000-0"
+
+
 TOO_OLD = "CUDA initialization: The NVIDIA driver on your system is too old (found 11040)."
 
 

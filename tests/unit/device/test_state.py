@@ -15,14 +15,15 @@ from perfsuite.device.state import _ENVIRONMENT
 
 @pytest.fixture
 def before() -> Iterator[Snapshot]:
-    """The settings before the test, which ends with them whatever it found."""
+    """torch's own defaults of what pipelines set that others of this process still hold; the test ends with
+    what it found."""
     import torch._inductor.config as config
 
-    snapshot = Snapshot.take()
-    # Of pipelines that are still held by others of this process, for the length of this test.
+    found = Snapshot.take()
     config.epilogue_fusion = True
-    yield snapshot
-    snapshot.restore()
+    Tf32("highest", True).put()
+    yield Snapshot.take()
+    found.restore()
 
 
 def _inductor() -> None:

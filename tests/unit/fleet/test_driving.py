@@ -122,6 +122,12 @@ class TestDoctor:
         run()
         assert len(run.engine.spans) == len(SHARED)
 
+    def test_none_where_nobody_wants_it(self, tmp_path: Path) -> None:
+        run = drive(tmp_path, TIMED, Scripted(places()))
+        run(examines=False)
+        assert sorted(name for name, *_ in ended(tmp_path)) == [b.id for b in TIMED]
+        assert len(run.engine.spans) == len(TIMED)
+
     def test_none_where_a_queue_finds_machines(self, tmp_path: Path) -> None:
         engine = Scripted(places())
         engine.knows_machines = False

@@ -123,11 +123,22 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert view.gpus == ()
 
 
+def test_what_has_nothing_to_compare_with_is_not_called_fine(tmp_path: Path) -> None:
+    plan = planned(work=(Work.LATENCY,), variants=("fp32", "bf16"))
+    driver = Driver(tmp_path / "f", plan)
+    driver.judged(plan.blocks[0], latency(plan.blocks[0], fp32=verdict(Status.NEW)))
+    driver.end()
+    view = page.view(read(tmp_path / "f"), {})
+    assert (view.verdict, view.tone, view.bad) == ("1 new of 2", "unsure", 0)
+    assert view.said.startswith("1 of 2 marks are fine")
+
+
 def judged(path: Path, files: dict[str, bytes], ending: Ending, work: Work = Work.STRUCTURE) -> View:
     """The page of one block that left these files."""
     plan = planned(work=(work,), variants=("fp32", "bf16"))
     driver = Driver(path, plan)
-    driver.attempt(plan.blocks[0], ending, files, cause="the run as a whole: a pipeline is left in memory")
+    cause = "the run as a whole: a pipeline is left in memory" if ending is Ending.FAILED else ""
+    driver.attempt(plan.blocks[0], ending, files, cause=cause)
     driver.end()
     return page.view(read(path), {})
 
