@@ -250,7 +250,7 @@ def test_few_steps(built, adapter):
 
 
 def test_the_scheduler_without_its_adapter_is_found(built, adapter):
-    """It runs, and draws mush."""
+    """It runs, and draws pictures that are not the adapter's."""
     from diffusers import LCMScheduler
 
     pipe, context, technique = built("fp32+sdpa+lcm:4", applied=False)

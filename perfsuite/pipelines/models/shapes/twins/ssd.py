@@ -1,9 +1,9 @@
 """Train the smaller UNet: ``python -m perfsuite.pipelines.models.shapes.twins.ssd --work DIR``.
 
 As SSD-1B is SDXL with blocks left out, distilled from it (Gupta et al. 2024, "Progressive knowledge
-distillation of Stable Diffusion XL using layer level loss"), this is the small SDXL without its lowest
-level. It starts from the teacher's weights where both have the layer, and learns the noise, the teacher's
-prediction and the teacher's features.
+distillation of Stable Diffusion XL using layer level loss"), this is the small SDXL without its mid block and
+without the attention of its lowest level. It starts from the teacher's weights, and learns the noise, the
+teacher's prediction and the teacher's features.
 """
 
 from __future__ import annotations
@@ -25,51 +25,36 @@ if TYPE_CHECKING:
 BATCH, BLANK = 16, 6
 UNET: dict[str, Any] = {
     **architecture.UNET,
-    "block_out_channels": (64, 64),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 1),
-    "attention_head_dim": (2, 2),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+    "mid_block_type": None,
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
 }
-OF_TEACHER = {"up_blocks.0": "up_blocks.1", "up_blocks.1": "up_blocks.2"}
-"""Which of the teacher's blocks a block was; others have the same name."""
 FEATURES = (
-    "down_blocks.0.resnets.0", "down_blocks.1.attentions.0", "up_blocks.0.attentions.1",
-    "up_blocks.1.resnets.1",
+    "down_blocks.1.attentions.0", "down_blocks.2.resnets.0", "up_blocks.0.resnets.1",
+    "up_blocks.1.attentions.1", "up_blocks.2.resnets.1",
 )  # fmt: skip
 """Where student and teacher shall say the same."""
-HOLD = 0.5
+HOLD = 0.3
 """Share of the steps in which part of a batch starts from an empty canvas; see `train.train_layout`."""
 
 
-def _of_teacher(name: str) -> str:
-    for ours, theirs in OF_TEACHER.items():
-        if name.startswith(ours):
-            return theirs + name.removeprefix(ours)
-    return name
-
-
 def untrained(teacher: Any) -> Any:
-    """The student, with the teacher's weights wherever a layer has the same size."""
+    """The student: the teacher's layers, less those that it leaves out."""
     from diffusers import UNet2DConditionModel
 
     student = UNet2DConditionModel(**UNET)
     theirs = teacher.state_dict()
-    with torch.no_grad():
-        for name, weight in student.state_dict().items():
-            found = theirs.get(_of_teacher(name))
-            if found is not None and found.shape == weight.shape:
-                weight.copy_(found)
+    student.load_state_dict({name: theirs[name] for name in student.state_dict()})
     return student
 
 
 class _Features:
     """What the modules of `FEATURES` gave last."""
 
-    def __init__(self, unet: Any, names: list[str]) -> None:
+    def __init__(self, unet: Any) -> None:
         self.found: dict[str, torch.Tensor] = {}
-        for place, name in zip(FEATURES, names, strict=True):
-            unet.get_submodule(name).register_forward_hook(self._keeper(place))
+        for place in FEATURES:
+            unet.get_submodule(place).register_forward_hook(self._keeper(place))
 
     def _keeper(self, place: str) -> Callable[..., None]:
         def keep(module: Any, inputs: Any, output: Any) -> None:
@@ -90,8 +75,7 @@ def _loss(
     pipe: Any, student: Any, seed: int, hold: int, latents: torch.Tensor, captions: list[str]
 ) -> Callable[[int], torch.Tensor]:
     alphas, encode = architecture.alphas_cumprod(), lessons.Captions(pipe, captions)
-    ours = _Features(student, list(FEATURES))
-    theirs = _Features(pipe.unet, [_of_teacher(name) for name in FEATURES])
+    ours, theirs = _Features(student), _Features(pipe.unet)
 
     def loss_of(step: int) -> torch.Tensor:
         rng = lessons.generator(seed, step)
@@ -106,9 +90,7 @@ def _loss(
             strength[: BLANK // 2] = 0.0
         noisy[:BLANK] = torch.from_numpy(strength)[:, None, None, None] * noise[:BLANK]
         wanted = (noisy - alpha.sqrt() * latents[index]) / (1 - alpha).sqrt()
-        told = encode(index)
-        keep = torch.from_numpy((rng.uniform(size=BATCH) >= 0.1).astype(np.float32))
-        told.states, told.pooled = told.states * keep[:, None, None], told.pooled * keep[:, None]
+        told = encode(index).some_emptied(rng)
         with torch.no_grad():
             taught = lessons.predict(pipe.unet, noisy, steps, told)
         said = lessons.predict(student, noisy, steps, told)
@@ -127,8 +109,8 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
     latents, captions = lessons.clean_latents(pipe, seed, pictures, work)
     torch.manual_seed(seed)
     student = untrained(pipe.unet)
-    trainer = Trainer("ssd", {"unet": student}, work, steps, 1.5e-3, 0.995)
-    trainer.run(_loss(pipe, student, seed, round(HOLD * steps), latents, captions), every=20, keep=100)
+    trainer = Trainer("ssd", {"unet": student}, work, steps, 8e-4, 0.99)
+    trainer.run(_loss(pipe, student, seed, round(HOLD * steps), latents, captions), every=20, keep=50)
     trainer.take_average()
     kept = {name: getattr(pipe, name) for name in ("vae", "text_encoder", "text_encoder_2")}
     architecture.save(out / "ssd", {"unet": student, **kept})
@@ -136,7 +118,7 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
 
 
 def main() -> None:
-    found = lessons.options(__doc__, seed=40, steps=2000, pictures=4096)
+    found = lessons.options(__doc__, seed=40, steps=900, pictures=4096)
     train(found.work, found.out, found.seed, found.steps, found.pictures)
 
 
