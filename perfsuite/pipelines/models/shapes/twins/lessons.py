@@ -51,14 +51,23 @@ class Conditions:
     def __len__(self) -> int:
         return len(self.pooled)
 
-    def part(self, rows: slice) -> Conditions:
-        """Those of some of the batch."""
-        return Conditions(self.states[rows], self.pooled[rows], self.time_ids[rows])
-
     def some_emptied(self, rng: np.random.Generator, share: float = 0.1) -> Conditions:
         """The same with a share of the captions empty, as guidance needs it."""
         keep = torch.from_numpy((rng.uniform(size=len(self)) >= share).astype(np.float32))
         return Conditions(self.states * keep[:, None, None], self.pooled * keep[:, None], self.time_ids)
+
+    def emptied(self) -> Conditions:
+        """The same of the empty prompt, which SDXL gives as zeros."""
+        return Conditions(torch.zeros_like(self.states), torch.zeros_like(self.pooled), self.time_ids)
+
+    def and_also(self, other: Conditions) -> Conditions:
+        """Those of both, one after the other."""
+        return Conditions(
+            *(
+                torch.cat([getattr(self, name), getattr(other, name)])
+                for name in ("states", "pooled", "time_ids")
+            )
+        )
 
 
 class Captions:
@@ -82,6 +91,15 @@ def predict(unet: Any, noisy: torch.Tensor, steps: torch.Tensor, told: Condition
     added = {"text_embeds": told.pooled, "time_ids": told.time_ids}
     with torch.autocast("cpu", dtype=torch.bfloat16):
         return unet(noisy, steps, told.states, added_cond_kwargs=added).sample.float()
+
+
+def guided(
+    unet: Any, noisy: torch.Tensor, steps: torch.Tensor, told: Conditions, guidance: float
+) -> torch.Tensor:
+    """The same with classifier-free guidance, as the pipeline adds it."""
+    both = told.emptied().and_also(told)
+    without, with_caption = predict(unet, torch.cat([noisy] * 2), torch.cat([steps] * 2), both).chunk(2)
+    return without + guidance * (with_caption - without)
 
 
 def options(description: str | None, **defaults: int) -> argparse.Namespace:

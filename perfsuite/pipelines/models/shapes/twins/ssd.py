@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BATCH, BLANK = 16, 6
+BATCH, BLANK = 10, 4
 UNET: dict[str, Any] = {
     **architecture.UNET,
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -118,7 +118,7 @@ def train(work: Path, out: Path, seed: int, steps: int, pictures: int) -> None:
 
 
 def main() -> None:
-    found = lessons.options(__doc__, seed=40, steps=900, pictures=4096)
+    found = lessons.options(__doc__, seed=40, steps=600, pictures=4096)
     train(found.work, found.out, found.seed, found.steps, found.pictures)
 
 

@@ -31,30 +31,31 @@ def test_captions_are_emptied_as_the_pipeline_does(pipe):
     assert not told.some_emptied(np.random.default_rng(0), 1.0).pooled.any()
 
 
-def test_a_journey_ends_in_the_picture_that_the_pipeline_draws(pipe, tmp_path):
-    """From the noise that it began with; and it is kept."""
-    drawn = lessons.teacher()
-    ways = lcm.journeys(drawn, tmp_path, 1, 2, 2.0)
-    kept = lcm.journeys(drawn, tmp_path, 1, 2, 2.0)
-    assert torch.equal(ways.picture, kept.picture)
-    assert len(ways.captions) == len(ways.picture) == 2
-    assert ways.on_the_way.shape == (2, len(ways.steps), 4, 16, 16)
-    assert ways.steps[0] == 999
-    picture = drawn(
-        prompt=ways.captions,
-        latents=ways.on_the_way[:, 0].float(),
-        num_inference_steps=lcm.TEACHER_STEPS,
-        guidance_scale=2.0,
-        output_type="latent",
-    ).images
-    assert (picture - ways.picture).abs().mean() < 0.05
+def test_guidance_is_the_pipelines(pipe):
+    """Without more guidance than 1 the caption's own prediction is left; the empty prompt is zeros."""
+    told = lessons.Captions(pipe, ["a large red circle at the top on a blue plain background"])(
+        torch.tensor([0])
+    )
+    noisy, steps = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([999])
+    plain = lessons.predict(pipe.unet, noisy, steps, told)
+    torch.testing.assert_close(lessons.guided(pipe.unet, noisy, steps, told, 1.0), plain, atol=2e-2, rtol=0)
+    assert (lessons.guided(pipe.unet, noisy, steps, told, 5.0) - plain).abs().max() > 0.1
+    assert not told.emptied().states.any()
 
 
-def test_the_consistency_function_is_itself_at_timestep_0(pipe):
-    told = lessons.Captions(pipe, ["a"])(torch.tensor([0]))
-    noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    alphas = pipe.scheduler.alphas_cumprod
-    assert torch.equal(lcm._answer(pipe.unet, noisy, torch.tensor([0]), told, alphas), noisy)
+@pytest.mark.parametrize("step", [0, *lcm.AGAIN, lcm.FIRST])
+def test_an_answer_is_the_schedulers(pipe, step):
+    """At every timestep that few steps have; at timestep 0 it is what is given."""
+    from diffusers import LCMScheduler
+
+    scheduler = LCMScheduler.from_config(pipe.scheduler.config)
+    scheduler.set_timesteps(8)
+    noisy, noise = torch.randn(2, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    said = lcm.answer(noisy, noise, torch.tensor([step]), pipe.scheduler.alphas_cumprod)
+    if step:
+        torch.testing.assert_close(said, scheduler.step(noise, step, noisy).denoised)
+    else:
+        assert torch.equal(said, noisy)
 
 
 def test_every_palette_can_be_undone():
