@@ -68,6 +68,9 @@ OPTIONS = (
            "more: yes or no", "yes", choices=("yes", "no")),
     Option("captions", "N", "held-out captions that a technique which is not exact draws with and without "
            "itself, to see whether it still does the task", "100"),
+    Option("judge", "WHERE", "CLIP model that scores those captions' pictures, needed where the small "
+           "model's reader cannot: a folder in transformers' layout, or a repository of the hub; off: none",
+           "off"),
     Option("profile", "MODE", "profile a short call after the timed ones, by operator or kernel, for "
            "perfsuite explain: yes or no", "no", choices=("yes", "no")),
     Option("results", "FILE", "where this run's results are written, one JSON line each; auto: a file of its "
@@ -109,6 +112,8 @@ class Settings:
     """Whether `test_compiled` is run."""
     captions: int
     """Drawn by `test_task`."""
+    judge: str | None
+    """The CLIP model that scores them: a folder, or a repository of the hub."""
     profile: bool
     results: Path | None
     """None: a file of its own in `runs`."""
@@ -230,6 +235,7 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         load=_choice(known["load"], values["load"]),
         look_compiled=_choice(known["look-compiled"], values["look-compiled"]) == "yes",
         captions=_count(known["captions"], values["captions"], least=10, most=2000),
+        judge=_judge(values["judge"], root),
         profile=_choice(known["profile"], values["profile"]) == "yes",
         results=None if values["results"] == "auto" else root / values["results"],
         runs=root / RUNS,
@@ -240,3 +246,25 @@ def read(command_line: Callable[[Option], Any], ini_file: Callable[[Option], Any
         compile_cache=None if values["compile-cache"] == "off" else root / values["compile-cache"],
         reference_cache=_cache(values["reference-cache"], root),
     )
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def _judge(where: str, root: Path) -> str | None:
+    """A folder with a CLIP model, or the name of a repository."""
+    if where == "off":
+        return None
+    folder = root / where
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise SettingsError(
+                f"--perf-judge={where}: the folder has no config.json; save a CLIP model there"
+            )
+        return str(folder)
+    if not _REPOSITORY.fullmatch(where):
+        raise SettingsError(
+            f"--perf-judge={where}: neither a folder nor a repository of the hub; "
+            "give a folder, openai/clip-vit-base-patch16, or off"
+        )
+    return where

@@ -43,8 +43,8 @@ class Pictures:
         self._references = references
         self._inspections: dict[tuple[str, str], Inspection] = {}
         self._tasks: dict[tuple[str, str], Look] = {}
-        self._without: dict[tuple[str, str], list[bool]] = {}
-        """By workload and precision: which captions are right with nothing that is not exact."""
+        self._without: dict[tuple[str, str], Sequence[Any]] = {}
+        """By workload and precision: what captions' pictures are like with nothing that is not exact."""
         self.looks_into_compiled = False
         self._keeper: Keeper | None = None
         self._drawn: tuple[str, str, Drawn] | None = None
@@ -115,7 +115,7 @@ class Pictures:
         context, weights = prepared.context, self._settings.weights
         if isinstance(prepared, Elsewhere):
             found = Look(task.NAME, PictureStatus.NOT_JUDGED, detail=prepared.evidence[-1])
-        elif (reason := task.unreadable(context.workload, weights)) is not None:
+        elif (reason := task.unreadable(context.workload, weights, self._settings.judge)) is not None:
             found = Look(task.NAME, PictureStatus.NOT_JUDGED, detail=reason)
         else:
             found = self._task(prepared)
@@ -135,11 +135,14 @@ class Pictures:
             self._hand.enter(key, phase)
 
         with self._hand.watched(key):
-            with_it = task.right(prepared.pipe, context, count, progress)
+            # Loaded anew each time: beside a pipeline that is timed it would count as that one's memory.
+            reader = task.reader_for(self._settings.judge, self._hand.device, context.workload)
+            with_it = task.marks(prepared.pipe, context, reader, count, progress)
             base = (context.workload.name, context.variant.precision)
             if base not in self._without:
-                self._without[base] = task.right_without(context, self._settings.weights, count, progress)
-        return task.judge(context.variant, self._without[base], with_it)
+                weights = self._settings.weights
+                self._without[base] = task.marks_without(context, weights, reader, count, progress)
+        return reader.judge(context.variant, self._without[base], with_it)
 
     def _record(self, prepared: Prepared | Elsewhere, found: Quality, exhibits: Exhibits | None) -> Result:
         context = prepared.context

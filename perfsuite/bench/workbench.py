@@ -20,6 +20,8 @@ from perfsuite.bench.worse import Worse
 from perfsuite.device import fingerprint, load
 from perfsuite.device.held import device_bytes
 from perfsuite.pipelines.variants import REFERENCE
+from perfsuite.quality.task.captions import everyday
+from perfsuite.quality.task.clip import ClipReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,6 +188,15 @@ class Workbench:
     def inspect(self, prepared: Prepared | Elsewhere) -> Inspection:
         """All looks at this pipeline, once; the result goes to disk, and artifacts where one fails."""
         return self._pictures.inspect(prepared)
+
+    def check_judge(self) -> None:
+        """Load the CLIP model that will score pictures, if one was named, and drop it.
+
+        Raises:
+            JudgeError: it cannot be loaded.
+        """
+        if self.settings.judge is not None:
+            ClipReader.load(self.settings.judge, self.device, everyday)
 
     def task(self, prepared: Prepared | Elsewhere) -> Look:
         """Whether a variant that is not exact still does the task, see `Pictures.task`."""

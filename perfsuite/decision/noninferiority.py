@@ -1,17 +1,19 @@
-"""Whether one of two ways loses no more of the same tasks than a margin: paired right and wrong, no more.
+"""Whether one of two ways loses no more of the same tasks than a margin: pairs of right and wrong, or scores.
 
 Tango's score interval of the difference of paired shares (Statistics in Medicine 17, 1998) keeps its level
-with few discordant pairs and with none; the exact McNemar test stands beside it for readers.
+with few discordant pairs and with none; the exact McNemar test stands beside it for readers. Scores have
+Student's interval of the mean difference.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,4 +86,43 @@ def paired(without: Sequence[bool], with_it: Sequence[bool]) -> Paired:
         sum(with_it),
         sum(a and not b for a, b in pairs),
         sum(b and not a for a, b in pairs),
+    )
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """What the same tasks lose in score, on average."""
+
+    count: int
+    loss: float
+    """Mean of the score without less the score with it."""
+    error: float
+    """Standard error of `loss`."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of `loss`, two-sided, at `CONFIDENCE`."""
+        half = float(t.ppf(0.5 + CONFIDENCE / 2, self.count - 1)) * self.error
+        return self.loss - half, self.loss + half
+
+    def most_needed(self, margin: float) -> int | None:
+        """About how many tasks would settle it, None where the loss itself is at the margin."""
+        low, high = self.interval
+        distance = abs(margin - self.loss)
+        if distance < 1e-3 * abs(margin):
+            return None
+        return math.ceil(self.count * ((high - low) / 2.0 / distance) ** 2)
+
+
+def paired_scores(without: Sequence[float], with_it: Sequence[float]) -> PairedScores:
+    """The pairs of the same tasks, in the same order.
+
+    Raises:
+        ValueError: fewer than two pairs, or a score that is not finite.
+    """
+    losses = [a - b for a, b in zip(without, with_it, strict=True)]
+    if len(losses) < 2 or not all(map(math.isfinite, losses)):
+        raise ValueError(f"{len(losses)} pairs of scores; give at least two, all finite")
+    return PairedScores(
+        len(losses), statistics.fmean(losses), statistics.stdev(losses) / math.sqrt(len(losses))
     )

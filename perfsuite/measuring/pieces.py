@@ -30,15 +30,22 @@ class Piece(NamedTuple):
     seconds: float
 
 
+def kinds_of(pipe: Any, steps: int) -> dict[str, int]:
+    """How many pieces of each kind a call of so many steps has.
+
+    A scheduler may end more steps than it was asked for, as PNDM does; not every pipeline has text encoders.
+    """
+    text = {"text": 1} if family_of(pipe).encoders else {}
+    return {**text, "step": calls_in(pipe.scheduler, steps), "vae": 1}
+
+
 class Pieces:
     """Generations of one pipeline, a piece at a time, one after the other without end."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._inside: greenlet | None = None
-        pipe, steps = prepared.pipe, prepared.context.drawn.steps
-        ends = 2 if family_of(pipe).encoders else 1
-        self.per_call = calls_in(pipe.scheduler, steps) + ends
+        self.per_call = sum(kinds_of(prepared.pipe, prepared.context.drawn.steps).values())
         """Pieces of one call."""
         self.picture: Any = None
         """What the last whole call drew."""

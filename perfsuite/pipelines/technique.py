@@ -59,6 +59,8 @@ class Optimization:
     promise: Promise = Promise.EXACT
     task_margin: float = 0.0
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
+    clip_margin: float = 0.5
+    """Points of 100 that its pictures' CLIP score may lose on average, where a CLIP model reads them."""
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
     fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None

@@ -33,6 +33,7 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     from perfsuite.device import NoDeviceError, imports
     from perfsuite.pipelines import models
     from perfsuite.plugin.status_line import StatusLine, progress_of
+    from perfsuite.quality.task.reader import JudgeError
     from perfsuite.store import StoreError
 
     config = request.config
@@ -42,7 +43,9 @@ def workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         for name in settings.workloads:  # before anything is built, and once
             models.resolve(workloads.get(name).model, settings.weights)
         bench = Workbench(settings)
-    except (NoDeviceError, StoreError, models.WeightsError) as error:
+        if "task_gate" in _wanted(request.session):
+            bench.check_judge()
+    except (NoDeviceError, StoreError, models.WeightsError, JudgeError) as error:
         pytest.exit(f"perfsuite: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
     line = config.stash[STATUS_LINE] = StatusLine(config)
     items = request.session.items

@@ -326,9 +326,13 @@ def measure_modules(
                 continue
             model = getattr(pipe, component)
             modules = dict(model.named_modules())
-            first = next(c for c in recorded_calls(traces, family) if c.component == component)
-            own = _own_arguments(model, partial(_run, pipe, context, traces, first))
+            of_rows: dict[int | None, dict[str, Any]] = {}
             for record in of_component:
+                at = _Call(component, record.place.prompt, record.place.step)
+                rows = _rows(traces, at)
+                if rows not in of_rows:
+                    of_rows[rows] = _own_arguments(model, partial(_run, pipe, context, traces, at))
+                own = of_rows[rows]
                 if record.place.part not in own:
                     continue
                 (packed, values), wanted = read_record(folder, record)
@@ -340,6 +344,11 @@ def measure_modules(
                 given = list(tensors_in(output))[: len(wanted)]
                 found[record.place] = relative_l2(given, wanted)
     return found
+
+
+def _rows(traces: Sequence[Trace], call: _Call) -> int | None:
+    """Samples that the denoiser is given in a call; where guidance ends, another call has fewer."""
+    return None if call.step is None else int(traces[call.prompt]["rows"][call.step])
 
 
 def _own_arguments(model: Any, run: Callable[[], Any]) -> dict[str, Any]:

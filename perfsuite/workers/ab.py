@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision
 from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
-from perfsuite.pipelines import workloads
 from perfsuite.records import Cause, Status, Verdict
-from perfsuite.workers.client import Server, StartError, Worker, WorkerError
+from perfsuite.workers.client import RefusedError, Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns
 from perfsuite.workers.relative import HEADROOM
 
@@ -83,6 +82,8 @@ class Comparison:
     """Pairs that were repeated, and why."""
     device_kind: str = "cpu"
     facts: dict[str, SideFacts] = field(default_factory=lambda: {s: SideFacts() for s in SIDES})
+    pieces: dict[str, int] = field(default_factory=dict)
+    """Of each kind, in a whole call of the workload; by which turns are weighed."""
     pictures: dict[str, str] = field(default_factory=dict)
     """Side to the safetensors file of its pictures."""
     wall_s: float = 0.0
@@ -196,6 +197,7 @@ def _pair(
         if lockstep:
             limit_s = TURN_LIMIT_S + max(first_call_s for first_call_s, _ in facts.values())
             turns = _turns(workers, found, until, rng, limit_s, began)
+            found.pieces = workers["base"].ask("pieces", variant=plan.variant, workload=plan.workload)
             _draw_once(workers, found, plan, folder)
             found.turns.append(replace(turns, first=order[0]))
         else:
@@ -224,6 +226,25 @@ def _prepare(worker: Worker, plan: Plan, steps: int | None) -> tuple[float, int]
     return made["first_call_s"], worker.ask("memory")
 
 
+def _pieces(workers: dict[str, Worker], variant: str) -> dict[str, int]:
+    """Of each kind, in one short call of either side.
+
+    Raises:
+        RefusedError: the sides' calls have other pieces, so they cannot take turns.
+    """
+    base, head = (workers[side].ask("pieces", variant=variant) for side in SIDES)
+    if base != head:
+        raise RefusedError(
+            f"a call of base has {_said(base)}, of head {_said(head)}: they cannot take turns; "
+            "compare whole calls with --design alternate"
+        )
+    return dict(base)
+
+
+def _said(pieces: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in pieces.items())
+
+
 def _another_fits(peak_bytes: int, worker: Worker) -> bool:
     return worker.ask("free_memory") > HEADROOM * peak_bytes
 
@@ -242,7 +263,7 @@ def _turns(
     def advance(side: str) -> Callable[[], Any]:
         return lambda: workers[side].ask("advance", limit_s=limit_s, variant=plan.variant)
 
-    per_call = plan.steps + 2
+    per_call = sum(_pieces(workers, plan.variant).values())
     found.device_kind = workers["base"].ask("device_kind")
     pause_s = 0.0 if found.device_kind == "cuda" else PAUSE_S
     sides = advance("base"), advance("head")
@@ -293,10 +314,9 @@ def _draw_once(workers: dict[str, Worker], found: Comparison, plan: Plan, folder
 
 def _judge(found: Comparison, settings: PairedSettings) -> Verdict:
     if found.turns:
-        steps = workloads.get(found.plan.workload).steps
         looks = max(1, found.most_pairs - settings.least_pairs + 1)
         settings = replace(settings, most_looks=looks)
-        return compare_turns(found.turns, {"text": 1, "step": steps, "vae": 1}, settings)
+        return compare_turns(found.turns, found.pieces, settings)
     base, head = found.sessions["base"], found.sessions["head"]
     limits = decision.DecisionSettings.for_device(found.device_kind, tolerance=settings.tolerance)
     verdict = decision.compare(base, head, limits)

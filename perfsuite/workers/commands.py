@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite import pipelines
 from perfsuite.device import NoDeviceError
 from perfsuite.device.memory import peak_bytes
-from perfsuite.measuring.pieces import Pieces
+from perfsuite.measuring.pieces import Pieces, kinds_of
 from perfsuite.pipelines import workloads
 from perfsuite.pipelines.models import WeightsError
 from perfsuite.pipelines.promises import ContradictionError
@@ -101,6 +101,13 @@ class Commands:
         from perfsuite.measuring.session import time_calls
 
         return list(time_calls(self._open[variant].generate, calls))
+
+    def do_pieces(self, variant: str, workload: str | None = None) -> dict[str, int]:
+        """How many pieces of each kind a call has: as it was prepared, or of the workload's own steps."""
+        found = self._open[variant]
+        context = found.context
+        drawn = context.drawn if workload is None else context.variant.drawn(_workload(workload, None))
+        return kinds_of(found.pipe, drawn.steps)
 
     def do_advance(self, variant: str) -> tuple[str, float]:
         """Run the next piece of this pipeline's endless calls: its name and seconds."""

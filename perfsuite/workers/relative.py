@@ -15,17 +15,18 @@ from perfsuite.device import Tf32, load
 from perfsuite.device import failures as errors
 from perfsuite.device.memory import free_bytes
 from perfsuite.measuring.control import fixed_work
-from perfsuite.measuring.pieces import Pieces
+from perfsuite.measuring.pieces import Pieces, kinds_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import FIXED_WORK, Relative, Session
 from perfsuite.workers.lockstep import take_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from perfsuite.measuring.pieces import Piece
     from perfsuite.pipelines import Prepared
+    from perfsuite.records import Workload
 
 STEPS = 6
 """Denoising steps of a call while taking turns; each call is weighed as one of the workload's steps."""
@@ -56,10 +57,11 @@ def measure_relative(
             f"no memory for the reference beside it: {free / 2**30:.1f} GiB free, "
             f"{wanted / 2**30:.1f} GiB wanted"
         )
-    own = Tf32.take()
+    settings = Tf32.take()
     reference = pipelines.prepare(context.workload, REFERENCE, context.device, prepared.weights)
+    whole = _whole(reference)
     try:
-        pairs = _in_turns(reference, prepared, (Tf32.take(), own), budget_s, seed, as_it_comes)
+        pairs = _in_turns(reference, prepared, (Tf32.take(), settings), budget_s, seed, as_it_comes)
     finally:
         pipe = reference.pipe
         del reference
@@ -69,15 +71,15 @@ def measure_relative(
         pipelines.free()
     if isinstance(pairs, str):
         return pairs
-    steps = context.drawn.steps
-    pieces = {"text": 1, "step": steps, "vae": 1}
-    return Relative(
-        REFERENCE.name,
-        tuple(math.exp(pair_ratio(turns, pieces).shift) for turns in pairs.turns),
-        tuple(_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns),
-        tuple(pairs.fixed_s),
-        pairs.contended,
+    own = _whole(prepared)
+    reference_s = [_call_s(turns, whole) for turns in pairs.turns]
+    # A reference's call of as many pieces, times how much longer its own is: of 30 steps, beside few.
+    as_many_s = [_call_s(turns, own) for turns in pairs.turns]
+    ratio = (
+        math.exp(pair_ratio(turns, own).shift) * as_many / its_own
+        for turns, as_many, its_own in zip(pairs.turns, as_many_s, reference_s, strict=True)
     )
+    return Relative(REFERENCE.name, tuple(ratio), tuple(reference_s), tuple(pairs.fixed_s), pairs.contended)
 
 
 def _in_turns(
@@ -89,7 +91,13 @@ def _in_turns(
     as_it_comes: bool,
 ) -> _Pairs | str:
     """Calls of both, piece by piece in turn, each under its own settings."""
-    sides = [_short(side) for side in (reference, prepared)]
+    context = prepared.context
+    short = replace(context.workload, steps=min(STEPS, context.drawn.steps))
+    # A few-step technique draws its own number, whatever the workload has.
+    like_it = replace(context.workload, steps=context.variant.drawn(short).steps)
+    sides = [_short(reference, like_it), _short(prepared, short)]
+    if sides[0].per_call != sides[1].per_call:
+        return f"a short call has {sides[1].per_call} pieces, the reference's {sides[0].per_call}"
     base, head = (_under(tf32, side) for tf32, side in zip(settings, sides, strict=True))
     rng = random.Random(seed)
 
@@ -107,7 +115,8 @@ def _to_fixed_work(prepared: Prepared, budget_s: float, as_it_comes: bool) -> Re
     """The reference in units of fixed work, in turns with it."""
     if prepared.context.device.kind != "cpu":
         return "this is the reference"
-    side = _short(prepared)
+    context = prepared.context
+    side = _short(prepared, replace(context.workload, steps=min(STEPS, context.drawn.steps)))
 
     def call() -> Turns:
         done = [side.advance() for _ in range(side.per_call)]
@@ -120,8 +129,7 @@ def _to_fixed_work(prepared: Prepared, budget_s: float, as_it_comes: bool) -> Re
         side.close()
     if isinstance(pairs, str):
         return pairs
-    steps = prepared.context.drawn.steps
-    calls_s = [_call_s(turns.names, turns.base_s, steps) for turns in pairs.turns]
+    calls_s = [_call_s(turns, _whole(prepared)) for turns in pairs.turns]
     fixed_s = tuple(pairs.fixed_s)
     ratio = tuple(call_s / work_s for call_s, work_s in zip(calls_s, fixed_s, strict=True))
     return Relative(FIXED_WORK, ratio, fixed_s, fixed_s, pairs.contended)
@@ -165,17 +173,20 @@ def _pairs(call: Callable[[], Turns], prepared: Prepared, budget_s: float, as_it
     return _Pairs([turns[i] for i in kept], [fixed_s[i] for i in kept if fixed_s], len(bad))
 
 
-def _short(prepared: Prepared) -> Pieces:
-    """The pipeline's pieces, with fewer steps a call."""
-    context = prepared.context
-    short = replace(context.workload, steps=min(STEPS, context.drawn.steps))
-    return Pieces(replace(prepared, context=replace(context, workload=short)))
+def _whole(prepared: Prepared) -> dict[str, int]:
+    """Pieces of each kind in a whole call of the workload."""
+    return kinds_of(prepared.pipe, prepared.context.drawn.steps)
 
 
-def _call_s(names: Sequence[str], seconds: Sequence[float], steps: int) -> float:
-    """Seconds of a whole call, of its pieces."""
-    of_kind = {kind: [s for n, s in zip(names, seconds, strict=True) if n == kind] for kind in set(names)}
-    return sum((steps if kind == "step" else 1) * median(each) for kind, each in of_kind.items())
+def _short(prepared: Prepared, workload: Workload) -> Pieces:
+    """The pipeline's pieces of another workload, of fewer steps a call."""
+    return Pieces(replace(prepared, context=replace(prepared.context, workload=workload)))
+
+
+def _call_s(turns: Turns, pieces: dict[str, int]) -> float:
+    """Seconds of a call of base with so many pieces of each kind."""
+    pairs = list(zip(turns.names, turns.base_s, strict=True))
+    return sum(count * median(s for name, s in pairs if name == kind) for kind, count in pieces.items())
 
 
 def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:

@@ -78,6 +78,10 @@ class Worker:
     def device_kind(self) -> str:
         return self._server.kind
 
+    def pieces(self, variant: str, workload: str | None = None) -> dict[str, int]:
+        steps = 30 if workload is not None else 10 + self._server.more_steps
+        return {"text": 1, "step": steps, "vae": 1}
+
     def advance(self, variant: str) -> tuple[str, float]:
         index = self._pieces % 12
         self._pieces += 1
@@ -107,6 +111,7 @@ class Server:
         self.limits_s: dict[str, float | None] = {}
         self.workers: list[Worker] = []
         self.start_error: Exception | None = None
+        self.more_steps = 0
 
     def launch(self) -> None:
         self.machine.log.append(f"{self.side} launch")

@@ -123,6 +123,18 @@ def test_kandinsky_refuses_fused_projections_as_diffusers_does(built):
         prepare(smaller("tiny-kandinsky"), "fp32+sdpa+qkv", "cpu", forced=True)
 
 
+def test_kandinsky_refuses_float8_storage_as_diffusers_does(built):
+    """Its first call raises what the reason says."""
+    import torch
+
+    prepared = built("tiny-kandinsky", "bf16+sdpa")
+    prepared.pipe.unet.enable_layerwise_casting(torch.float8_e4m3fn, torch.bfloat16)
+    with pytest.raises(RuntimeError, match=r"must have the same dtype, but got Float8_e4m3fn"):
+        prepared.generate()
+    with pytest.raises(UnsupportedError, match=r"layerwise-fp8: not for Kandinsky 2\.2: .* RuntimeError"):
+        prepare(smaller("tiny-kandinsky"), "bf16+sdpa+layerwise-fp8", "cpu", forced=True)
+
+
 @pytest.mark.parametrize("name", ["tiny-pixart", "tiny-sd3", "tiny-kandinsky"])
 def test_blocks_that_diffusers_does_not_name_are_refused_as_it_does(built, name):
     """`compile_repeated_blocks` raises; the refusal says so beforehand."""

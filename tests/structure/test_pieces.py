@@ -1,6 +1,7 @@
 """Pieces of the real small SDXL: the pipeline's own call, cut where it hands over."""
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from machine import here
 
 from perfsuite.measuring.pieces import Pieces
 from perfsuite.pipelines import prepare, release, workloads
+from perfsuite.workers.lockstep import take_turns
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 
@@ -73,3 +75,20 @@ def test_an_error_of_the_pipeline_surfaces(pipelines, monkeypatch):
     with pytest.raises(RuntimeError, match="out of memory"):
         side.advance()
     assert "encode_prompt" not in vars(prepared.pipe)
+
+
+def test_two_pipelines_of_pndm_take_turns():
+    """Stable Diffusion 1.5's scheduler ends one step more than it is asked for; both stay in step."""
+    two = dataclasses.replace(workloads.get("tiny-sd15"), steps=2)
+    made = [prepare(two, variant, "cpu") for variant in ("fp32", "fp32+sdpa")]
+    try:
+        whole = [prepared.generate() for prepared in made]
+        sides = [Pieces(prepared) for prepared in made]
+        turns = take_turns(
+            sides[0].advance, sides[1].advance, sides[0].per_call, 0.0, random.Random(0), least_calls=3
+        )
+        assert turns.names == ("text", "step", "step", "step", "vae") * 3
+        assert [np.array_equal(s.picture, w) for s, w in zip(sides, whole, strict=True)] == [True, True]
+    finally:
+        for prepared in reversed(made):
+            release(prepared.pipe)

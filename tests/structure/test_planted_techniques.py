@@ -1,4 +1,4 @@
-"""Every technique beyond the ladder: found where it did not take hold, and accepted where it did."""
+"""Techniques beyond the ladder: other ways to be lost than those of `test_planted_each`, and refusals."""
 
 import dataclasses
 import functools
@@ -10,6 +10,9 @@ from adapter_files import write_adapter
 from perfsuite.pipelines import optimizations, variants, workloads
 from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, hotswap
 from perfsuite.pipelines.optimizations.deepcache import Cached
+from perfsuite.pipelines.optimizations.evidence import is_compiled
+from perfsuite.pipelines.optimizations.packaged import Packaged
+from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 TEN = dataclasses.replace(workloads.SHAPES, steps=10)
@@ -64,36 +67,14 @@ def test_a_chosen_kernel_is_what_runs(built, kernel):
     holds(built(f"fp32+sdpa+sdpa-{kernel}"), "all 14 attentions of a UNet call ran aten::_scaled_dot_product")
 
 
-def test_a_kernel_that_nobody_chose_is_found(built):
-    """SDPA alone takes torch's own choice, which may be the same today."""
-    refuses(built("fp32+sdpa+sdpa-flash", applied=False), "14 of 14 attentions choose no kernel")
-
-
-def test_a_backend_that_is_set_but_not_used_is_found(built):
-    """The registry's word is no proof: processors say math, and flash runs."""
-
-    class Said:
-        def __call__(self, *args, **kwargs):
-            return self.processor(*args, **kwargs)
-
-    pipe, context, technique = built("fp32+sdpa+sdpa-math")
-    for module in pipe.unet.modules():
-        if hasattr(getattr(module, "processor", None), "kernel"):
-            plain = module.processor.processor
-            module.processor.__class__ = type(
-                "Said", (), {"__call__": lambda self, *a, **k: self.processor(*a, **k)}
-            )
-            assert module.processor.processor is plain
-    refuses(
-        (pipe, context, technique), "14 aten::_scaled_dot_product_flash_attention_for_cpu; wanted 14 .*math"
-    )
-
-
-def test_set_attention_backend_is_found(built):
-    """diffusers takes it, reports it, and runs what it ran before."""
-    pipe, context, technique = built("fp32+sdpa+sdpa-math", applied=False)
+def test_set_attention_backend_changes_no_kernel(built):
+    """diffusers takes it, reports it, and runs what it ran before: why it is refused."""
+    pipe, context, _ = built("fp32+sdpa")
+    before = kernels_of_unet(pipe, context)
     pipe.unet.set_attention_backend("_native_math")
-    refuses((pipe, context, technique), "choose no kernel")
+    after = kernels_of_unet(pipe, context)
+    assert before[f"{ATTENTION}flash_attention_for_cpu"] == after[f"{ATTENTION}flash_attention_for_cpu"] == 14
+    assert after[f"{ATTENTION}attention_math"] == 0
 
 
 @pytest.mark.parametrize("name", ["sdpa-cudnn", "sdpa-fa3"])
@@ -106,38 +87,34 @@ def test_a_kernel_of_a_gpu_is_refused_on_a_cpu(built, name):
 # -- DeepCache -------------------------------------------------------------------------------------
 
 
-def test_deepcache_computes_the_deep_layers_in_every_third_step(built):
-    """And the outermost in all; the features do not outlive the call."""
-    holds(
-        built("fp32+sdpa+deepcache:3"), "down_blocks.2 ran in 2 of 5 UNet calls, up_blocks.2.resnets.1 in all"
-    )
+def never_read(cached):
+    """The counter does not go on: every step is the first."""
+    cached.advance = lambda: None
 
 
-def test_deepcache_that_is_not_there_is_found(built):
-    """The UNet's own forward."""
-    refuses(built("fp32+sdpa+deepcache:3", applied=False), "nothing is cached")
+def another_interval(cached):
+    cached.interval = 2
 
 
-def test_a_cache_that_is_never_read_is_found(built):
-    """Every step is whole: the counter does not go on."""
-    pipe, context, technique = built("fp32+sdpa+deepcache:3")
-    stepwise_of(pipe.unet).advance = lambda: None
-    refuses((pipe, context, technique), r"down_blocks\.2 ran in 5 of 5")
-
-
-def test_another_interval_is_found(built):
-    """The helper was told another one."""
-    pipe, context, technique = built("fp32+sdpa+deepcache:3")
-    stepwise_of(pipe.unet).interval = 2
-    refuses((pipe, context, technique), "every 2. step is whole, wanted every 3.")
-
-
-def test_features_of_the_call_before_are_found(built):
-    """What leaked state does: the first step of the next call is shallow."""
-    pipe, context, technique = built("fp32+sdpa+deepcache:3")
-    cached = stepwise_of(pipe.unet)
+def kept(cached):
+    """Nothing is forgotten when a call ends."""
     cached.end = lambda: None
-    refuses((pipe, context, technique), "kept after its end")
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (never_read, r"down_blocks\.2 ran in 5 of 5"),
+        (another_interval, r"every 2\. step is whole, wanted every 3\."),
+        (kept, "kept after its end"),
+    ],
+)
+def test_a_cache_that_is_read_at_other_times_is_found(built, plant, said):
+    """The honest one computes the deep layers in every third step, and the outermost in all."""
+    honest = built("fp32+sdpa+deepcache:3")
+    holds(honest, "down_blocks.2 ran in 2 of 5 UNet calls, up_blocks.2.resnets.1 in all")
+    plant(stepwise_of(honest[0].unet))
+    refuses(honest, said)
 
 
 def test_interval_one_is_the_pipeline_itself(built):
@@ -158,17 +135,6 @@ def test_guidance_ends_after_its_share(built):
     holds(built("fp32+sdpa+cfg-cutoff:0.4"), "[2, 2, 2, 1, 1]")
 
 
-def test_guidance_that_does_not_end_is_found(built):
-    """A callback that another one replaced."""
-    pipe, context, technique = built("fp32+sdpa+cfg-cutoff:0.4")
-    lost = dataclasses.replace(technique, callback=None)
-    others = context.variant.optimizations[:-1]
-    context = dataclasses.replace(context, variant=dataclasses.replace(
-        context.variant, optimizations=(*others, lost)
-    ))  # fmt: skip
-    refuses((pipe, context, technique), r"batches \[2, 2, 2, 2, 2\], wanted \[2, 2, 2, 1, 1\]")
-
-
 # -- memory ----------------------------------------------------------------------------------------
 
 
@@ -177,33 +143,12 @@ def test_tiles_are_decoded_one_by_one(built):
     holds(built("fp32+sdpa+vae-tiling:64"), "tiles of at most 8x8 latents")
 
 
-def test_tiling_below_its_size_is_found(built):
-    """What enable_tiling() does at the VAE's own size: nothing, without a word."""
-    pipe, context, technique = built("fp32+sdpa+vae-tiling:64", applied=False)
-    pipe.vae.enable_tiling()
-    refuses((pipe, context, technique), "1 decodings of 16x16 latents.*not tiled")
-
-
-def test_slices_of_a_batch(built):
-    """Two pictures, two decodings of one."""
-    two = dataclasses.replace(TEN, batch=2)
-    holds(built("fp32+sdpa+vae-slicing", two), "2 pictures decoded one after another")
-    pipe, context, technique = built("fp32+sdpa+vae-slicing", two)
-    pipe.vae.disable_slicing()
-    refuses((pipe, context, technique), r"decodings of \[2\] pictures, wanted 2 of one")
-
-
-def test_float8_storage(built):
-    """Weights rest in float8 before and after a call, and are used in the pipeline's own type."""
-    holds(built("bf16+sdpa+layerwise-fp8"), "rest in float8 and were used in bfloat16")
-
-
-def test_storage_in_the_type_of_use_is_found(built):
-    """Not applied; and applied, but a layer's weight was put back wide."""
+def test_one_weight_in_the_type_of_use_is_found(built):
+    """The others rest in float8 before and after a call, and are used in the pipeline's own type."""
     import torch
 
-    refuses(built("bf16+sdpa+layerwise-fp8", applied=False), "stored as they are used")
     pipe, context, technique = built("bf16+sdpa+layerwise-fp8")
+    holds((pipe, context, technique), "rest in float8 and were used in bfloat16")
     name = sorted(casting.stored_elsewhere(pipe.unet))[0]
     weight = pipe.unet.get_parameter(name)
     weight.data = weight.data.to(torch.bfloat16)
@@ -211,60 +156,28 @@ def test_storage_in_the_type_of_use_is_found(built):
 
 
 @pytest.mark.parametrize("name", ["model-offload", "group-offload"])
-def test_offloading_that_is_not_there_is_found(built, name):
-    """No hooks; and on a CPU there is nowhere to offload to, which is said."""
-    pipe, context, technique = built(f"fp32+sdpa+{name}", applied=False)
-    refuses((pipe, context, technique), "hook that moves them|is offloaded")
+def test_offloading_on_a_cpu_is_refused(built, name):
+    """There is nowhere to offload to, which is said."""
+    _, context, technique = built(f"fp32+sdpa+{name}", applied=False)
     assert "nowhere to offload to" in technique.supports(context.device)
-
-
-def test_hooks_of_groups_are_seen(built):
-    """diffusers takes them on a CPU, where weights wait and are used in one place."""
-    holds(built("fp32+sdpa+group-offload"), "modules of the UNet are moved when called")
-
-
-def test_a_tiny_decoder(built, tmp_path, monkeypatch):
-    """Its class and that it ran; the VAE of the model is found."""
-    from diffusers import AutoencoderTiny
-
-    from perfsuite.pipelines.optimizations import tiny
-
-    blocks = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
-    AutoencoderTiny(**blocks, num_encoder_blocks=(1,) * 4, num_decoder_blocks=(1,) * 4).save_pretrained(
-        tmp_path
-    )
-    monkeypatch.setattr(tiny, "DECODERS", {"shapes": tmp_path})
-    refuses(built("fp32+sdpa+tiny-vae", applied=False), "the VAE is AutoencoderKL, wanted AutoencoderTiny")
-    holds(built("fp32+sdpa+tiny-vae"), "AutoencoderTiny decoded, with")
 
 
 # -- adapters --------------------------------------------------------------------------------------
 
 
-def test_few_steps(built, adapter):
-    """The scheduler's timesteps, one row a call, and layers that the adapter changed."""
-    holds(
-        built("fp32+sdpa+lcm:4"),
-        "LCMScheduler, 4 UNet calls of 1 rows at timesteps [999.0, 759.0, 499.0, 259.0]",
-    )
-
-
 def test_the_scheduler_without_its_adapter_is_found(built, adapter):
-    """It runs, and draws pictures that are not the adapter's."""
+    """It runs, and draws its own pictures; with it there are the timesteps, and one row a call."""
     from diffusers import LCMScheduler
 
     pipe, context, technique = built("fp32+sdpa+lcm:4", applied=False)
     refuses((pipe, context, technique), "the scheduler is .*, wanted LCMScheduler")
-    pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
+    own = pipe.scheduler
+    pipe.scheduler = LCMScheduler.from_config(own.config)
     refuses((pipe, context, technique), "no adapter was fused")
-
-
-def test_weights_that_were_put_back_are_found(built, adapter):
-    """An adapter unfused by somebody who came later."""
-    pipe, context, technique = built("fp32+sdpa+lcm:4")
-    weight = pipe.unet.get_parameter("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight")
-    weight.data = weight.data * 0.9
-    refuses((pipe, context, technique), "not as the adapter left them")
+    pipe.scheduler = own
+    technique.apply(pipe, context)
+    said = "LCMScheduler, 4 UNet calls of 1 rows at timesteps [999.0, 759.0, 499.0, 259.0]"
+    holds((pipe, context, technique), said)
 
 
 @pytest.mark.parametrize(
@@ -308,17 +221,12 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
             adapters.read(path, pipe)
 
 
-def test_an_adapter_swapped_in_place(built, adapter):
-    """Each layer holds what either file holds; the pictures differ."""
-    holds(built("fp32+sdpa+lora-hotswap"), "8 layers held what each file holds")
-
-
 def test_a_swap_that_changes_nothing_is_found(built, adapter, monkeypatch):
-    """No adapter, and a swap that is taken without a word."""
-    refuses(built("fp32+sdpa+lora-hotswap", applied=False), "no layer of the UNet holds an adapter")
-    pipe, context, technique = built("fp32+sdpa+lora-hotswap")
+    """One that is taken without a word; in the honest one each layer holds what either file holds."""
+    honest = built("fp32+sdpa+lora-hotswap")
+    holds(honest, "8 layers held what each file holds")
     monkeypatch.setattr(hotswap, "swap", lambda pipe, path: None)
-    refuses((pipe, context, technique), "do not add what lora-b.safetensors holds")
+    refuses(honest, "do not add what lora-b.safetensors holds")
 
 
 # -- dynamic shapes --------------------------------------------------------------------------------
@@ -348,40 +256,21 @@ def test_one_graph_serves_all_sizes(built):
         check_compiles_nothing(calls)
 
 
-def test_dynamic_shapes_that_are_not_there_are_found(built):
-    """The UNet as it is."""
-    refuses(built("fp32+sdpa+dynamic", applied=False), "not a compiled module")
-
-
 # -- ahead of time ---------------------------------------------------------------------------------
 
 
-def test_a_package_that_is_not_called_is_found(built):
-    """The UNet's own forward."""
-    refuses(built("fp32+sdpa+aoti", applied=False), "no package is called")
-
-
-def test_a_package_is_what_is_called(built):
-    """A stand-in of one: the UNet itself, for compiling it takes minutes."""
-    from perfsuite.pipelines.optimizations.packaged import Packaged
-
-    pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
-    forward = pipe.unet.forward
-    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef")
-    holds((pipe, context, technique), "package 0123456789ab called 2 times, no Dynamo")
-
-
 def test_a_package_of_other_weights_is_found(built):
-    """What it gives is not what the UNet gives."""
-    from perfsuite.pipelines.optimizations.packaged import Packaged
-
+    """What it gives is not what the UNet gives. The UNet itself stands in for one, which takes minutes."""
     pipe, context, technique = built("fp32+sdpa+aoti", applied=False)
     forward = pipe.unet.forward
 
     def other(*args, **kwargs):
         return (2 * forward(*args, **kwargs)[0],)
 
-    pipe.unet.forward = Packaged(forward, other, "0123456789abcdef")
+    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef")
+    holds((pipe, context, technique), "package 0123456789ab called 2 times, no Dynamo")
+    assert is_compiled(pipe.unet)
+    pipe.unet.forward.runner = other
     refuses((pipe, context, technique), "the package gives 1 from what the UNet gives")
 
 

@@ -79,6 +79,8 @@ def test_pieces_memory_and_release(server):
     found = [worker.ask("advance", variant="fp32") for _ in range(2 * (STEPS + 2))]
     assert [name for name, _ in found] == ["text", "step", "step", "vae"] * 2
     assert all(seconds > 0 for _, seconds in found)
+    assert worker.ask("pieces", variant="fp32") == {"text": 1, "step": STEPS, "vae": 1}
+    assert worker.ask("pieces", variant="fp32", workload="shapes") == {"text": 1, "step": 30, "vae": 1}
     assert all(seconds > 0 for seconds in worker.ask("warm", variant="fp32", calls=2))
     assert worker.ask("memory") > 50 * 2**20
     assert worker.ask("free_memory") > 0

@@ -37,6 +37,7 @@ def test_defaults() -> None:
         load="wait",
         look_compiled=True,
         captions=100,
+        judge=None,
         profile=False,
         results=None,
         runs=ROOT / ".perfsuite" / "runs",
@@ -64,6 +65,7 @@ GIVEN: dict[str, tuple[str, Any, str, Any, Any]] = {
     "load": ("load", "measure", "fail", "measure", "fail"),
     "look-compiled": ("look_compiled", "no", "no", False, False),
     "captions": ("captions", "10", "2000", 10, 2000),
+    "judge": ("judge", "a/b", "c/d", "a/b", "c/d"),
     "profile": ("profile", "yes", "yes", True, True),
     "results": ("results", "a.jsonl", "b.jsonl", ROOT / "a.jsonl", ROOT / "b.jsonl"),
     "keep-runs": ("keep_runs", "1", "200", 1, 200),
@@ -156,6 +158,21 @@ def test_budget_must_be_a_time(value: str) -> None:
     for arguments in (({"time-budget": value},), ({}, {"time-budget": value})):
         with pytest.raises(SettingsError, match=f"^--perf-time-budget={value}: wanted a number of seconds"):
             settle(*arguments)
+
+
+@pytest.mark.parametrize("value", ["clip", "https://host/clip", "a/b/c", "../clip"])
+def test_a_judge_is_a_folder_or_a_repository(value: str) -> None:
+    """With what can be given."""
+    with pytest.raises(SettingsError, match=f"^--perf-judge={value}: neither a folder nor a repository"):
+        settle({"judge": value})
+
+
+def test_a_folder_without_a_model_judges_nothing(tmp_path: Path) -> None:
+    """It is refused before anything is built; one with a model is taken as a whole path."""
+    with pytest.raises(SettingsError, match=r"the folder has no config\.json"):
+        settle({"judge": str(tmp_path)})
+    (tmp_path / "config.json").touch()
+    assert settle({"judge": str(tmp_path)}).judge == str(tmp_path)
 
 
 @pytest.mark.parametrize("value", ["-1", "x", "1e3", "101", "1.0", "²", "+1"])

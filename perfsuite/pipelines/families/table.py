@@ -26,8 +26,6 @@ _ONLY_UNETS = {
     ),
     "dynamic": "one graph for all sizes was proven for UNets alone; compile makes one for each size",
     "aoti": "a package was proven for UNets alone; compile compiles in the process",
-    "layerwise-fp8": "storing weights in float8 was proven for UNets alone",
-    "group-offload": "offloading groups of layers was proven for UNets alone",
 }
 _OF_TRANSFORMERS = {**_OF_SDXL, **_ONLY_UNETS}
 
@@ -125,6 +123,10 @@ KANDINSKY = Family(
         **_OF_SDXL,
         **dict.fromkeys(_KERNELS, "its UNet's attention takes the image embedding beside"),
         "deepcache": "it spells the call of SDXL's UNet, whose conditions are a text's",
+        "layerwise-fp8": (
+            "its UNet casts the image embedding to the type in which a layer's weights rest, and no product "
+            "takes float8 (ImageProjection), so the first call raises RuntimeError"
+        ),
         "vae-tiling": "its decoder is a MoVQ, which has no tiles",
         "vae-slicing": "its decoder is a MoVQ, which has no slices",
         "qkv": (

@@ -1,4 +1,4 @@
-"""The UNet's weights stored in float8, and cast to the pipeline's own type while a layer uses them.
+"""The denoiser's weights stored in float8, and cast to the pipeline's own type while a layer uses them.
 
 It halves what bfloat16 weights take, and costs a cast of every weight in every step.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
 from perfsuite.pipelines.optimizations.proofs.residency import watch_weights
 from perfsuite.pipelines.promises import Card, Promise
@@ -21,7 +22,7 @@ def _apply(pipe: Any, context: Context) -> None:
     import torch
 
     with eager(pipe):
-        models(pipe)["unet"].enable_layerwise_casting(
+        models(pipe)[family_of(pipe).denoiser].enable_layerwise_casting(
             storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype_of(context.variant)
         )
 
@@ -42,27 +43,31 @@ def _is_cast(module: Any) -> bool:
 
 
 def _verify(pipe: Any, context: Context) -> str:
-    unet = models(pipe)["unet"]
-    cast = stored_elsewhere(unet)
+    family = family_of(pipe)
+    denoiser = models(pipe)[family.denoiser]
+    cast = stored_elsewhere(denoiser)
     if not cast:
-        raise NotEngagedError("no layer of the UNet is cast: its weights are stored as they are used")
+        raise NotEngagedError(
+            f"no layer of the {family.said_denoiser} is cast: its weights are stored as they are used"
+        )
     found = watch_weights(pipe, context)
     device, used = context.device.kind, str(dtype_of(context.variant)).removeprefix("torch.")
     for when, kinds in (("before", found.before), ("after", found.after)):
-        wide = [n for n in sorted(cast) if not kinds[f"unet.{n}"].endswith("float8_e4m3fn")]
+        wide = [n for n in sorted(cast) if not kinds[f"{family.denoiser}.{n}"].endswith("float8_e4m3fn")]
         if wide:
             raise NotEngagedError(f"weights not in float8 {when} a call: {some(wide)}")
     if set(found.used) != {f"{device} {used}"}:
         said = ", ".join(f"{count} in {kind}" for kind, count in sorted(found.used.items())) or "none"
         raise NotEngagedError(f"weights were used as {said}; wanted {device} {used}")
-    narrow = sum(p.numel() for name, p in unet.named_parameters() if name in cast)
-    share = narrow / sum(p.numel() for p in unet.parameters())
-    return f"{len(cast)} weights ({share:.1%} of the UNet) rest in float8 and were used in {used}"
+    narrow = sum(p.numel() for name, p in denoiser.named_parameters() if name in cast)
+    share = narrow / sum(p.numel() for p in denoiser.parameters())
+    of_all = f"{len(cast)} weights ({share:.1%} of the {family.said_denoiser})"
+    return f"{of_all} rest in float8 and were used in {used}"
 
 
 LAYERWISE_FP8 = Optimization(
     name="layerwise-fp8",
-    summary="float8 storage of the UNet's weights, cast layer by layer while they are used (diffusers)",
+    summary="float8 storage of the denoiser's weights, cast layer by layer while they are used (diffusers)",
     apply=_apply,
     verify=_verify,
     phase=3,
@@ -72,7 +77,7 @@ LAYERWISE_FP8 = Optimization(
     # Of four prompts the least was 0.9973 in bfloat16.
     least_ssim=lambda value: 0.99,
     card=Card(
-        where="every model of diffusers; it cannot be undone, and fits no quantization beside it",
+        where="every denoiser but Kandinsky 2.2's; it cannot be undone, and fits no quantization beside it",
         proof="residency log: float8 before and after a call, the pipeline's type in every product",
     ),
 )

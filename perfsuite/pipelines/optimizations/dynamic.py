@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
 """Width and height of the sizes that are tried, in those of the workload."""
+STEP = 64
+"""Pixels."""
 
 
 def _apply(pipe: Any, context: Context) -> None:
@@ -47,11 +49,16 @@ def script(pipe: Any, context: Context) -> dict[str, Callable[[], object]]:
     workload = context.workload
     for batch in (workload.batch, workload.batch + 1):
         for wide, high in GROWN:
-            width, height = (int(side) // 64 * 64 for side in (workload.width * wide, workload.height * high))
+            width, height = grown_side(workload.width, wide), grown_side(workload.height, high)
             grown = replace(workload, batch=batch, width=width, height=height)
             changed = replace(context, workload=grown)
             calls[f"{width}x{height}, batch {batch},"] = partial(changed.generate, pipe, steps=2)
     return calls
+
+
+def grown_side(side: int, times: float) -> int:
+    """About so many times a side, in steps that every UNet takes; larger also of a small one."""
+    return side if times == 1 else max(int(side * times) // STEP * STEP, side + STEP)
 
 
 def _verify(pipe: Any, context: Context) -> str:

@@ -50,10 +50,13 @@ def decoder_part(pipe: Any) -> Any:
 
 
 def is_compiled(model: Any) -> bool:
-    """True for a compiled module, and for one that holds modules which were compiled in place."""
+    """True for a compiled module, for one that holds modules which were compiled in place, and for one whose
+    forward was compiled ahead of time."""
     modules = model.modules() if hasattr(model, "modules") else ()
     in_place = any(vars(module).get(IN_PLACE) is not None for module in modules)
-    return hasattr(model, "_orig_mod") or in_place or compiled_parts_of(model) > 0
+    forward = getattr(model, "__dict__", {}).get("forward")
+    ahead = hasattr(forward, "_torchdynamo_orig_callable")
+    return hasattr(model, "_orig_mod") or in_place or ahead or compiled_parts_of(model) > 0
 
 
 def compiled_parts_of(model: Any) -> int:

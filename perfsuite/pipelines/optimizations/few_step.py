@@ -144,6 +144,8 @@ def few_step(
         conflicts=("deepcache", "cfg-cutoff"),
         promise=Promise.RESAMPLED,
         task_margin=margin,
+        # Few steps cost more of the score than caches do: of a whole guided model, and of its own steps.
+        clip_margin=2.0,
         fits=functools.partial(_fits, recipe=recipe),
         draws=functools.partial(_draws, recipe=recipe),
         parameter=steps,

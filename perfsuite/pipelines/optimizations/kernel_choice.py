@@ -127,7 +127,7 @@ def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
         conflicts=tuple(other for other in NAMES if other != name),
         settings=("torch.flash_attention_impl",) if kernel == "fa3" else (),
         card=Card(
-            where="every UNet",
+            where="UNets of SDXL and SD 1.5",
             proof="names of the kernels that one UNet call ran, as many as there are attentions",
             published=published,
         ),

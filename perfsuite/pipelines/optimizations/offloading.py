@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, some
 from perfsuite.pipelines.optimizations.proofs.residency import watch_weights
 from perfsuite.pipelines.promises import Card
@@ -21,7 +22,7 @@ def _apply_models(pipe: Any, context: Context) -> None:
 def _apply_groups(pipe: Any, context: Context) -> None:
     import torch
 
-    models(pipe)["unet"].enable_group_offload(
+    models(pipe)[family_of(pipe).denoiser].enable_group_offload(
         onload_device=torch.device(context.device.kind),
         offload_device=torch.device("cpu"),
         offload_type="leaf_level",
@@ -30,7 +31,7 @@ def _apply_groups(pipe: Any, context: Context) -> None:
 
 
 def check_offloaded(pipe: Any, context: Context) -> str:
-    """The UNet's weights wait on the host before and after a call, and are used on the device.
+    """The denoiser's weights wait on the host before and after a call, and are used on the device.
 
     Raises `NotEngagedError`.
     """
@@ -48,26 +49,23 @@ def check_offloaded(pipe: Any, context: Context) -> str:
 
 
 def _verify_models(pipe: Any, context: Context) -> str:
-    names = [
-        name
-        for name in ("text_encoder", "text_encoder_2", "unet", "vae")
-        if _hook_of(getattr(pipe, name, None))
-    ]
-    if len(names) < 3:
-        raise NotEngagedError(f"{len(names)} models have a hook that moves them: {some(names) or 'none'}")
+    names = family_of(pipe).components
+    still = [name for name in names if not hasattr(getattr(pipe, name), "_hf_hook")]
+    if still:
+        raise NotEngagedError(
+            f"{len(still)} of {len(names)} models have no hook that moves them: {some(still)}"
+        )
     return f"{', '.join(names)} are moved when called; {check_offloaded(pipe, context)}"
 
 
-def _hook_of(model: Any) -> Any:
-    return getattr(model, "_hf_hook", None)
-
-
 def _verify_groups(pipe: Any, context: Context) -> str:
-    unet = models(pipe)["unet"]
-    hooked = [name for name, module in unet.named_modules() if _is_grouped(module)]
+    family = family_of(pipe)
+    denoiser = models(pipe)[family.denoiser]
+    hooked = [name for name, module in denoiser.named_modules() if _is_grouped(module)]
     if not hooked:
-        raise NotEngagedError("no group of the UNet's layers is offloaded")
-    return f"{len(hooked)} modules of the UNet are moved when called; {check_offloaded(pipe, context)}"
+        raise NotEngagedError(f"no group of the {family.said_denoiser}'s layers is offloaded")
+    moved = f"{len(hooked)} modules of the {family.said_denoiser} are moved when called"
+    return f"{moved}; {check_offloaded(pipe, context)}"
 
 
 def _is_grouped(module: Any) -> bool:
@@ -93,7 +91,7 @@ _AGAINST = (
 )
 MODEL_OFFLOAD = Optimization(
     name="model-offload",
-    summary="text encoders, UNet and VAE wait in the host's memory, each but while it is called",
+    summary="text encoders, denoiser and VAE wait in the host's memory, each but while it is called",
     apply=_apply_models,
     verify=_verify_models,
     supports=_supports,
@@ -106,7 +104,7 @@ MODEL_OFFLOAD = Optimization(
 )
 GROUP_OFFLOAD = Optimization(
     name="group-offload",
-    summary="layers of the UNet wait in the host's memory, each but while it is called",
+    summary="layers of the denoiser wait in the host's memory, each but while it is called",
     apply=_apply_groups,
     verify=_verify_groups,
     supports=_supports,

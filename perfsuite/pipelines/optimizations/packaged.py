@@ -71,19 +71,31 @@ def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, 
     raise NotEngagedError("the pipeline did not call its UNet")
 
 
-def _apply(pipe: Any, context: Context) -> None:
+def save(pipe: Any, context: Context, path: Path) -> None:
+    """Write a package of the UNet as the pipeline calls it; the name ends in ``.pt2``."""
     import torch
 
+    args, kwargs = first_call(pipe, context)
+    with torch.no_grad():
+        exported = torch.export.export(models(pipe)["unet"], args, kwargs, strict=False)
+        torch._inductor.aoti_compile_and_package(exported, package_path=str(path))
+
+
+def load(pipe: Any, path: Path) -> None:
+    """Let a package stand for the UNet's forward."""
+    import torch
+
+    unet, digest = models(pipe)["unet"], hashlib.sha256(path.read_bytes()).hexdigest()
+    unet.forward = Packaged(unet.forward, torch._inductor.aoti_load_package(str(path)), digest)
+
+
+def _apply(pipe: Any, context: Context) -> None:
     apply_channels_last(pipe, context)
     set_flags(COMPILE_FLAGS, context)
-    unet = models(pipe)["unet"]
-    args, kwargs = first_call(pipe, context)
-    with torch.no_grad(), tempfile.TemporaryDirectory(prefix="perfsuite-package-") as folder:
-        exported = torch.export.export(unet, args, kwargs, strict=False)
-        path = torch._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "unet.pt2"))
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        runner = torch._inductor.aoti_load_package(path)
-    unet.forward = Packaged(unet.forward, runner, digest)
+    with tempfile.TemporaryDirectory(prefix="perfsuite-package-") as folder:
+        path = Path(folder) / "unet.pt2"
+        save(pipe, context, path)
+        load(pipe, path)
 
 
 def _verify(pipe: Any, context: Context) -> str:

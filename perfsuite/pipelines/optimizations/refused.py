@@ -75,7 +75,11 @@ def _refused(name: str) -> Optimization:
         verify=functools.partial(_verify, name=name),
         fits=functools.partial(_fits, name=name),
         phase=3,
-        card=Card(where="transformers; on a UNet it does nothing, or fails", proof="-", refused=True),
+        card=Card(
+            where="nowhere: on a UNet it does nothing, or fails, and on transformers nothing here proves it",
+            proof="-",
+            refused=True,
+        ),
     )
 
 

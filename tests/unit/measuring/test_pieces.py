@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from perfsuite.measuring import pieces
-from perfsuite.measuring.pieces import Piece, Pieces
+from perfsuite.measuring.pieces import Piece, Pieces, kinds_of
+from perfsuite.pipelines.families.table import FAMILIES
 
 STEPS = 3
 
@@ -85,6 +86,19 @@ def test_pieces_of_a_call_with_their_seconds(monkeypatch: pytest.MonkeyPatch) ->
     call = [("text", 1.0), *[("step", 10.0)] * STEPS, ("vae", 100.0)]
     assert side.per_call == STEPS + 2
     assert found == call * 2
+
+
+def test_pieces_are_what_the_scheduler_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PNDM ends one step more than it is asked for; a pipeline without text encoders has no such piece."""
+
+    def one_more(self: Schedule, steps: int, device: str) -> None:
+        self.timesteps = list(range(steps + 1))
+
+    assert kinds_of(Pipe(0.5), STEPS) == {"text": 1, "step": STEPS, "vae": 1}
+    monkeypatch.setattr(Schedule, "set_timesteps", one_more)
+    assert kinds_of(Pipe(0.5), STEPS) == {"text": 1, "step": STEPS + 1, "vae": 1}
+    without: Any = SimpleNamespace(family=FAMILIES["kandinsky"], scheduler=Schedule())
+    assert kinds_of(without, STEPS) == {"step": STEPS + 1, "vae": 1}
 
 
 def test_picture_is_the_whole_calls() -> None:

@@ -174,6 +174,17 @@ def test_fault_shows_at_its_module_and_what_holds_it(tmp_path: Path) -> None:
     assert found["unet.block.linear"] > found["unet.block"]
 
 
+def test_where_guidance_has_ended_modules_are_fed_as_in_that_call(tmp_path: Path) -> None:
+    """It has fewer rows than the call before: its small arguments are not another call's."""
+    trace = make_trace()
+    trace.tensors["rows"][5:] = 1
+    records = record_all(tmp_path, [trace])
+    assert {int(trace["rows"][r.place.step]) for r in records if r.place.component == "unet"} == {1, 2}
+    found = measure_modules(make_pipe(), make_context(), [trace], tmp_path, records)
+    assert list(found) == [r.place for r in records]
+    assert set(found.values()) == {0.0}
+
+
 def test_every_output_of_a_module_counts(tmp_path: Path) -> None:
     """Also the further one of a nested result; and NaN is infinite."""
     records = record_all(tmp_path, [make_trace()])

@@ -51,6 +51,16 @@ def test_a_side_that_always_fails_is_an_error(retries: int, sides: Sides) -> Non
     assert sides.machine.open == []
 
 
+def test_sides_whose_calls_have_other_pieces_cannot_take_turns(sides: Sides) -> None:
+    """Another scheduler, which ends one step more: said at once, with what can be compared."""
+    sides.head.more_steps = 1
+
+    with pytest.raises(WorkerError, match=r"of base has .* 10 step.*of head .* 11 step.*--design alternate"):
+        sides.run()
+
+    assert len(sides.head.workers) == 1
+
+
 def test_a_side_that_cannot_start_is_not_tried_again(sides: Sides) -> None:
     sides.head.start_error = StartError("/no/python: cannot be started")
 

@@ -28,10 +28,21 @@ PIECES = {
 
 def prepared(variant: str) -> Prepared:
     empty = SimpleNamespace(parameters=lambda: iter(()))
-    pipe = SimpleNamespace(name=variant, unet=empty, vae=empty, text_encoder=empty, text_encoder_2=empty)
+    pipe = SimpleNamespace(
+        name=variant, scheduler=Schedule(), unet=empty, vae=empty, text_encoder=empty, text_encoder_2=empty
+    )
     return Prepared(
         pipe, Context(workloads.SHAPES, variants.get(variant), DEVICE), (), 0.1, Snapshot({}), "hub"
     )
+
+
+class Schedule:
+    """As many timesteps as steps, and more."""
+
+    more = 0
+
+    def set_timesteps(self, steps: int, device: str) -> None:
+        self.timesteps = list(range(steps + self.more))
 
 
 class FakePieces:
@@ -41,8 +52,8 @@ class FakePieces:
     fails = False
 
     def __init__(self, side: Prepared) -> None:
-        self.variant, self.steps = side.context.variant.name, side.context.workload.steps
-        self.per_call = self.steps + 2
+        self.variant, self.steps = side.context.variant.name, side.context.drawn.steps
+        self.per_call = self.steps + side.pipe.scheduler.more + 2
         self.done, self.closed = 0, False
         self.made.append(self)
 
@@ -119,6 +130,33 @@ def test_ratio_of_whole_calls_from_their_pieces(fakes: SimpleNamespace) -> None:
     assert [p.steps for p in FakePieces.made] == [6, 6]
     # One call that does not count, and three that do.
     assert [p.done for p in FakePieces.made] == [4 * 8, 4 * 8]
+
+
+@pytest.mark.parametrize(("variant", "short"), [("bf16+sdpa+lcm:4", 4), ("bf16+sdpa+lcm:8", 8)])
+def test_few_steps_are_weighed_against_the_references_own_thirty(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, variant: str, short: int
+) -> None:
+    """Turns are taken with as many steps on either side."""
+    monkeypatch.setitem(PIECES, variants.get(variant).name, PIECES["bf16"])
+    found = measure_relative(prepared(variant), 80, 0.5)
+    assert isinstance(found, Relative)
+    assert [p.steps for p in FakePieces.made] == [short, short]
+    expected = (0.1 + short * 0.03 + 0.2) / (0.2 + 30 * 0.1 + 0.4)
+    assert found.ratio == pytest.approx([expected] * 3)
+    assert found.reference_s == pytest.approx([0.2 + 30 * 0.1 + 0.4] * 3)
+
+
+def test_a_scheduler_that_ends_one_step_more_is_weighed_so(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PNDM; where one side alone has it there are no turns, which is said."""
+    monkeypatch.setattr(Schedule, "more", 1)
+    found = measure_relative(prepared("bf16"), 80, 0.5)
+    assert isinstance(found, Relative)
+    assert found.reference_s == pytest.approx([0.2 + 31 * 0.1 + 0.4] * 3)
+    mine = prepared("bf16")
+    mine.pipe.scheduler.more = 2
+    assert measure_relative(mine, 80, 0.5) == "a short call has 10 pieces, the reference's 9"
 
 
 def test_a_larger_budget_is_more_calls(fakes: SimpleNamespace) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import eager, models
 
 if TYPE_CHECKING:
@@ -26,21 +27,20 @@ class Residency:
     """How often a weight of the kind was used by a product or convolution."""
 
 
-def weights_at_rest(pipe: Any, roots: tuple[str, ...]) -> dict[str, str]:
-    """Where the floating weights of these models are now."""
+def weights_at_rest(model: Any, root: str) -> dict[str, str]:
+    """Where the floating weights of a model are now."""
     return {
         f"{root}.{name}": _kind(parameter)
-        for root, model in models(pipe).items()
-        if root in roots
         for name, parameter in model.named_parameters()
         if parameter.is_floating_point()
     }
 
 
-def watch_weights(pipe: Any, context: Context, roots: tuple[str, ...] = ("unet",)) -> Residency:
-    """Draw one picture of one step, and keep where weights were before, during and after it."""
+def watch_weights(pipe: Any, context: Context) -> Residency:
+    """Draw one picture of one step; where the denoiser's weights were before, during and after it."""
     from torch.overrides import TorchFunctionMode
 
+    root = family_of(pipe).denoiser
     used: Counter[str] = Counter()
     inside: list[bool] = []
 
@@ -50,20 +50,19 @@ def watch_weights(pipe: Any, context: Context, roots: tuple[str, ...] = ("unet",
                 used[_kind(args[1] if len(args) > 1 else (kwargs or {})["weight"])] += 1
             return func(*args, **(kwargs or {}))
 
-    before = weights_at_rest(pipe, roots)
-    handles = []
+    denoiser = models(pipe)[root]
+    before = weights_at_rest(denoiser, root)
+    handles = [
+        denoiser.register_forward_pre_hook(lambda *_: inside.append(True)),
+        denoiser.register_forward_hook(lambda *_: inside.clear()),
+    ]
     try:
-        for root, model in models(pipe).items():
-            if root in roots:
-                module = model.decoder if root == "vae" else model
-                handles.append(module.register_forward_pre_hook(lambda *_: inside.append(True)))
-                handles.append(module.register_forward_hook(lambda *_: inside.clear()))
         with eager(pipe), Listen():
             context.generate(pipe, steps=1)
     finally:
         for handle in handles:
             handle.remove()
-    return Residency(before, weights_at_rest(pipe, roots), used)
+    return Residency(before, weights_at_rest(denoiser, root), used)
 
 
 def _kind(tensor: Any) -> str:

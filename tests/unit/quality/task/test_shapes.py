@@ -1,4 +1,4 @@
-"""The task gate: what is lost beyond the margin fails, what is within passes, and few captions say so."""
+"""The task gate on the small model's pictures: a loss beyond the margin fails, and few captions say so."""
 
 import dataclasses
 
@@ -6,6 +6,7 @@ import pytest
 
 from perfsuite.pipelines import variants, workloads
 from perfsuite.quality import task
+from perfsuite.quality.task.shapes import ShapesReader, margin_of
 from perfsuite.records import PictureStatus
 
 DEEP = variants.get("bf16+sdpa+deepcache:3")
@@ -32,13 +33,13 @@ def readings(right: int, of: int = 100, *, first: bool = True) -> list[bool]:
 )
 def test_a_loss_is_held_to_the_margin(without, with_it, status):
     """Ten of a hundred for DeepCache; where hardly anything is right nothing can be lost."""
-    found = task.judge(DEEP, without, with_it)
+    found = ShapesReader().judge(DEEP, without, with_it)
     assert found.status is status, found.detail
 
 
 def test_the_message_has_all_that_decides():
     """Both counts, the pairs, the interval, the margin, the exact test, and how many captions would do."""
-    found = task.judge(DEEP, readings(18, 20), readings(17, 20))
+    found = ShapesReader().judge(DEEP, readings(18, 20), readings(17, 20))
     for part in ("17 of 20", "18 without deepcache:3", "lost 1, gained 0", "allowed 10%", "McNemar p 1"):
         assert part in found.detail
     assert "captions would settle it: --perf-captions" in found.detail
@@ -47,7 +48,7 @@ def test_the_message_has_all_that_decides():
 
 def test_other_pictures_that_are_as_right_are_fine():
     """Lost and gained alike: no loss, whatever the pictures are."""
-    found = task.judge(DEEP, readings(95), readings(95, first=False))
+    found = ShapesReader().judge(DEEP, readings(95), readings(95, first=False))
     assert "lost 5, gained 5" in found.detail
     assert found.status is PictureStatus.OK
 
@@ -55,7 +56,10 @@ def test_other_pictures_that_are_as_right_are_fine():
 @pytest.mark.parametrize(
     ("workload", "said"),
     [
-        (workloads.SDXL_BASE, "nothing here reads what a picture of sdxl-base shows"),
+        (
+            workloads.SDXL_BASE,
+            "nothing here reads what a picture of sdxl-base shows; give a CLIP model",
+        ),
         (dataclasses.replace(workloads.SHAPES, batch=2), "draws 2 pictures a call"),
     ],
 )
@@ -72,4 +76,4 @@ def test_the_small_models_pictures_are_read():
 
 def test_the_widest_margin_of_several_holds():
     """Of a variant with two techniques that are not exact."""
-    assert task.margin_of(variants.get("bf16+sdpa+deepcache:3+vae-tiling:64")) == 0.1
+    assert margin_of(variants.get("bf16+sdpa+deepcache:3+vae-tiling:64")) == 0.1
