@@ -3,8 +3,9 @@
 Each pair gives the ratio of two pieces that ran within milliseconds of each other, many times. Pieces of one
 kind (text encoders, a denoising step, VAE) are compared with their kind, by the mean of the log ratios
 without the highest and lowest fifth: a neighbour that steals the processor for a moment spoils a few pieces,
-not the mean. Kinds are added up by their share of a whole call. Neighbouring ratios correlate, so the error
-comes from the means of blocks. What differs between processes shows between pairs.
+not the mean. Kinds are added up by their share of a whole call. Where a call's steps cost differently, as
+with a cache that spares some, whole calls are the pieces. Neighbouring ratios correlate, so the error comes
+from the means of blocks. What differs between processes shows between pairs.
 
 Of two processes of the same code the one that was built later is the faster one by up to 1 or 2 %: pairs in
 which base was built first and pairs in which head was weigh the same together, whatever their number.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, median
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from perfsuite.decision.wording import change, percent
 from perfsuite.records import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 TRIM = 0.2
 """Share of the log ratios left out at each end."""
@@ -89,6 +90,26 @@ class Turns:
             for index, seconds in enumerate(side):
                 if not 0 < seconds < math.inf:
                     raise ValueError(f"piece {index} took {seconds!r} s: wanted positive and finite")
+
+    def calls(self, per_call: int, kinds: Collection[str]) -> Turns:
+        """Whole calls as pieces of the kind ``call``: the seconds of each call's pieces of those kinds.
+
+        For calls whose steps cost differently: a trimmed mean over their ratios would leave the dear ones
+        out, and a step stands for no other.
+
+        Args:
+            per_call: pieces in a call; calls that were not finished are left out.
+            kinds: what is added up.
+        """
+        count = len(self.names) // per_call
+        base_s, head_s = [0.0] * count, [0.0] * count
+        pieces = zip(self.names, self.base_s, self.head_s, strict=True)
+        for index, (name, base, head) in enumerate(pieces):
+            call = index // per_call
+            if name in kinds and call < count:
+                base_s[call] += base
+                head_s[call] += head
+        return replace(self, names=("call",) * count, base_s=tuple(base_s), head_s=tuple(head_s))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import decision
 from perfsuite.decision.paired import PairedSettings, Turns, compare_turns
+from perfsuite.pipelines import variants
 from perfsuite.records import Cause, Status, Verdict
 from perfsuite.workers.client import RefusedError, Server, StartError, Worker, WorkerError
 from perfsuite.workers.lockstep import PAUSE_S, take_turns
@@ -48,7 +49,8 @@ class Plan:
     most_pairs: int = 8
     least_pairs: int = 2
     steps: int = 10
-    """Denoising steps of a call while taking turns; a call is then weighed as of the workload's steps."""
+    """Denoising steps of a call while taking turns; a call is then weighed as of the workload's steps.
+    Not of a variant that may spare some steps and not others: its calls are whole."""
     retries: int = 2
     """How often a pair is repeated in which a process died or hung."""
     reply_limit_s: float = 900.0
@@ -91,6 +93,19 @@ class Comparison:
     """That fit into the time, by the first pair's overhead; 0 before it. Settled before any is judged, since
     the risk is shared out among the looks at them."""
     verdict: Verdict = field(default_factory=lambda: decision.new("nothing was measured yet"))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a call's steps may cost differently: those of a variant that is not exact."""
+        return bool(variants.get(self.plan.variant).lossy)
+
+    def judge_turns(self, pieces: dict[str, int], settings: PairedSettings) -> Verdict:
+        """Judge what turns say of so many pieces of each kind."""
+        turns = self.turns
+        if self.uneven:
+            turns = [t.calls(sum(self.pieces.values()), pieces) for t in turns]
+            pieces = {"call": 1}
+        return compare_turns(turns, pieces, settings)
 
 
 def default_variant(server: Server, device: str) -> str:
@@ -184,7 +199,7 @@ def _pair(
         if lockstep:
             for side in order:
                 workers[side] = servers[side].worker(plan.reply_limit_s)
-                facts[side] = _prepare(workers[side], plan, plan.steps)
+                facts[side] = _prepare(workers[side], plan, None if found.uneven else plan.steps)
                 found.facts[side].versions = workers[side].hello["versions"]
                 if (
                     side == order[0]
@@ -316,7 +331,7 @@ def _judge(found: Comparison, settings: PairedSettings) -> Verdict:
     if found.turns:
         looks = max(1, found.most_pairs - settings.least_pairs + 1)
         settings = replace(settings, most_looks=looks)
-        return compare_turns(found.turns, found.pieces, settings)
+        return found.judge_turns(found.pieces, settings)
     base, head = found.sessions["base"], found.sessions["head"]
     limits = decision.DecisionSettings.for_device(found.device_kind, tolerance=settings.tolerance)
     verdict = decision.compare(base, head, limits)

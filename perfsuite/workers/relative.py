@@ -71,12 +71,12 @@ def measure_relative(
         pipelines.free()
     if isinstance(pairs, str):
         return pairs
-    own = _whole(prepared)
+    own, uneven = _whole(prepared), bool(context.variant.lossy)
     reference_s = [_call_s(turns, whole) for turns in pairs.turns]
     # A reference's call of as many pieces, times how much longer its own is: of 30 steps, beside few.
     as_many_s = [_call_s(turns, own) for turns in pairs.turns]
     ratio = (
-        math.exp(pair_ratio(turns, own).shift) * as_many / its_own
+        _ratio(turns, own, uneven=uneven) * as_many / its_own
         for turns, as_many, its_own in zip(pairs.turns, as_many_s, reference_s, strict=True)
     )
     return Relative(REFERENCE.name, tuple(ratio), tuple(reference_s), tuple(pairs.fixed_s), pairs.contended)
@@ -92,7 +92,9 @@ def _in_turns(
 ) -> _Pairs | str:
     """Calls of both, piece by piece in turn, each under its own settings."""
     context = prepared.context
-    short = replace(context.workload, steps=min(STEPS, context.drawn.steps))
+    # What is not exact may spare some steps and not others: of a short call it spares another share.
+    steps = context.workload.steps if context.variant.lossy else min(STEPS, context.drawn.steps)
+    short = replace(context.workload, steps=steps)
     # A few-step technique draws its own number, whatever the workload has.
     like_it = replace(context.workload, steps=context.variant.drawn(short).steps)
     sides = [_short(reference, like_it), _short(prepared, short)]
@@ -181,6 +183,14 @@ def _whole(prepared: Prepared) -> dict[str, int]:
 def _short(prepared: Prepared, workload: Workload) -> Pieces:
     """The pipeline's pieces of another workload, of fewer steps a call."""
     return Pieces(replace(prepared, context=replace(prepared.context, workload=workload)))
+
+
+def _ratio(turns: Turns, pieces: dict[str, int], *, uneven: bool) -> float:
+    """Of one call of head to base's of as many pieces."""
+    if uneven:
+        whole = turns.calls(len(turns.names), pieces)
+        return whole.head_s[0] / whole.base_s[0]
+    return math.exp(pair_ratio(turns, pieces).shift)
 
 
 def _call_s(turns: Turns, pieces: dict[str, int]) -> float:

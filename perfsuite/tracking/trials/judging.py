@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.amounts import PEAK, START, judge_amount
-from perfsuite.decision.paired import PairedSettings, compare_turns
+from perfsuite.decision.paired import PairedSettings
 from perfsuite.decision.session_amounts import show_bytes, show_seconds
 from perfsuite.store.history.metrics import family_of
 
@@ -56,7 +56,7 @@ def of_metric(found: Comparison, metric: str, settings: PairedSettings) -> Verdi
     if LATENCY.fullmatch(metric):
         return found.verdict
     if metric in _STAGES:
-        return compare_turns(found.turns, {_STAGES[metric]: 1}, settings) if found.turns else None
+        return found.judge_turns({_STAGES[metric]: 1}, settings) if found.turns else None
     base, head = found.facts["base"], found.facts["head"]
     if metric.startswith("peak memory"):
         before, after = (list(map(float, side.peak_memory_bytes)) for side in (base, head))

@@ -355,3 +355,25 @@ def test_who_was_built_first_does_not_count() -> None:
     assert known.ratio == pytest.approx(1.03 * 1.02 ** (-1 / 3))
     assert found.interval is not None
     assert found.interval[1] - found.interval[0] < 0.01
+
+
+@pytest.mark.parametrize("interval", [2, 3, 5, 10])
+def test_dear_steps_among_cheap_ones_count_by_their_seconds(interval: int) -> None:
+    """A cache's whole steps take 1.5 times as long: trimmed among the spared ones nobody would see it."""
+    dear = [place % interval == 0 for place in range(30)]
+    names = ("text", *["step"] * 30, "vae") * 8
+    base_s = (0.1, *(1.0 if whole else 0.2 for whole in dear), 1.0) * 8
+    head_s = (0.1, *(1.5 if whole else 0.2 for whole in dear), 1.0) * 8
+    turns = Turns(names, base_s, head_s)
+    true = sum(head_s) / sum(base_s)
+    found = pair_ratio(turns.calls(32, PIECES), {"call": 1})
+    assert math.exp(found.shift) == pytest.approx(true)
+    steps = pair_ratio(turns.calls(32, {"step"}), {"call": 1})
+    assert math.exp(steps.shift) == pytest.approx((sum(head_s) - 8.8) / (sum(base_s) - 8.8))
+    assert math.exp(pair_ratio(turns, PIECES).shift) < 0.9 * true
+
+
+def test_a_call_that_was_not_finished_is_left_out() -> None:
+    """Its sum would be that of a shorter one."""
+    turns = Turns(("text", "vae", "text"), (1.0, 2.0, 9.0), (1.0, 2.0, 9.0)).calls(2, PIECES)
+    assert (turns.names, turns.base_s) == (("call",), (3.0,))

@@ -116,6 +116,20 @@ def test_turns_are_short_calls_in_step(sides: Sides) -> None:
     assert all({a, b} == set(ab.SIDES) for a, b in zip(advanced[::2], advanced[1::2], strict=True))
 
 
+def test_of_a_variant_that_spares_steps_whole_calls_are_compared(sides: Sides) -> None:
+    """Of the workload's own steps; a stage is all of a call's pieces of its kind."""
+    found = sides.run(variant="bf16+sdpa+deepcache:3", time_s=200.0)
+
+    prepared = [arguments["steps"] for command, arguments in sides.head.asked if command == "prepare"]
+    assert prepared == [None] * len(found.turns)
+    per_call = sum(found.pieces.values())
+    turns = found.turns[0].calls(per_call, found.pieces)
+    assert set(turns.names) == {"call"}
+    assert sum(turns.base_s) == pytest.approx(sum(found.turns[0].base_s))
+    whole, steps = (found.judge_turns(p, PairedSettings()) for p in (found.pieces, {"step": 1}))
+    assert whole.baseline_s > steps.baseline_s > 0.5 * whole.baseline_s
+
+
 @pytest.mark.parametrize("time_s", [1.0, 30.0, 60.0, 100.0])
 def test_the_time_limit_holds(time_s: float, sides: Sides) -> None:
     """One pair is measured in any case; another only if half of its time is left."""

@@ -55,6 +55,7 @@ class FakePieces:
         self.variant, self.steps = side.context.variant.name, side.context.drawn.steps
         self.per_call = self.steps + side.pipe.scheduler.more + 2
         self.done, self.closed = 0, False
+        self.interval = int(side.context.variant.lossy[0].value or 1) if side.context.variant.lossy else 1
         self.made.append(self)
 
     def advance(self) -> Piece:
@@ -65,6 +66,8 @@ class FakePieces:
         name = "text" if place == 0 else "vae" if place == self.per_call - 1 else "step"
         # The first call of all is a warm-up and does not count.
         factor = 50.0 if self.done <= self.per_call and self.variant == "fp32" else 1.0
+        if "deepcache" in self.variant and name == "step" and (place - 1) % self.interval:
+            factor = 0.2
         return Piece(name, factor * PIECES[self.variant][name])
 
     def close(self) -> None:
@@ -144,6 +147,21 @@ def test_few_steps_are_weighed_against_the_references_own_thirty(
     expected = (0.1 + short * 0.03 + 0.2) / (0.2 + 30 * 0.1 + 0.4)
     assert found.ratio == pytest.approx([expected] * 3)
     assert found.reference_s == pytest.approx([0.2 + 30 * 0.1 + 0.4] * 3)
+
+
+@pytest.mark.parametrize("interval", [2, 3, 5, 10, 29])
+def test_steps_that_cost_differently_are_added_up(
+    fakes: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, interval: int
+) -> None:
+    """Few dear steps among many cheap ones: whole calls of the workload's own steps, and no typical step."""
+    variant = f"bf16+sdpa+deepcache:{interval}"
+    monkeypatch.setitem(PIECES, variants.get(variant).name, PIECES["bf16"])
+    found = measure_relative(prepared(variant), 80, 0.5)
+    assert isinstance(found, Relative)
+    assert [p.steps for p in FakePieces.made] == [30, 30]
+    whole = len(range(0, 30, interval))
+    expected = (0.1 + (whole + 0.2 * (30 - whole)) * 0.03 + 0.2) / (0.2 + 30 * 0.1 + 0.4)
+    assert found.ratio == pytest.approx([expected] * 3)
 
 
 def test_a_scheduler_that_ends_one_step_more_is_weighed_so(
