@@ -166,7 +166,7 @@ def test_offloading_on_a_cpu_is_refused(built, name):
 
 
 def test_the_scheduler_without_its_adapter_is_found(built, adapter):
-    """It runs, and draws mush; with it there are the scheduler's timesteps, and one row a call."""
+    """It runs, and draws its own pictures; with it there are the timesteps, and one row a call."""
     from diffusers import LCMScheduler
 
     pipe, context, technique = built("fp32+sdpa+lcm:4", applied=False)
@@ -199,7 +199,7 @@ def test_a_file_that_is_no_adapter_is_refused(bench, tmp_path, break_it, said):
 
 
 def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
-    """Layers that are not there, none that is, other shapes, and one that changes nothing."""
+    """Layers that are not there, none that is, other shapes, two notations, and one that changes nothing."""
     from safetensors.torch import load_file, save_file
 
     pipe, _ = bench
@@ -208,12 +208,14 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
     none = {k.replace("down_blocks", "layers"): t for k, t in tensors.items()}
     some = tensors | {k.replace("down_blocks.1", "down_blocks.9"): t.clone() for k, t in tensors.items()}
     narrow = {k: t[:, :5].contiguous() if "lora_A" in k else t for k, t in tensors.items()}
+    mixed = {k.replace("attn1.to_q.lora_A", "attn1.to_q.lora.down"): t for k, t in tensors.items()}
     zero = {k: t * 0 if "lora_B" in k else t for k, t in tensors.items()}
     changes = {
         "it targets no layer of this UNet": none,
         "are no layers of this UNet": some,
         "have other shapes": narrow,
         "every lora_B is zero": zero,
+        "in diffusers' former notation": mixed,
     }
     for said, changed in changes.items():
         save_file(changed, path)
