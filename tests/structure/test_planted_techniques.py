@@ -166,7 +166,7 @@ def test_offloading_on_a_cpu_is_refused(built, name):
 
 
 def test_the_scheduler_without_its_adapter_is_found(built, adapter):
-    """It runs, and draws mush; with it there are the scheduler's timesteps, and one row a call."""
+    """It runs, and draws its own pictures; with it there are the timesteps, and one row a call."""
     from diffusers import LCMScheduler
 
     pipe, context, technique = built("fp32+sdpa+lcm:4", applied=False)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from perfsuite.records import Device, Workload
 
-_OF_SHAPES = Path(shapes.__file__).parent / "adapters"
 ADAPTERS: dict[tuple[str, str], Path] = {
-    (name, "shapes"): _OF_SHAPES / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
+    (name, "shapes"): shapes.ADAPTERS / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
 }
 """By name and model."""
 

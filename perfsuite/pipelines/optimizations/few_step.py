@@ -105,7 +105,7 @@ def _check_fused(pipe: Any) -> int:
     unet = models(pipe)["unet"]
     fused: dict[str, tuple[float, float]] = getattr(unet, FUSED, {})
     if not fused:
-        raise NotEngagedError("no adapter was fused: this scheduler alone draws mush")
+        raise NotEngagedError("no adapter was fused: this is the scheduler alone")
     still = [name for name, (moved, _) in fused.items() if moved == 0.0]
     if still:
         raise NotEngagedError(
