@@ -257,7 +257,7 @@ def test_one_graph_serves_all_sizes(built):
 
 
 def test_one_row_has_a_graph_of_its_own(built):
-    """torch takes a size of 1 as fixed: with the prompt alone two pictures compile one graph more, no third."""
+    """torch takes a size of 1 as fixed: two pictures compile one graph more, no third."""
     import torch
 
     from perfsuite.pipelines.optimizations.dynamic import check_more_rows, script

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
 """Width and height of the sizes that are tried, in those of the workload."""
 PLACES = 8
-"""A picture grows by so many places of the UNet's finest level, or a multiple: as far as it is halved and doubled
-inside, what is odd stays odd."""
+"""A picture grows by so many places of the UNet's finest level, or a multiple: what is odd where the UNet
+halves it stays odd."""
 
 
 def _apply(pipe: Any, context: Context) -> None:
@@ -68,7 +68,7 @@ def grown_side(side: int, times: float, step: int) -> int:
 
 
 def check_more_rows(pipe: Any, context: Context) -> str:
-    """One row is a graph of its own, for torch takes a size of 1 as fixed: a call of two may compile one more.
+    """One row has a graph of its own, as torch takes a size of 1 as fixed: two rows may compile one more.
 
     Raises `NotEngagedError`.
     """
