@@ -104,8 +104,7 @@ def twins(precision: str, base: Variant = variants.REFERENCE) -> tuple[Variant, 
 
     With and without SDPA: they round attention differently, and both are right.
     """
-    lossy = [o.name for o in base.lossy]
-    return variants.combine([precision, *lossy]), variants.combine([precision, "sdpa", *lossy])
+    return variants.combine([precision, *base.kept]), variants.combine([precision, "sdpa", *base.kept])
 
 
 def record_reference(
@@ -157,8 +156,8 @@ def record_reference(
 
 
 def _file_name(workload: Workload, base: Variant) -> str:
-    lossy = "".join(f"-{o.name.replace(':', '-')}" for o in base.lossy)
-    return f"{workload.name}{lossy}"
+    kept = "".join(f"-{name.replace(':', '-')}" for name in base.kept)
+    return f"{workload.name}{kept}"
 
 
 def _record(
@@ -297,7 +296,7 @@ def _look_in_channels_last(pipe: Any, context: Context, reference: Reference) ->
 
 def base_of(variant: Variant) -> Variant:
     """What a variant's numbers are compared with: strict float32, with its techniques that are not exact."""
-    return variants.twin_of(variant) if variant.lossy else variants.REFERENCE
+    return variants.twin_of(variant) if variant.kept else variants.REFERENCE
 
 
 def precisions_of(chosen: Sequence[Variant], device: Device) -> list[str]:

@@ -82,7 +82,7 @@ def test_what_does_not_take_hold_is_found(name, stand_ins, tally):
     plant, (accepted, found) = PLANTS[name], tally
     if "bf16" in plant.variant:
         needs_bfloat16()
-    if name in ("lcm", "lora-hotswap"):
+    if name in ("lcm", "lora", "lora-hotswap"):
         pytest.importorskip("peft")
     prepared = prepare(plant.workload, plant.variant, "cpu", forced=True)
     try:
