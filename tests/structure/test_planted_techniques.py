@@ -292,6 +292,8 @@ def test_a_package_of_other_weights_is_found(built):
         ("shapes", "bf16+vae-tiling:128", "holds the whole picture"),
         ("shapes", "bf16+vae-tiling:36", "no multiple of 8"),
         ("shapes", "bf16+vae-slicing", "take shapes@b2"),
+        ("shapes@g1", "bf16+sdpa+dynamic", "torch makes no size of 1 dynamic"),
+        ("shapes", "bf16+sdpa+dynamic+lcm", "torch makes no size of 1 dynamic"),
         ("sdxl-base", "bf16+lcm", "no adapter lcm-lora for the model sdxl-base"),
     ],
 )
@@ -311,6 +313,9 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     [
         ("bf16+lcm+deepcache", "exclude each other"),
         ("bf16+lcm+cfg-cutoff", "exclude each other"),
+        ("bf16+dynamic+cfg-cutoff", "exclude each other"),
+        ("bf16+dynamic+model-offload", "exclude each other"),
+        ("bf16+deepcache+group-offload", "exclude each other"),
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),

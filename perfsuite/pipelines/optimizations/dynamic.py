@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import models as known_models
 from perfsuite.pipelines.optimizations.compilation import (
     check_calls,
     check_settings,
@@ -22,7 +23,8 @@ from perfsuite.pipelines.technique import Optimization
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfsuite.pipelines.technique import Context
+    from perfsuite.pipelines.technique import Context, Variant
+    from perfsuite.records import Workload
 
 GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
 """Width and height of the sizes that are tried, in those of the workload."""
@@ -71,6 +73,16 @@ def _verify(pipe: Any, context: Context) -> str:
     return f"{context.graphs} graph compiled; {len(calls)} sizes and batches compiled nothing more; {layout}"
 
 
+def _fits(workload: Workload, variant: Variant) -> str | None:
+    drawn = variant.drawn(workload)
+    if known_models.family(workload.model).samples(drawn) == 1:
+        return (
+            "torch makes no size of 1 dynamic, so a UNet that is given one row compiles anew for two; take a "
+            "guidance above 1, or a batch of two"
+        )
+    return None
+
+
 DYNAMIC = Optimization(
     name="dynamic",
     summary="torch.compile of the UNet with dynamic shapes, channels_last: one graph for all sizes",
@@ -78,7 +90,9 @@ DYNAMIC = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8"),
+    # A callback that halves the batch keeps one picture's rows, and the proof draws two.
+    conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8", "cfg-cutoff"),
+    fits=_fits,
     compiles=True,
     settings=(*COMPILE_SETTINGS, "fx.use_duck_shape"),
     card=Card(

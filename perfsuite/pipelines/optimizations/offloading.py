@@ -82,6 +82,9 @@ def _supports(device: Device) -> str | None:
 _AGAINST = (
     "compile",
     "compile-regional",
+    "dynamic",
+    # Either hook stands for the UNet's forward, and so would what counts its steps.
+    "deepcache",
     "int8",
     "int8-weights",
     "fp8",
