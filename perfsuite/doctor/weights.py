@@ -31,13 +31,17 @@ def ask(examination: Examination) -> Iterator[Finding]:
 
 
 def shipped(examination: Examination) -> Iterator[Finding]:
-    """Whether the small model's files are those that were shipped."""
+    """Whether the files of the small model and its companions are those that were shipped."""
     # As of sha256sum: digest, two spaces, path.
-    sums = [line.split("  ", 1) for line in shapes.SUMS.read_text().splitlines()]
-    wrong = [f"{name} {reason}" for wanted, name in sums if (reason := _damage(shapes.WEIGHTS, name, wanted))]
+    sums: list[tuple[Path, str, str]] = []
+    for folder, listed in shapes.shipped().items():
+        for line in listed.read_text().splitlines():
+            wanted, name = line.split("  ", 1)
+            sums.append((folder, name, wanted))
+    wrong = [f"{name} {reason}" for folder, name, wanted in sums if (reason := _damage(folder, name, wanted))]
     if wrong:
         found = f"{len(wrong)} of {len(sums)} files of the shipped model: {', '.join(wrong)}"
-        remedy = "install perfsuite again, or git checkout -- perfsuite/pipelines/models/shapes/weights"
+        remedy = "install perfsuite again, or git checkout -- perfsuite/pipelines/models/shapes"
         yield Finding(
             "shipped model", Health.PROBLEM, found, remedy, {"files": len(sums), "wrong": len(wrong)}
         )

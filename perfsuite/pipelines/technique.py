@@ -57,6 +57,9 @@ class Optimization:
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
     promise: Promise = Promise.EXACT
+    same_as: str = ""
+    """Of an exact one that makes another model of the model: the technique whose numbers are the same in
+    eager float32, which its own are compared with. Nothing of the task is lost by it."""
     task_margin: float = 0.0
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
     clip_margin: float = 0.5
@@ -143,13 +146,21 @@ class Variant:
 
     @property
     def promise(self) -> Promise:
-        """The weakest of its optimizations'."""
-        return max((o.promise for o in self.optimizations), key=list(Promise).index)
+        """The weakest of its optimizations'; of another model's pictures float32's own tell nothing."""
+        found = max((o.promise for o in self.optimizations), key=list(Promise).index)
+        another = any(o.same_as for o in self.optimizations)
+        return Promise.RESAMPLED if another and found is Promise.APPROXIMATE else found
 
     @property
     def lossy(self) -> tuple[Optimization, ...]:
         """Its optimizations that are not exact."""
         return tuple(o for o in self.optimizations if o.promise is not Promise.EXACT)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the techniques that its eager float32 form has."""
+        changing = (o for o in self.optimizations if o.same_as or o.promise is not Promise.EXACT)
+        return tuple(o.same_as or o.name for o in changing)
 
     def drawn(self, workload: Workload) -> Workload:
         """The workload as this variant draws it, under the same name."""

@@ -116,13 +116,15 @@ FASTEST: tuple[Variant, ...] = tuple(
 
 
 def twin_of(variant: Variant) -> Variant:
-    """The eager float32 form of what a variant draws: with its techniques that are not exact."""
-    return combine([REFERENCE.precision, *(o.name for o in variant.lossy)])
+    """The eager float32 form of what a variant draws: with its techniques that are not exact, or that make
+    another model of the model."""
+    return combine([REFERENCE.precision, *variant.kept])
 
 
 def without_loss(variant: Variant) -> Variant:
     """The eager variant of the same precision without the techniques that are not exact."""
-    return combine([variant.precision, "sdpa"])
+    another = (o.same_as for o in variant.optimizations if o.same_as)
+    return combine([variant.precision, "sdpa", *another])
 
 
 def superseded(variant: Variant, device: Device) -> str | None:

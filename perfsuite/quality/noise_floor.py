@@ -66,8 +66,8 @@ def measure_noise(
             progress(f"{variant.name}: left out, {reason}")
             continue
         values: dict[str, list[float]] = defaultdict(list)
-        resampled = variant.promise is Promise.RESAMPLED
-        compared = [*references(base_of(variant) if resampled else variants.REFERENCE)]
+        approximate = variant.promise is Promise.APPROXIMATE
+        compared = [*references(variants.REFERENCE if approximate else base_of(variant))]
         for held in _machines(device, variant):
             prepared = prepare(tried[0], variant, held, weights, forced=forced)
             try:

@@ -108,8 +108,7 @@ def twins(precision: str, base: Variant = variants.REFERENCE) -> tuple[Variant, 
 
     With and without SDPA: they round attention differently, and both are right.
     """
-    lossy = [o.name for o in base.lossy]
-    return variants.combine([precision, *lossy]), variants.combine([precision, "sdpa", *lossy])
+    return variants.combine([precision, *base.kept]), variants.combine([precision, "sdpa", *base.kept])
 
 
 def record_reference(
@@ -177,8 +176,8 @@ def _pictures(workload: Workload, run: Variant, device: Device, weights: str) ->
 
 
 def _file_name(workload: Workload, base: Variant) -> str:
-    lossy = "".join(f"-{o.name.replace(':', '-')}" for o in base.lossy)
-    return f"{workload.name}{lossy}"
+    kept = "".join(f"-{name.replace(':', '-')}" for name in base.kept)
+    return f"{workload.name}{kept}"
 
 
 def _record(
@@ -319,7 +318,7 @@ def _look_in_channels_last(pipe: Any, context: Context, reference: Reference) ->
 
 def base_of(variant: Variant) -> Variant:
     """What a variant's numbers are compared with: strict float32, with its techniques that are not exact."""
-    return variants.twin_of(variant) if variant.lossy else variants.REFERENCE
+    return variants.twin_of(variant) if variant.kept else variants.REFERENCE
 
 
 def precisions_of(chosen: Sequence[Variant], device: Device) -> list[str]:

@@ -51,7 +51,7 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         of_variant
         for name, of_variant in stored.variants.items()
         if (measured := variants.get(name)).optimizations[0].name == precision
-        and measured.lossy == variant.lossy
+        and measured.kept == variant.kept
         and all(o.name in variant for o in measured.optimizations if o.error_factor > 1.0)
     ]
     least: dict[str, float] = {}

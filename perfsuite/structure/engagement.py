@@ -47,7 +47,9 @@ def _wanted(prepared: Prepared) -> tuple[Any, list[str]]:
     convolutions: list[str] = []
     if "qkv" in variant:
         for model in models(twin).values():
-            model.fuse_qkv_projections()
+            # A tiny VAE has no attention, and not the method either.
+            if hasattr(model, "fuse_qkv_projections"):
+                model.fuse_qkv_projections()
     if "int8" in variant:
         from torchao.quantization import swap_conv2d_1x1_to_linear
 

@@ -30,6 +30,13 @@ def test_an_attention_block_left_unfused(rung):
     assert "unet.mid_block.attentions.0.transformer_blocks.0.attn1" in said
 
 
+def test_a_decoder_without_attention_has_nothing_to_fuse(rung):
+    """The tiny VAE, put in after the UNet's projections were fused: the gate counts the UNet's alone."""
+    facts = passes("engagement", rung("fp32+sdpa+qkv+tiny-vae"))
+    assert "fused projections: " in facts
+    assert "0 in the vae" in facts
+
+
 def test_one_block_without_sdpa(rung):
     """The exact number is the architecture's."""
     from diffusers.models.attention_processor import AttnProcessor

@@ -166,7 +166,7 @@ def test_offloading_on_a_cpu_is_refused(built, name):
 
 
 def test_the_scheduler_without_its_adapter_is_found(built, adapter):
-    """It runs, and draws mush; with it there are the scheduler's timesteps, and one row a call."""
+    """It runs, and draws its own pictures; with it there are the timesteps, and one row a call."""
     from diffusers import LCMScheduler
 
     pipe, context, technique = built("fp32+sdpa+lcm:4", applied=False)
@@ -199,7 +199,7 @@ def test_a_file_that_is_no_adapter_is_refused(bench, tmp_path, break_it, said):
 
 
 def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
-    """Layers that are not there, none that is, other shapes, and one that changes nothing."""
+    """Layers that are not there, none that is, other shapes, two notations, and one that changes nothing."""
     from safetensors.torch import load_file, save_file
 
     pipe, _ = bench
@@ -208,12 +208,14 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
     none = {k.replace("down_blocks", "layers"): t for k, t in tensors.items()}
     some = tensors | {k.replace("down_blocks.1", "down_blocks.9"): t.clone() for k, t in tensors.items()}
     narrow = {k: t[:, :5].contiguous() if "lora_A" in k else t for k, t in tensors.items()}
+    mixed = {k.replace("attn1.to_q.lora_A", "attn1.to_q.lora.down"): t for k, t in tensors.items()}
     zero = {k: t * 0 if "lora_B" in k else t for k, t in tensors.items()}
     changes = {
         "it targets no layer of this UNet": none,
         "are no layers of this UNet": some,
         "have other shapes": narrow,
         "every lora_B is zero": zero,
+        "in diffusers' former notation": mixed,
     }
     for said, changed in changes.items():
         save_file(changed, path)
@@ -254,6 +256,23 @@ def test_one_graph_serves_all_sizes(built):
     context.generate(pipe, steps=2)
     with pytest.raises(NotEngagedError, match="after the first call: 192x128, batch 1, compiled"):
         check_compiles_nothing(calls)
+
+
+def test_one_row_has_a_graph_of_its_own(built):
+    """torch takes a size of 1 as fixed: two pictures compile one graph more, no third."""
+    import torch
+
+    from perfsuite.pipelines.optimizations.dynamic import check_more_rows, script
+    from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
+
+    torch.fx.experimental._config.use_duck_shape = False
+    alone = dataclasses.replace(workloads.SHAPES, guidance=1.0, width=64, height=64)
+    pipe, context, _ = built("fp32+sdpa+dynamic", alone, applied=False)
+    pipe.unet.down_blocks[0].resnets[0].compile(backend="eager", dynamic=True)
+    context.generate(pipe, steps=2)
+    assert check_more_rows(pipe, context) == " for one row, and one for more"
+    check_compiles_nothing(script(pipe, context))
+    assert check_more_rows(pipe, dataclasses.replace(context, workload=TEN)) == ""
 
 
 # -- ahead of time ---------------------------------------------------------------------------------
@@ -311,6 +330,9 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     [
         ("bf16+lcm+deepcache", "exclude each other"),
         ("bf16+lcm+cfg-cutoff", "exclude each other"),
+        ("bf16+sdpa+dynamic+cfg-cutoff", "exclude each other"),
+        ("bf16+sdpa+dynamic+model-offload", "exclude each other"),
+        ("bf16+sdpa+dynamic+group-offload", "exclude each other"),
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),

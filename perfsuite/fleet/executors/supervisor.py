@@ -83,7 +83,7 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
 
 def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> str:
     said = Path(job["folder"], f"making-{re.sub(r'[^A-Za-z0-9-]+', '-', each['name'])}.txt")
-    command = [sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])]
+    command = _isolated(sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"]))
     # Where packages come from is the machine's own business.
     indexes = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with said.open("wb") as stream:
@@ -96,6 +96,12 @@ def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: 
     if "No module named perfsuite" in text:
         why = f"{sys.executable} has no perfsuite, which makes it"
     raise MachineError(f"environment {each['name']} cannot be made on {socket.gethostname()}: {why}")
+
+
+def _isolated(python: str, *arguments: str) -> list[str]:
+    """An interpreter that imports what is installed there: not what lies in the working directory, which may
+    be a checkout, and would then be measured in every environment."""
+    return [python, "-P", *arguments]
 
 
 def fault(code: int | None, free: int, job: dict[str, Any]) -> str:
@@ -123,7 +129,7 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
             raise StoppedError
         with (folder / "output.txt").open("wb") as output:
             tell(job, "began", socket.gethostname())
-            command = [pythons[job["environments"][0]["name"]], *arguments]
+            command = _isolated(pythons[job["environments"][0]["name"]], *arguments)
             code, seconds = attended(command, variables, output, job, wishes, job["limit_s"], leases)
         said = _tail(folder / "output.txt")
         free = shutil.disk_usage(folder).free

@@ -22,6 +22,7 @@ from perfsuite.pipelines.optimizations.kernel_choice import (
     SDPA_MATH,
 )
 from perfsuite.pipelines.optimizations.layout import CHANNELS_LAST
+from perfsuite.pipelines.optimizations.lora import LORA
 from perfsuite.pipelines.optimizations.offloading import GROUP_OFFLOAD, MODEL_OFFLOAD
 from perfsuite.pipelines.optimizations.packaged import AOTI
 from perfsuite.pipelines.optimizations.precision import BF16, FP16, FP32, TF32
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 _ALL = (
     FP32, TF32, BF16, FP16, NO_SDPA, SDPA, SDPA_FLASH, SDPA_MATH, SDPA_CUDNN, SDPA_FA3, CHANNELS_LAST,
     COMPILE, COMPILE_REGIONAL, DYNAMIC, AOTI, QKV, INT8, INT8_WEIGHTS, FP8, LAYERWISE_FP8, DEEPCACHE,
-    CFG_CUTOFF, LCM, LORA_HOTSWAP, VAE_TILING, VAE_SLICING, TINY_VAE, MODEL_OFFLOAD, GROUP_OFFLOAD, *REFUSED,
+    CFG_CUTOFF, LCM, LORA, LORA_HOTSWAP, VAE_TILING, VAE_SLICING, TINY_VAE, MODEL_OFFLOAD, GROUP_OFFLOAD,
+    *REFUSED,
 )  # fmt: skip
 OPTIMIZATIONS: dict[str, Optimization] = {optimization.name: optimization for optimization in _ALL}
 """The suite's own."""
@@ -76,6 +78,8 @@ def _registered(registration: Registration) -> Optimization:
         for name in getattr(found, field):
             if name not in names:
                 raise RegistrationError(f"{field} names {name!r}, which is no optimization")
+    if found.same_as and found.same_as not in names:
+        raise RegistrationError(f"same_as names {found.same_as!r}, which is no optimization")
     return found
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from perfsuite.records import Device, Workload
 
-_OF_SHAPES = Path(shapes.__file__).parent / "adapters"
 ADAPTERS: dict[tuple[str, str], Path] = {
-    (name, "shapes"): _OF_SHAPES / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
+    (name, "shapes"): shapes.ADAPTERS / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
 }
 """By name and model."""
 
@@ -56,6 +56,12 @@ def read(path: Path, pipe: Any) -> dict[str, Any]:
         raise AdapterError(f"{path}: there is no such file; train it, or name another") from error
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{path}: the adapter is damaged ({error}); fetch or train it anew") from error
+    former = [key for key in tensors if ".lora.down." in key or ".lora.up." in key]
+    if former:
+        raise AdapterError(
+            f"{path}: {some(former)} are in diffusers' former notation, which is left out without an error "
+            "beside lora_A and lora_B; rename lora.down to lora_A and lora.up to lora_B"
+        )
     layers = dict(models(pipe)["unet"].named_modules())
     downs = {target_of(key): tensor for key, tensor in tensors.items() if ".lora_A." in key}
     found = {name: tensor for name, tensor in downs.items() if hasattr(layers.get(name), "weight")}

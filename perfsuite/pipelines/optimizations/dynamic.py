@@ -6,16 +6,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.compilation import (
     check_calls,
     check_settings,
     mode_for,
     supports_compiling,
 )
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, some
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
-from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
+from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing, compilations_of
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perfsuite.pipelines.technique import Context
+    from perfsuite.records import Workload
 
 GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
 """Width and height of the sizes that are tried, in those of the workload."""
-STEP = 64
-"""Pixels."""
+PLACES = 8
+"""A picture grows by so many places of the UNet's finest level, or a multiple: what is odd where the UNet
+halves it stays odd."""
 
 
 def _apply(pipe: Any, context: Context) -> None:
@@ -46,19 +49,37 @@ def _apply(pipe: Any, context: Context) -> None:
 def script(pipe: Any, context: Context) -> dict[str, Callable[[], object]]:
     """Calls of three sizes, with one picture and with two, for which nothing may be compiled."""
     calls: dict[str, Callable[[], object]] = {}
-    workload = context.workload
+    workload, step = context.workload, PLACES * family_of(pipe).multiple
     for batch in (workload.batch, workload.batch + 1):
         for wide, high in GROWN:
-            width, height = grown_side(workload.width, wide), grown_side(workload.height, high)
+            width, height = grown_side(workload.width, wide, step), grown_side(workload.height, high, step)
             grown = replace(workload, batch=batch, width=width, height=height)
-            changed = replace(context, workload=grown)
-            calls[f"{width}x{height}, batch {batch},"] = partial(changed.generate, pipe, steps=2)
+            calls[f"{width}x{height}, batch {batch},"] = partial(_draw, pipe, context, grown)
     return calls
 
 
-def grown_side(side: int, times: float) -> int:
-    """About so many times a side, in steps that every UNet takes; larger also of a small one."""
-    return side if times == 1 else max(int(side * times) // STEP * STEP, side + STEP)
+def _draw(pipe: Any, context: Context, workload: Workload) -> object:
+    return replace(context, workload=workload).generate(pipe, steps=2)
+
+
+def grown_side(side: int, times: float, step: int) -> int:
+    """About so many times a side, further by whole steps: by one at least where it is to grow."""
+    return side if times == 1 else side + step * max(1, int(side * (times - 1)) // step)
+
+
+def check_more_rows(pipe: Any, context: Context) -> str:
+    """One row has a graph of its own, as torch takes a size of 1 as fixed: two rows may compile one more.
+
+    Raises `NotEngagedError`.
+    """
+    workload = context.workload
+    if family_of(pipe).samples(context.drawn) > 1:
+        return ""
+    two = replace(workload, batch=workload.batch + 1)
+    found = compilations_of({"two rows": partial(_draw, pipe, context, two)})
+    if len(found) > 1:
+        raise NotEngagedError(f"{len(found)} compilations for more rows than one: {some(found)}")
+    return " for one row, and one for more"
 
 
 def _verify(pipe: Any, context: Context) -> str:
@@ -66,9 +87,11 @@ def _verify(pipe: Any, context: Context) -> str:
         raise NotEngagedError("pipe.unet is not a compiled module")
     layout = check_settings(pipe, context)
     check_calls(pipe, context)
+    more = check_more_rows(pipe, context)
     calls = script(pipe, context)
     check_compiles_nothing(calls)
-    return f"{context.graphs} graph compiled; {len(calls)} sizes and batches compiled nothing more; {layout}"
+    compiled = f"{context.graphs} graph compiled{more}"
+    return f"{compiled}; {len(calls)} sizes and batches compiled nothing more; {layout}"
 
 
 DYNAMIC = Optimization(
@@ -78,7 +101,8 @@ DYNAMIC = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8"),
+    # Guidance that is cut off draws one picture a call, and the proof draws two.
+    conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8", "cfg-cutoff"),
     compiles=True,
     settings=(*COMPILE_SETTINGS, "fx.use_duck_shape"),
     card=Card(

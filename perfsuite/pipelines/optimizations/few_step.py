@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations import adapters
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models, some
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.fusing import check_fused, fuse
 from perfsuite.pipelines.optimizations.proofs.repeats import check_twice_the_same
 from perfsuite.pipelines.optimizations.proofs.steps import check_batches, watch
 from perfsuite.pipelines.promises import Card, Parameter, Promise
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
-
-FUSED = "_perfsuite_fused"
-"""Attribute of a UNet: by layer, how far its weight is from what it was, and its sum after fusing."""
 
 
 @dataclass(frozen=True)
@@ -43,35 +41,10 @@ class Recipe:
     """Of the scheduler, beside those of the pipeline's own."""
 
 
-def fuse(pipe: Any, path: Any) -> None:
-    """Load an adapter, add it to the weights, and take its layers away. Raises `AdapterError`."""
-    import torch
-
-    tensors = adapters.read(path, pipe)
-    unet = models(pipe)["unet"]
-    names = {adapters.target_of(key) for key in tensors if ".lora_A." in key}
-    layers = dict(unet.named_modules())
-    before = {name: layers[name].weight.detach().clone() for name in names}
-    pipe.load_lora_weights(tensors, adapter_name="few-step")
-    pipe.fuse_lora(adapter_names=["few-step"])
-    pipe.unload_lora_weights()
-    layers = dict(unet.named_modules())
-    after = {name: layers[name].weight.detach() for name in names}
-    norms = {name: float(torch.linalg.vector_norm(weight.float())) for name, weight in before.items()}
-    moved = {n: float(torch.linalg.vector_norm((after[n] - before[n]).float())) / norms[n] for n in names}
-    setattr(unet, FUSED, {name: (moved[name], checksum(after[name])) for name in sorted(names)})
-
-
-def checksum(weight: Any) -> float:
-    """Tells whether a weight was put back, whatever type it is in now."""
-    return float(weight.detach().double().abs().sum())
-
-
 def _apply(pipe: Any, context: Context, recipe: Recipe) -> None:
     import diffusers
 
-    with eager(pipe):
-        fuse(pipe, adapters.ADAPTERS[recipe.adapter, context.workload.model])
+    fuse(pipe, adapters.ADAPTERS[recipe.adapter, context.workload.model])
     kind = getattr(diffusers, recipe.scheduler)
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **recipe.settings)
     if 1 < recipe.guidance < 2:
@@ -84,7 +57,7 @@ def _verify(pipe: Any, context: Context, recipe: Recipe) -> str:
     kind = type(pipe.scheduler).__name__
     if kind != recipe.scheduler:
         raise NotEngagedError(f"the scheduler is {kind}, wanted {recipe.scheduler}")
-    moved = _check_fused(pipe)
+    moved = check_fused(pipe)
     steps = context.variant.value(recipe.name)
     assert steps is not None
     seen = watch(pipe, context)
@@ -98,27 +71,6 @@ def _verify(pipe: Any, context: Context, recipe: Recipe) -> str:
         f"{kind}, {len(seen.batches)} UNet calls of {rows} rows at timesteps {seen.timesteps}; {moved} "
         "layers changed by the adapter; two calls equal"
     )
-
-
-def _check_fused(pipe: Any) -> int:
-    """The number of layers that the adapter changed, and that are as it left them."""
-    unet = models(pipe)["unet"]
-    fused: dict[str, tuple[float, float]] = getattr(unet, FUSED, {})
-    if not fused:
-        raise NotEngagedError("no adapter was fused: this scheduler alone draws mush")
-    still = [name for name, (moved, _) in fused.items() if moved == 0.0]
-    if still:
-        raise NotEngagedError(
-            f"the adapter changed nothing in {len(still)} of {len(fused)} layers: {some(still)}"
-        )
-    layers = dict(unet.named_modules())
-    plain = {
-        n: m.weight for n, m in layers.items() if n in fused and type(m.weight.data).__name__ == "Tensor"
-    }
-    back = [n for n, weight in plain.items() if abs(checksum(weight) / fused[n][1] - 1) > 1e-9]
-    if back:
-        raise NotEngagedError(f"weights are not as the adapter left them: {some(back)}")
-    return len(fused)
 
 
 def _fits(workload: Workload, variant: Variant, recipe: Recipe) -> str | None:

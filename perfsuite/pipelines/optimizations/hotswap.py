@@ -12,7 +12,7 @@ from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, s
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
 from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical
 from perfsuite.pipelines.optimizations.proofs.steps import watch
-from perfsuite.pipelines.promises import Card, Promise
+from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ LORA_HOTSWAP = Optimization(
     phase=1,
     conflicts=(
         "lcm",
+        "lora",
         "qkv",
         "int8",
         "int8-weights",
@@ -116,8 +117,7 @@ LORA_HOTSWAP = Optimization(
         "model-offload",
         "group-offload",
     ),
-    promise=Promise.RESAMPLED,
-    task_margin=0.15,
+    same_as="lora",
     card=Card(
         where="models with adapters of one kind; extra lora",
         proof="each layer adds what a fresh load would; latents differ between adapters; 0 compilations",

@@ -49,7 +49,7 @@ def check_offloaded(pipe: Any, context: Context) -> str:
 
 
 def _verify_models(pipe: Any, context: Context) -> str:
-    names = family_of(pipe).components
+    names = [name for name in family_of(pipe).components if getattr(pipe, name, None) is not None]
     still = [name for name in names if not hasattr(getattr(pipe, name), "_hf_hook")]
     if still:
         raise NotEngagedError(
@@ -82,6 +82,7 @@ def _supports(device: Device) -> str | None:
 _AGAINST = (
     "compile",
     "compile-regional",
+    "dynamic",
     "int8",
     "int8-weights",
     "fp8",
@@ -98,7 +99,7 @@ MODEL_OFFLOAD = Optimization(
     phase=3,
     conflicts=("group-offload", *_AGAINST),
     card=Card(
-        where="every pipeline of diffusers on a GPU",
+        where="every pipeline here, on a GPU",
         proof="residency log: on the host before and after a call, on the GPU in every product",
     ),
 )
@@ -109,9 +110,10 @@ GROUP_OFFLOAD = Optimization(
     verify=_verify_groups,
     supports=_supports,
     phase=3,
-    conflicts=("model-offload", *_AGAINST),
+    # A group is fetched ahead in the order of the first step; those that keep something leave modules out.
+    conflicts=("model-offload", "deepcache", "first-block-cache", "taylorseer", *_AGAINST),
     card=Card(
-        where="every model of diffusers on a GPU",
+        where="every denoiser, on a GPU; not with what spares steps some layers",
         proof="residency log: on the host before and after a call, on the GPU in every product",
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.dtypes import dtype_of
@@ -15,10 +14,12 @@ from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
 
-DECODERS: dict[str, Path] = {"shapes": Path(shapes.__file__).parent / "tiny-vae"}
+DECODERS: dict[str, Path] = {"shapes": shapes.TINY_VAE, "shapes-ssd": shapes.TINY_VAE}
 """By model: a folder of an `AutoencoderTiny` in diffusers' layout."""
 
 

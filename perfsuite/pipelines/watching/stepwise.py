@@ -53,9 +53,14 @@ class Stepwise:
 
 
 def stepwise_of(model: Any) -> Stepwise | None:
-    """What stands for the model's `forward`, None where it is its own."""
+    """What stands for the model's `forward`, None where it is its own.
+
+    Hooks of accelerate and diffusers wrap what they find there, and say what that was.
+    """
     found = vars(getattr(model, "_orig_mod", model)).get("forward")
-    return found if isinstance(found, Stepwise) else None
+    while found is not None and not isinstance(found, Stepwise):
+        found = getattr(found, "__wrapped__", None)
+    return found
 
 
 def cache_of(model: Any) -> Any:

@@ -90,6 +90,18 @@ def test_the_weakest_promise_is_the_variants():
     assert variants.get("bf16-cut").promise is Promise.RESAMPLED
 
 
+def test_an_adapter_in_other_places_is_compared_with_the_same_adapter():
+    """Its pictures are another model's: neither float32's own nor captions drawn without it say anything."""
+    swapped = variants.get("bf16+sdpa+compile+lora-hotswap")
+    assert (swapped.promise, swapped.lossy) == (Promise.EXACT, ())
+    assert variants.twin_of(swapped).name == "fp32-lora"
+    assert variants.twin_of(variants.get("fp32-lora")).name == "fp32-lora"
+    both = variants.get("bf16+sdpa+lora-hotswap+skip-steps:2")
+    assert both.promise is Promise.RESAMPLED
+    assert variants.twin_of(both).kept == ("lora", "skip-steps:2")
+    assert variants.without_loss(both).name == "bf16-sdpa-lora"
+
+
 @pytest.mark.parametrize("margin", [0.0, 1.0, -0.1])
 def test_what_is_not_exact_declares_what_it_may_cost(margin):
     """Without a margin its task gate could not fail, or not pass."""

@@ -37,7 +37,7 @@ class Reading:
         )
 
 
-def _palette() -> tuple[np.ndarray, list[str]]:
+def palette() -> tuple[np.ndarray, list[str]]:
     """Every shade that `drawing` uses, and the colour that it is a shade of."""
     shades, names = [], []
     for name, rgb in drawing.COLOURS.items():
@@ -54,7 +54,7 @@ def read(picture: np.ndarray) -> Reading:
     background, the commonest other name is the shape, and its centroid the position. Without another
     name there is no shape.
     """
-    shades, names = _palette()
+    shades, names = palette()
     # The squared distance, less the pixel's own square, which is the same for every shade.
     distance = np.square(shades).sum(axis=-1) - 2.0 * (picture.astype(np.float32) @ shades.T)
     order = list(drawing.COLOURS)
@@ -87,8 +87,15 @@ def held_out(count: int, seed: int) -> list[drawing.Scene]:
     return [scenes[i] for i in chosen]
 
 
-def draw(pipe: Any, scenes: Sequence[drawing.Scene], seed: int, batch: int = 10) -> list[np.ndarray]:
-    """The model's pictures of these scenes: 30 steps, guidance 5.0."""
+def draw(
+    pipe: Any,
+    scenes: Sequence[drawing.Scene],
+    seed: int,
+    batch: int = 10,
+    steps: int = 30,
+    guidance: float = 5.0,
+) -> list[np.ndarray]:
+    """The model's pictures of these scenes."""
     import torch
 
     pictures: list[np.ndarray] = []
@@ -98,8 +105,8 @@ def draw(pipe: Any, scenes: Sequence[drawing.Scene], seed: int, batch: int = 10)
         images = pipe(
             prompt=[scene.caption for scene in part],
             generator=generators,
-            num_inference_steps=30,
-            guidance_scale=5.0,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
             output_type="np",
         ).images
         pictures.extend(np.rint(images * 255.0).clip(0, 255).astype(np.uint8))
@@ -129,6 +136,13 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     scenes = held_out(options.prompts, options.seed)
     pictures = draw(pipe, scenes, options.seed)
+    report(scenes, pictures)
+    if options.sheet:
+        Image.fromarray(sheet(pictures[:24])).save(options.sheet)
+
+
+def report(scenes: Sequence[drawing.Scene], pictures: Sequence[np.ndarray]) -> None:
+    """Print what is wrong, and how many are right."""
     readings = [read(picture) for picture in pictures]
     for scene, reading in zip(scenes, readings, strict=True):
         if not reading.agrees(scene):
@@ -138,8 +152,6 @@ def main() -> None:
         count = sum(getattr(r, field) == getattr(s, field) for r, s in zip(readings, scenes, strict=True))
         print(f"{field}: {count}/{len(scenes)}")
     print(f"all three right: {right}/{len(scenes)}")
-    if options.sheet:
-        Image.fromarray(sheet(pictures[:24])).save(options.sheet)
 
 
 if __name__ == "__main__":

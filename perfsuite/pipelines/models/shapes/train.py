@@ -80,11 +80,12 @@ def pictures(plan: Plan, work: Path) -> tuple[np.ndarray, list[str]]:
     return np.load(path, mmap_mode="r"), [scene.caption for scene in chosen]
 
 
-def _tensor(batch: np.ndarray) -> torch.Tensor:
+def as_tensor(batch: np.ndarray) -> torch.Tensor:
+    """Pictures, uint8 (n, height, width, 3), as the autoencoder takes them: -1 to 1, channels first."""
     return torch.from_numpy(np.array(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def _reconstruction(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def reconstruction(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """L1 of the values and of their horizontal and vertical differences: blur costs twice."""
     loss = functional.l1_loss(output, target)
     for axis in (-1, -2):
@@ -105,12 +106,12 @@ def train_autoencoder(plan: Plan, work: Path) -> Any:
             for i in rng.integers(len(data), size=plan.autoencoder_batch):
                 top, left = rng.integers(0, drawing.SIZE - 63, size=2)
                 crops.append(data[i, top : top + 64, left : left + 64])
-            target = _tensor(np.stack(crops))
+            target = as_tensor(np.stack(crops))
             posterior = vae.encode(target).latent_dist
             noise = torch.from_numpy(rng.standard_normal(posterior.mean.shape, dtype=np.float32))
             output = vae.decode(posterior.mean + posterior.std * noise).sample
             kl = posterior.kl().sum() / posterior.mean.numel()
-            return _reconstruction(output, target) + 3e-4 * kl
+            return reconstruction(output, target) + 3e-4 * kl
 
         trainer.run(loss_of)
     trainer.take_average()
@@ -125,7 +126,7 @@ def cache_latents(plan: Plan, work: Path, vae: Any) -> tuple[torch.Tensor, float
         means = []
         with torch.no_grad():
             for start in range(0, len(data), 16):
-                means.append(vae.encode(_tensor(data[start : start + 16])).latent_dist.mean)
+                means.append(vae.encode(as_tensor(data[start : start + 16])).latent_dist.mean)
         latents = torch.cat(means)
         write(path, {"latents": latents, "factor": 1.0 / latents.std()})
     stored = load_file(path)
@@ -151,7 +152,7 @@ def train_decoder(plan: Plan, work: Path, vae: Any) -> None:
             # What the denoiser leaves is not quite what the encoder gave.
             noise = torch.from_numpy(rng.standard_normal(latent.shape, dtype=np.float32))
             output = vae.decode(latent + 0.05 / factor * noise).sample
-            return _reconstruction(output, _tensor(data[chosen]))
+            return reconstruction(output, as_tensor(data[chosen]))
 
         trainer.run(loss_of)
     trainer.take_average()

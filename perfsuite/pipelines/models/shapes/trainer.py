@@ -77,8 +77,17 @@ class Trainer:
             tensors[f"second/{name}"] = state.get("exp_avg_sq", torch.zeros_like(parameter))
         write(self.path, tensors)
 
-    def run(self, loss_of: Callable[[int], torch.Tensor], every: int = 50, until: int | None = None) -> None:
-        """Train to the planned step (or stop `until` there) with `loss_of(step)`; save every 500."""
+    def run(
+        self,
+        loss_of: Callable[[int], torch.Tensor],
+        every: int = 50,
+        until: int | None = None,
+        keep: int = 500,
+    ) -> None:
+        """Train to the planned step (or stop `until` there) with `loss_of(step)`.
+
+        Says so `every` so many steps, and saves each time that `keep` are done.
+        """
         end = self.steps if until is None else min(until, self.steps)
         warmup = min(200, max(1, self.steps // 10))
         mark, running = time.monotonic(), []
@@ -107,7 +116,7 @@ class Trainer:
                     flush=True,
                 )
                 running = []
-            if self.step % 500 == 0 or self.step == end:
+            if self.step % keep == 0 or self.step == end:
                 self.save()
 
     def take_average(self) -> None:
