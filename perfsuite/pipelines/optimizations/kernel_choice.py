@@ -12,9 +12,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import (
     NotEngagedError,
     attention_modules,
+    decoder_part,
     eager,
     is_compiled,
     some,
@@ -139,7 +141,7 @@ def _check_generated(pipe: Any, context: Context, wanted: str) -> str | None:
         return None
     called = Counter(name for source in sources for name in _CALL.findall(source))
     others = {name: count for name, count in called.items() if name != wanted}
-    elsewhere = len(attention_modules(pipe)) - len(_of_unet(pipe))
+    elsewhere = sum(map(family_of(pipe).is_attention, decoder_part(pipe).modules()))
     if sum(others.values()) > elsewhere:
         raise NotEngagedError(f"compiled code calls {others}, of which {elsewhere} may be the decoder's")
     if wanted != OPERATORS["math"]["cuda"] and not called[wanted]:
