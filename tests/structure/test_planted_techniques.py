@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from adapter_files import write_adapter
@@ -11,6 +12,7 @@ from perfsuite.pipelines import optimizations, variants, workloads
 from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, hotswap
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
+from perfsuite.pipelines.optimizations.kernel_choice import ChosenKernel
 from perfsuite.pipelines.optimizations.packaged import Packaged
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
 from perfsuite.pipelines.watching.stepwise import stepwise_of
@@ -75,6 +77,65 @@ def test_set_attention_backend_changes_no_kernel(built):
     after = kernels_of_unet(pipe, context)
     assert before[f"{ATTENTION}flash_attention_for_cpu"] == after[f"{ATTENTION}flash_attention_for_cpu"] == 14
     assert after[f"{ATTENTION}attention_math"] == 0
+
+
+class Otherwise:
+    """Stands for a block's compiled code, which was made with another kernel in one attention."""
+
+    def __init__(self, block, kernel):
+        self.block, self.kernel = block, kernel
+
+    def __call__(self, *args, **kwargs):
+        processor = self.block.attn1.processor
+        self.block.attn1.set_processor(ChosenKernel(processor.processor, self.kernel))
+        try:
+            return self.block._call_impl(*args, **kwargs)
+        finally:
+            self.block.attn1.set_processor(processor)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "found"),
+    [
+        ("flash", "1 .*math, 13 .*flash_attention_for_cpu; wanted 14"),
+        ("math", "1 .*flash_attention_for_cpu; wanted none"),
+    ],
+)
+def test_another_kernel_in_compiled_code_is_found(built, kernel, found):
+    """All attentions choose it and run it eagerly; one of what is compiled runs another."""
+    pipe, context, technique = built(f"fp32+sdpa+sdpa-{kernel}")
+    assert technique.verify_last(pipe, context) is None
+    blocks = [block for block in pipe.unet.modules() if hasattr(block, "attn1")]
+    blocks[0]._compiled_call_impl = Otherwise(blocks[0], kernel)
+    assert "compiled code" in technique.verify(pipe, context)
+    assert "compiled code" in technique.verify_last(pipe, context)
+    blocks[0]._compiled_call_impl = Otherwise(blocks[0], {"flash": "math", "math": "flash"}[kernel])
+    for prove in (technique.verify, technique.verify_last):
+        with pytest.raises(NotEngagedError, match=f"attention kernels of one UNet call: {found}"):
+            prove(pipe, context)
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (("_flash_attention.default(",) * 15, None),
+        ((*["_flash_attention.default("] * 14, "_efficient_attention.default("), None),
+        ((*["_flash_attention.default("] * 13, *["_efficient_attention("] * 2), "may be the decoder's"),
+        (("[aten._flash_attention]",), "no compiled code calls flash_attention"),
+    ],
+)
+def test_another_kernel_in_generated_code_is_found(built, sources, said):
+    """On a GPU, where a graph that is replayed calls no operator; the decoder's one attention has its own."""
+    pipe, context, technique = built("fp32+sdpa+sdpa-flash")
+    context.device = dataclasses.replace(context.device, kind="cuda")
+    code = tuple(source.replace("_", "torch.ops.aten._scaled_dot_product_", 1) for source in sources)
+    context.compiled = SimpleNamespace(sources=code)
+    pipe.unet.conv_in._compiled_call_impl = pipe.unet.conv_in._call_impl
+    if said is None:
+        assert "compiled code calls" in technique.verify_last(pipe, context)
+        return
+    with pytest.raises(NotEngagedError, match=said):
+        technique.verify_last(pipe, context)
 
 
 @pytest.mark.parametrize("name", ["sdpa-cudnn", "sdpa-fa3"])
@@ -336,6 +397,7 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),
+        ("bf16+sdpa+sdpa-math+aoti", "exclude each other"),
     ],
 )
 def test_what_does_not_go_together_is_no_variant(name, said):
