@@ -10,7 +10,7 @@ import typer
 from perfsuite.cli.app import app, fail, terminal, to_stderr
 
 if TYPE_CHECKING:
-    from perfsuite.fleet.matrix import Matrix
+    from perfsuite.fleet.planning.matrix import Matrix
     from perfsuite.records import Plan
 
 MOST_CELLS = 2000
@@ -46,9 +46,9 @@ def plan(
     was not said.
     """
     from perfsuite.environments import EnvironmentsError
-    from perfsuite.fleet import planning, plans, sharding
-    from perfsuite.fleet.locks import locked
-    from perfsuite.fleet.matrix import read_matrix
+    from perfsuite.fleet.planning import files, planner, sharding
+    from perfsuite.fleet.planning.locks import locked
+    from perfsuite.fleet.planning.matrix import read_matrix
     from perfsuite.pipelines.variants import UnknownNameError
     from perfsuite.store import StoreError
 
@@ -60,19 +60,19 @@ def plan(
         part = None if shard is None else sharding.parse_shard(shard)
         found = read_matrix(matrix)
         _check_size(found, matrix, yes=yes)
-        made = planning.make_plan(locked(found, to_stderr), seed)
+        made = planner.make_plan(locked(found, to_stderr), seed)
         if part is not None:
             made = sharding.shard(made, *part)
         said = _shown(made, form, jobs)
         if out is not None:
-            plans.write_plan(out, made)
+            files.write_plan(out, made)
     except (ValueError, StoreError, EnvironmentsError) as error:
         raise fail(error) from error
     typer.echo(said)
 
 
 def _check_size(matrix: Matrix, path: Path, *, yes: bool) -> None:
-    from perfsuite.fleet.planning import count_cells
+    from perfsuite.fleet.planning.planner import count_cells
 
     cells = count_cells(matrix)
     if cells > MOST_CELLS and not yes:
@@ -84,11 +84,11 @@ def _check_size(matrix: Matrix, path: Path, *, yes: bool) -> None:
 
 
 def _shown(plan: Plan, form: str, jobs: int | None) -> str:
-    from perfsuite.fleet import plans, sharding
+    from perfsuite.fleet.planning import files, sharding
     from perfsuite.report import planning as show
 
     if form == "json":
-        return plans.encode_plan(plan).decode().rstrip("\n")
+        return files.encode_plan(plan).decode().rstrip("\n")
     if form == "github":
         return show.github(sharding.jobs(plan, jobs))
     return show.text(plan, terminal().width)

@@ -30,7 +30,7 @@ def chosen(paths: Sequence[Path] | None) -> list[Path]:
 
 def is_fleet(path: Path) -> bool:
     """Whether a plan was run in this folder."""
-    from perfsuite.fleet.folder import is_folder
+    from perfsuite.fleet.results.folder import is_folder
 
     return is_folder(path)
 
@@ -39,7 +39,7 @@ def _merged(path: Path) -> list[Path]:
     """Of a folder of a plan the merged results of all its blocks, and else the path. Raises `StoreError`."""
     if not is_fleet(path):
         return [path]
-    from perfsuite.fleet.folder import merge_folder, read_folder
+    from perfsuite.fleet.results.folder import merge_folder, read_folder
     from perfsuite.store import StoreError
 
     found = [file for file, _ in merge_folder(read_folder(path))]

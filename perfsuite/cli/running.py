@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from rich.live import Live
 
-    from perfsuite.fleet.estimates import Expectation
     from perfsuite.fleet.executors import Executor
-    from perfsuite.fleet.ledger import Account, Ledger
-    from perfsuite.fleet.status import Status
+    from perfsuite.fleet.ledger.account import Account
+    from perfsuite.fleet.ledger.file import Ledger
+    from perfsuite.fleet.ledger.times import Expectation
+    from perfsuite.fleet.results.status import Status
     from perfsuite.records import Plan
 
 _ENGINES = {
@@ -72,11 +73,11 @@ def run(
 
     Exit code 0: all cells are known, and none is bad; 1: some are bad;
     2: some are not known, since they are broken, without a machine, or
-    stopped; 3: wrong options, another plan's folder, or no such engine.
+    stopped, or unjudged; 3: wrong options, another plan's folder, or no such engine.
     """
-    from perfsuite.fleet.driving import DriverError
+    from perfsuite.fleet.driving.driver import DriverError
     from perfsuite.fleet.executors import ExecutorError
-    from perfsuite.fleet.ledger import LedgerError
+    from perfsuite.fleet.ledger.file import LedgerError
     from perfsuite.store import StoreError
 
     try:
@@ -123,8 +124,7 @@ class _Asked:
 
 
 def _plan_of(plan: Path | None, out: Path) -> Plan:
-    from perfsuite.fleet.pasts import PLAN
-    from perfsuite.fleet.plans import read_plan
+    from perfsuite.fleet.planning.files import PLAN, read_plan
 
     if plan is None and not (out / PLAN).exists():
         raise ValueError(f"{out}: no plan was run there; name one: perfsuite run plan.json")
@@ -144,9 +144,8 @@ def _engine(on: str) -> Executor:
 
 def _expected(asked: _Asked) -> dict[str, Expectation]:
     """What blocks are expected to take, from this folder's ledger and those of others."""
-    from perfsuite.fleet.estimates import Past, expect
-    from perfsuite.fleet.ledger import read_account
-    from perfsuite.fleet.pasts import pasts_beside, read_past
+    from perfsuite.fleet.ledger.file import read_account
+    from perfsuite.fleet.ledger.times import Past, expect, pasts_beside, read_past
 
     account = read_account(asked.out)
     own = Past({block.id: block for block in asked.plan.blocks}, account.attempts if account else [])
@@ -155,27 +154,27 @@ def _expected(asked: _Asked) -> dict[str, Expectation]:
 
 
 def _drive(asked: _Asked) -> int:
-    from perfsuite.fleet import driving, orders
-    from perfsuite.fleet.estimates import seconds_of
-    from perfsuite.fleet.ledger import Ledger
-    from perfsuite.fleet.pasts import PLAN
-    from perfsuite.fleet.plans import write_plan
-    from perfsuite.fleet.reading import read
+    from perfsuite.fleet.blocks import orders
+    from perfsuite.fleet.driving import driver
+    from perfsuite.fleet.ledger.file import Ledger
+    from perfsuite.fleet.ledger.times import seconds_of
+    from perfsuite.fleet.planning.files import PLAN, write_plan
+    from perfsuite.fleet.results.reading import read
     from perfsuite.report import running as show
     from perfsuite.report.fleet import page, text
 
-    driving.check(asked.plan)
+    driver.check(asked.plan)
     with Ledger.open(asked.out, asked.plan) as ledger, _stops() as stopped:
         write_plan(asked.out / PLAN, asked.plan)
         expected = _expected(asked)
         with _Screen(asked, ledger, expected) as screen:
-            conduct = driving.Conduct(
+            conduct = driver.Conduct(
                 order=orders.order, ending=orders.ending, seconds=seconds_of(expected), engine=asked.on,
                 again=asked.again, examines=not asked.no_doctor, wait_s=asked.wait_s,
                 limit_s=None if asked.limit is None else 60 * asked.limit,
                 stopped=stopped, tell=screen.tell, turned=screen.turn,
             )  # fmt: skip
-            driving.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
+            driver.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
     typer.echo(show.status(found, asked.plan, terminal().width))
     whole = read(asked.out)
@@ -184,11 +183,11 @@ def _drive(asked: _Asked) -> int:
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
     typer.echo(f"all of it on a page: perfsuite report {shlex.quote(str(asked.out))}")
-    return _code(found, bad=shown.bad > 0)
+    return _code(found, bad=shown.bad > 0, missing=shown.missing > 0)
 
 
 def _say_status(asked: _Asked) -> None:
-    from perfsuite.fleet.ledger import is_driven, read_account
+    from perfsuite.fleet.ledger.file import is_driven, read_account
     from perfsuite.report import running as show
 
     driven = is_driven(asked.out)
@@ -200,11 +199,12 @@ def _say_status(asked: _Asked) -> None:
 
 
 def _say_forecast(asked: _Asked) -> None:
-    from perfsuite.fleet.estimates import seconds_of
-    from perfsuite.fleet.forecasting import forecast
-    from perfsuite.fleet.ledger import Account, read_account
-    from perfsuite.fleet.retrying import Standing
-    from perfsuite.fleet.scheduling import Park
+    from perfsuite.fleet.ledger.account import Account
+    from perfsuite.fleet.ledger.file import read_account
+    from perfsuite.fleet.ledger.retrying import Standing
+    from perfsuite.fleet.ledger.times import seconds_of
+    from perfsuite.fleet.scheduling.forecasting import forecast
+    from perfsuite.fleet.scheduling.placing import Park
     from perfsuite.report import running as show
 
     account = read_account(asked.out) or Account(asked.plan.id, asked.plan.name)
@@ -222,17 +222,17 @@ def _say_forecast(asked: _Asked) -> None:
 
 
 def _status(asked: _Asked, account: Account, expected: Mapping[str, Expectation], *, driven: bool) -> Status:
-    from perfsuite.fleet.attempting import utc_now
-    from perfsuite.fleet.status import status
+    from perfsuite.fleet.driving.attempts import utc_now
+    from perfsuite.fleet.results.status import status
 
     return status(asked.plan, account, utc_now(), driven=driven, expected=expected)
 
 
-def _code(found: Status, *, bad: bool) -> int:
+def _code(found: Status, *, bad: bool, missing: bool) -> int:
     """Of a run that has ended: repeats are judged together, so one bad one alone is not."""
     if bad:
         return 1
-    return 0 if set(found.cells) <= {CellState.DONE} else 2
+    return 2 if missing or set(found.cells) - {CellState.DONE} else 0
 
 
 @contextmanager

@@ -197,7 +197,8 @@ def look(name: str, found: Look, moved: str, artifacts: Sequence[Path], steps: S
     lines.append(f"differs from the stored run: {moved}")
     if artifacts:
         lines.append(f"pictures, maps and drift: {artifacts[0].parent}")
-    return "\n".join([*lines, *_lines(steps, "pictures")])
+    topic = "techniques" if found.name == "task" else "pictures"
+    return "\n".join([*lines, *_lines(steps, topic)])
 
 
 def honest(name: str, found: Look, steps: Sequence[Step] = ()) -> str:

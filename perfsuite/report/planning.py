@@ -14,7 +14,7 @@ from perfsuite.report.format import duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfsuite.fleet.sharding import Job
+    from perfsuite.fleet.planning.sharding import Job
     from perfsuite.records import Block, Plan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.estimates import Sure
+from perfsuite.fleet.ledger.times import Sure
 from perfsuite.records import CellState, Work
 from perfsuite.report.columns import fitted
 from perfsuite.report.format import DASH, duration, memory, plain, wrapped
@@ -13,10 +13,10 @@ from perfsuite.report.format import DASH, duration, memory, plain, wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from perfsuite.fleet.estimates import Expectation
-    from perfsuite.fleet.forecasting import Forecast
-    from perfsuite.fleet.scheduling import Park
-    from perfsuite.fleet.status import Current, Status
+    from perfsuite.fleet.ledger.times import Expectation
+    from perfsuite.fleet.results.status import Current, Status
+    from perfsuite.fleet.scheduling.forecasting import Forecast
+    from perfsuite.fleet.scheduling.placing import Park
     from perfsuite.records import Block, Machine, Plan
 
 _STATES = {
@@ -38,6 +38,8 @@ def status(found: Status, plan: Plan, width: int) -> str:
     by_id = {block.id: block for block in plan.blocks}
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
+    if found.cells.get(CellState.BROKEN):
+        lines.append("what is broken is tried again with: perfsuite run --again")
     lines += _reasons("without a machine", CellState.UNPLACED, found, by_id)
     lines += [
         f"tried again after {failures[-1].ending} on {failures[-1].machine}: {name(by_id[block])}: "

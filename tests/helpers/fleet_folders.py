@@ -13,11 +13,11 @@ from counted import make_counts
 from planned import AFTER, BEFORE, CPU, GPU, planned
 from sample_runs import DEVICE, quality, result, session, verdict, write_run
 
-from perfsuite.fleet.endings import JUNIT, RESULTS, SIDES
-from perfsuite.fleet.folder import PLAN
-from perfsuite.fleet.ledger import End, Ledger, this_sitting
-from perfsuite.fleet.matrix import Comparison
-from perfsuite.fleet.plans import write_plan
+from perfsuite.fleet.blocks.endings import JUNIT, RESULTS, SIDES
+from perfsuite.fleet.ledger.account import End, this_sitting
+from perfsuite.fleet.ledger.file import Ledger
+from perfsuite.fleet.planning.files import PLAN, write_plan
+from perfsuite.fleet.planning.matrix import Comparison
 from perfsuite.records import (
     Attempt,
     CountVerdict,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.fleet.matrix import Matrix
-from perfsuite.fleet.planning import make_plan
+from perfsuite.fleet.planning.matrix import Matrix
+from perfsuite.fleet.planning.planner import make_plan
 from perfsuite.records import DeviceClass, PlannedEnvironment, Work
 
 if TYPE_CHECKING:

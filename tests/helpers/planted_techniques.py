@@ -70,9 +70,11 @@ def _one_plain(prepared: Prepared) -> None:
     _attention(prepared).set_processor(AttnProcessor())
 
 
-def _diffusers_own(prepared: Prepared) -> None:
-    """The pipeline's own call for its default processors."""
-    prepared.pipe.unet.set_default_attn_processor()
+def _another_processor(prepared: Prepared) -> None:
+    """Somebody sets a processor for all, as many a recipe does."""
+    from diffusers.models.attention_processor import AttnProcessor2_0
+
+    prepared.pipe.unet.set_attn_processor(AttnProcessor2_0())
 
 
 def _said_and_not_done(prepared: Prepared) -> None:
@@ -199,12 +201,12 @@ def _cache_without_hooks(prepared: Prepared) -> None:
 
 
 PLANTS = {
-    "fp32": Plant("fp32+sdpa", "TF32 (is|may be) on", _fewer_bits),
+    "fp32": Plant("fp32+sdpa", "float32 is not strict", _fewer_bits),
     "tf32": Plant("tf32+sdpa", "TF32 (is|may be) off", _all_bits),
     "bf16": Plant("bf16+sdpa", "float32", _wide),
-    "no-sdpa": Plant("fp32", "SDPA", _one_fast),
+    "no-sdpa": Plant("fp32", "scaled_dot_product_attention ran 1 times", _one_fast),
     "sdpa": Plant("fp32+sdpa", "SDPA", _one_plain),
-    "sdpa-flash": Plant("fp32+sdpa+sdpa-flash", "14 of 14 attentions choose no kernel", _diffusers_own),
+    "sdpa-flash": Plant("fp32+sdpa+sdpa-flash", "14 of 14 attentions choose no kernel", _another_processor),
     "sdpa-math": Plant("fp32+sdpa+sdpa-math", "14 .*flash_attention_for_cpu; wanted 14 .*math",
                        _said_and_not_done),
     "channels-last": Plant("fp32+sdpa+channels-last", "are not channels_last", _contiguous),

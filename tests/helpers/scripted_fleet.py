@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from perfsuite import __version__
-from perfsuite.fleet.driving import Conduct, Driver
+from perfsuite.fleet.driving.driver import Conduct, Driver
 from perfsuite.fleet.executors import Began, Event, ExecutorError, Finished, Lost, Order, Outcome
-from perfsuite.fleet.ledger import End, Ledger
+from perfsuite.fleet.ledger.account import End
+from perfsuite.fleet.ledger.file import Ledger
 from perfsuite.records import Block, Cell, DeviceClass, Ending, Plan, PlannedEnvironment, Slot, Work
 
 H100 = DeviceClass(name="h100", kind="cuda", model="NVIDIA H100*")

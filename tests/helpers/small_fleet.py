@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite import __version__
-from perfsuite.fleet.driving import Conduct, Driver
+from perfsuite.fleet.driving.driver import Conduct, Driver
 from perfsuite.fleet.executors import Order, Outcome
-from perfsuite.fleet.ledger import Ledger
+from perfsuite.fleet.ledger.file import Ledger
 from perfsuite.records import Block, Cell, DeviceClass, Ending, Plan, PlannedEnvironment, Work
 
 if TYPE_CHECKING:

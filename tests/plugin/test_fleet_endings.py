@@ -3,9 +3,9 @@
 import pytest
 from planned import planned
 
-from perfsuite.fleet.endings import JUNIT, RESULTS, ending
+from perfsuite.fleet.blocks.endings import JUNIT, RESULTS, ending
+from perfsuite.fleet.blocks.orders import order
 from perfsuite.fleet.executors import Outcome
-from perfsuite.fleet.orders import order
 from perfsuite.records import Ending, Work
 
 SLOW = {"bf16": {"latency_s": [3.0]}}

@@ -256,23 +256,6 @@ def test_one_graph_serves_all_sizes(built):
         check_compiles_nothing(calls)
 
 
-def test_one_row_has_a_graph_of_its_own(built):
-    """torch takes a size of 1 as fixed: two pictures compile one graph more, no third."""
-    import torch
-
-    from perfsuite.pipelines.optimizations.dynamic import check_more_rows, script
-    from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
-
-    torch.fx.experimental._config.use_duck_shape = False
-    alone = dataclasses.replace(workloads.SHAPES, guidance=1.0, width=64, height=64)
-    pipe, context, _ = built("fp32+sdpa+dynamic", alone, applied=False)
-    pipe.unet.down_blocks[0].resnets[0].compile(backend="eager", dynamic=True)
-    context.generate(pipe, steps=2)
-    assert check_more_rows(pipe, context) == " for one row, and one for more"
-    check_compiles_nothing(script(pipe, context))
-    assert check_more_rows(pipe, dataclasses.replace(context, workload=TEN)) == ""
-
-
 # -- ahead of time ---------------------------------------------------------------------------------
 
 
@@ -309,6 +292,8 @@ def test_a_package_of_other_weights_is_found(built):
         ("shapes", "bf16+vae-tiling:128", "holds the whole picture"),
         ("shapes", "bf16+vae-tiling:36", "no multiple of 8"),
         ("shapes", "bf16+vae-slicing", "take shapes@b2"),
+        ("shapes@g1", "bf16+sdpa+dynamic", "torch makes no size of 1 dynamic"),
+        ("shapes", "bf16+sdpa+dynamic+lcm", "torch makes no size of 1 dynamic"),
         ("sdxl-base", "bf16+lcm", "no adapter lcm-lora for the model sdxl-base"),
     ],
 )
@@ -328,9 +313,9 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     [
         ("bf16+lcm+deepcache", "exclude each other"),
         ("bf16+lcm+cfg-cutoff", "exclude each other"),
-        ("bf16+sdpa+dynamic+cfg-cutoff", "exclude each other"),
-        ("bf16+sdpa+dynamic+model-offload", "exclude each other"),
-        ("bf16+sdpa+dynamic+group-offload", "exclude each other"),
+        ("bf16+dynamic+cfg-cutoff", "exclude each other"),
+        ("bf16+dynamic+model-offload", "exclude each other"),
+        ("bf16+deepcache+group-offload", "exclude each other"),
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),

@@ -23,9 +23,9 @@ from packaging.requirements import Requirement
 from sample_runs import result, write_run
 
 from perfsuite.cli import app
-from perfsuite.fleet.matrix import read_matrix
-from perfsuite.fleet.planning import make_plan
-from perfsuite.fleet.sharding import Job, jobs
+from perfsuite.fleet.planning.matrix import read_matrix
+from perfsuite.fleet.planning.planner import make_plan
+from perfsuite.fleet.planning.sharding import Job, jobs
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / ".ci" / "fleet"

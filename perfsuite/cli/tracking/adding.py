@@ -71,8 +71,8 @@ def of_plan(path: Path, device: str | None, *, unfinished: bool) -> list[tuple[s
     Raises:
         StoreError: the folder is damaged, or the plan is not over and need be.
     """
-    from perfsuite.fleet.merging import names
-    from perfsuite.fleet.reading import read
+    from perfsuite.fleet.results.merging import names
+    from perfsuite.fleet.results.reading import read
     from perfsuite.store import StoreError
 
     found = read(path)

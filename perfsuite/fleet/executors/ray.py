@@ -7,6 +7,7 @@ business, which writes each attempt down.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -241,6 +242,8 @@ def _said(error: Exception, slot: Slot) -> str:
 
 def _connected(address: str) -> Any:
     """Ray, once this process is a driver of the cluster."""
+    # Else a port at which something other than Ray answers is complained of once a second.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     try:
         import ray
     except ImportError as error:
@@ -254,9 +257,10 @@ def _connected(address: str) -> Any:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except ConnectionError as error:
-        first = str(error).splitlines()[0]
+        # What Ray says where none is found names options that are not ours.
+        where = "on this machine" if address == "auto" else f"at {address}: {str(error).splitlines()[0]}"
         raise ExecutorError(
-            f"no Ray cluster at {address}: {first}; start one with ray start --head "
+            f"no Ray cluster {where}; start one with ray start --head "
             f"--resources='{{\"{MEASURE}\": 1}}', or name its head as ray=HOST:6379"
         ) from error
     except RuntimeError as error:

@@ -15,8 +15,8 @@ from perfsuite.report.html.words import badge
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from perfsuite.fleet.reading import Reading
-    from perfsuite.fleet.squares import Square
+    from perfsuite.fleet.results.reading import Reading
+    from perfsuite.fleet.results.squares import Square
 
 _WRONG = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
 

@@ -16,8 +16,8 @@ from perfsuite.report.html.words import badge
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from perfsuite.fleet.merging import Merged
-    from perfsuite.fleet.squares import Square
+    from perfsuite.fleet.results.merging import Merged
+    from perfsuite.fleet.results.squares import Square
     from perfsuite.records import Plan, Result
     from perfsuite.report.html.words import Badge
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from perfsuite.fleet.reading import Reading
-    from perfsuite.fleet.spreads import GpuSpread
+    from perfsuite.fleet.results.reading import Reading
+    from perfsuite.fleet.results.spreads import GpuSpread
     from perfsuite.records import Attempt, Block, Machine
     from perfsuite.report.fleet.matrix import Field, Mark, Table
     from perfsuite.report.html.words import Badge
@@ -116,6 +116,8 @@ class View:
     tried: tuple[Tried, ...]
     bad: int
     """Marks of a bad verdict; what is merely not known is none."""
+    missing: int
+    """Marks of what is not known, also where a block ended and said nothing of a variant."""
 
 
 def render(of: Reading, links: Mapping[tuple[int, int], str], made: datetime) -> str:
@@ -145,8 +147,9 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
     compared = comparisons.rows(of)
     badges = [mark.badge for mark in (*_marks(tables), *(row.mark for row in compared))]
     bad = sum(badge.tone == "bad" and badge.word not in _UNKNOWN for badge in badges)
+    missing = sum(badge.word in _UNKNOWN for badge in badges)
     return View(
-        *_head(Counter(badge.word for badge in badges), bad),
+        *_head(Counter(badge.word for badge in badges), bad, missing),
         facts=tuple(_facts(of)),
         counts=tuple(_counted(badges)),
         named=tuple(_named(tables, compared)),
@@ -158,6 +161,7 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
         costs=tuple(_costs(of)),
         tried=tuple(_tried(of)),
         bad=bad,
+        missing=missing,
     )
 
 
@@ -171,9 +175,8 @@ def _marks(tables: Iterable[Table]) -> list[Mark]:
     return [mark for _, _, field in _fields(tables) for mark in field.marks]
 
 
-def _head(found: Counter[str], bad: int) -> tuple[str, str, str]:
+def _head(found: Counter[str], bad: int, missing: int) -> tuple[str, str, str]:
     """A sentence, its tone, and how much it rests on."""
-    missing = sum(found[word] for word in _UNKNOWN)
     unsure, cells = found["INCONCLUSIVE"], sum(found.values())
     parts = [
         f"{number} {said}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.reading import read
+from perfsuite.fleet.results.reading import read
 from perfsuite.report import html
 from perfsuite.report.fleet.page import render
 from perfsuite.store.files import write_atomic
@@ -13,7 +13,7 @@ from perfsuite.store.files import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from perfsuite.fleet.reading import Reading
+    from perfsuite.fleet.results.reading import Reading
 
 RUNS = "runs.html"
 

@@ -7,9 +7,10 @@ import time
 import pytest
 from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, places
 
-from perfsuite.fleet.forecasting import forecast, lower_bound_s
-from perfsuite.fleet.ledger import Begun, Ledger, read_account
-from perfsuite.fleet.scheduling import Park
+from perfsuite.fleet.ledger.account import Begun
+from perfsuite.fleet.ledger.file import Ledger, read_account
+from perfsuite.fleet.scheduling.forecasting import forecast, lower_bound_s
+from perfsuite.fleet.scheduling.placing import Park
 from perfsuite.records import Attempt, Ending, Work
 
 CELLS, MACHINES, GPUS = 1000, 8, 8

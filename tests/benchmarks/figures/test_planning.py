@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from perfsuite.fleet.plans import read_plan
+from perfsuite.fleet.planning.files import read_plan
 
 MATRIX = """
 work = ["latency", "structure", "counts", "quality"]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app
-from perfsuite.fleet.plans import read_plan
+from perfsuite.fleet.planning.files import read_plan
 
 MATRIX = """
 work = ["latency", "structure"]

@@ -17,12 +17,16 @@ from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app, running
 from perfsuite.fleet.executors import ExecutorError
-from perfsuite.fleet.ledger import FILE, Ledger, read_account, read_attempts
-from perfsuite.fleet.planning import identified
-from perfsuite.fleet.plans import read_plan, write_plan
+from perfsuite.fleet.ledger.file import FILE, Ledger, read_account, read_attempts
+from perfsuite.fleet.planning.files import read_plan, write_plan
+from perfsuite.fleet.planning.identity import identified
 from perfsuite.records import DeviceClass, Ending, Plan, Work
 
-FILES = {"junit.xml": b"<testsuites/>"}
+GOOD = (
+    b'<testsuites><testsuite><testcase name="counts"><properties>'
+    b'<property name="perfsuite.asked" value="shapes/fp32"/></properties></testcase></testsuite></testsuites>'
+)
+FILES = {"junit.xml": GOOD}
 BAD = (
     b'<testsuites><testsuite><testcase name="counts"><properties><property name="perfsuite.counts"/>'
     b'</properties><failure message="more operators"/></testcase></testsuite></testsuites>'
@@ -79,6 +83,13 @@ def test_cells_that_are_not_known(run: Run, engine: Scripted) -> None:
     assert result.exit_code == 2, result.output
     assert "1 of 2 cells known, 1 without a machine" in result.stdout
     assert "1 block waits: no machine has a100" in result.stderr
+
+
+def test_a_block_that_says_nothing_of_its_variant(run: Run, engine: Scripted) -> None:
+    engine.script = lambda order, slot: Does(0.0, files={"junit.xml": b"<testsuites/>"})
+    result = run(plan_of("a"))
+    assert result.exit_code == 2, result.output
+    assert "MISSING" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -184,7 +195,7 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     code = f"""
         from dataclasses import replace
         from perfsuite.cli import app
-        from perfsuite.fleet import orders
+        from perfsuite.fleet.blocks import orders
         real = orders.order
         sleep = ("-c", "import time; print('asleep', flush=True); time.sleep(60)")
         orders.order = lambda *given: replace(real(*given), arguments=sleep)

@@ -14,7 +14,7 @@ import pytest
 import small_fleet
 from ray_cluster import LogicalCluster, logical_cluster
 
-from perfsuite.fleet.ledger import read_account
+from perfsuite.fleet.ledger.file import read_account
 from perfsuite.records import Attempt, Ending
 
 pytest.importorskip("ray")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from perfsuite.pipelines import variants, workloads
-from perfsuite.records import Cause, PictureStatus, Quality, Result, Status, StructureCheck, Verdict
+from perfsuite.records import Cause, Look, PictureStatus, Quality, Result, Status, StructureCheck, Verdict
 from perfsuite.report import messages
 from perfsuite.settings import OPTIONS
 
@@ -131,6 +131,13 @@ def test_steps_of_a_look(
         ["perfsuite calibrate --quality --workload=shapes --variant=bf16 --device=cpu --weights=random "
          "--baselines=other"] if may_accept else []
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("look", "page"), [("task", "techniques"), ("components", "pictures")])
+def test_a_look_leads_to_its_page(look: str, page: str) -> None:
+    """Of the guide."""
+    text = messages.look("shapes bf16", Look(look, PictureStatus.DEGRADED, detail="so"), "torch", ())
+    assert text.endswith(f"\nsee: perfsuite guide {page}")
 
 
 def test_commands_are_known_to_the_command_line(make_result: Callable[..., Result]) -> None:

@@ -26,6 +26,17 @@ def test_no_cluster_at_an_address() -> None:
     assert time.monotonic() - began < 15
 
 
+def test_no_cluster_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def init(**options: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance: set the `--address` flag.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ExecutorError, match=r"^no Ray cluster on this machine; start one .*ray=HOST:6379$"):
+        RayExecutor()
+
+
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", ":6379", "head:gpu"])
 def test_address_of_another_form(address: str) -> None:
     with pytest.raises(ExecutorError, match="as HOST:PORT"):

@@ -24,9 +24,9 @@ from fleet_folders import (
 from planned import AFTER, BEFORE, GPU, planned
 from sample_runs import verdict, write_baselines
 
-from perfsuite.fleet.endings import JUNIT, RESULTS, SIDES
-from perfsuite.fleet.matrix import Comparison
-from perfsuite.fleet.reading import Reading, read
+from perfsuite.fleet.blocks.endings import JUNIT, RESULTS, SIDES
+from perfsuite.fleet.planning.matrix import Comparison
+from perfsuite.fleet.results.reading import Reading, read
 from perfsuite.records import Ending, PlannedEnvironment, Status, Work
 from perfsuite.report.fleet import page, site, text
 from perfsuite.report.fleet.page import View

@@ -1,0 +1,1 @@
+"""One block: the command that a machine runs for it, and what it means how that ended."""

@@ -1,0 +1,345 @@
+"""A plan over an engine: blocks are placed, what they leave is kept, what was lost is tried elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from perfsuite import __version__
+from perfsuite.fleet.driving.attempts import Running, abandoned, utc_now
+from perfsuite.fleet.driving.notices import Notices
+from perfsuite.fleet.driving.patience import Patience
+from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished
+from perfsuite.fleet.ledger.account import Begun, End, this_sitting
+from perfsuite.fleet.ledger.retrying import JUDGED, Standing
+from perfsuite.fleet.scheduling import examining
+from perfsuite.fleet.scheduling.forecasting import DOCTOR_S
+from perfsuite.fleet.scheduling.placing import (
+    Held,
+    Lack,
+    Park,
+    Placement,
+    Situation,
+    examinations,
+    kin,
+    obstacle,
+    place,
+    ranked,
+    ready,
+)
+from perfsuite.records import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from perfsuite.fleet.executors.interface import Event, Executor, Order, Outcome
+    from perfsuite.fleet.ledger.file import Ledger
+    from perfsuite.fleet.scheduling.placing import Obstacle
+    from perfsuite.records import Attempt, Block, Plan, Slot
+
+POLL_S = 0.5
+"""How long one waits for the engine's word before looking at the time, and for whoever says stop."""
+LOOK_S = 5.0
+"""Between two looks at what machines there are."""
+STOP_S = 30.0
+"""That blocks have to end when told to."""
+
+
+class DriverError(Exception):
+    """A plan that this perfsuite does not run; the message has the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conduct:
+    """How a plan is to be driven."""
+
+    order: Callable[[Plan, Block, int], Order]
+    """What a machine has to do for an attempt."""
+    ending: Callable[[Block, Outcome], tuple[Ending, str]]
+    """What an outcome means, and its cause."""
+    seconds: Mapping[str, float]
+    """What each block is expected to take."""
+    engine: str
+    again: bool = False
+    """Whether broken blocks are tried again."""
+    examines: bool = True
+    """Whether machines are examined before something is timed on them."""
+    wait_s: float = 600.0
+    """For a device class that no machine has."""
+    limit_s: float | None = None
+    """After which no block is begun."""
+    stopped: Callable[[], bool] = lambda: False
+    """Whether somebody has said stop."""
+    tell: Callable[[str], None] = lambda line: None
+    turned: Callable[[bool], None] = lambda changed: None
+    """Called now and then, and told whether a block has begun or ended since."""
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+
+def check(plan: Plan) -> None:
+    """Raise `DriverError` for a plan of another perfsuite, or one whose blocks wait for each other."""
+    if plan.perfsuite != __version__:
+        raise DriverError(
+            f"the plan {plan.name!r} was made by perfsuite {plan.perfsuite}, this is {__version__}: cells of "
+            "two versions are not one result; make it again: perfsuite plan"
+        )
+    try:
+        TopologicalSorter({block.id: block.needs for block in plan.blocks}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(name[:12] for name in error.args[1])
+        raise DriverError(f"blocks of the plan {plan.name!r} wait for each other: {circle}") from error
+
+
+@dataclass
+class _Hand:
+    """What is on the way."""
+
+    waiting: dict[str, Block] = field(default_factory=dict)
+    """Ranked."""
+    running: dict[tuple[str, int], Running] = field(default_factory=dict)
+    unfinished: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
+    """Blocks that no machine took: what waits for them goes without."""
+    had: defaultdict[tuple[object, ...], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """How many of its kin each slot has had."""
+
+    @property
+    def timed(self) -> list[Block]:
+        """Of those that wait."""
+        return [block for block in self.waiting.values() if block.work.exclusive]
+
+
+class Driver:
+    """Drives one plan, once."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, executor: Executor, conduct: Conduct) -> None:
+        check(plan)
+        self._plan, self._ledger, self._executor, self._conduct = plan, ledger, executor, conduct
+        self._began_s = conduct.clock()
+        self._looked_s = -math.inf
+        self._changed = True
+        """Whether something has begun, ended, come or gone, so that there may be something to place."""
+        self._park = Park(plan.devices, ())
+        self._blocked: dict[str, Obstacle] = {}
+        self._patience = Patience(conduct.wait_s, conduct.tell)
+        self._notices = Notices(conduct.tell)
+        self._hand = _Hand()
+        self._standing = Standing.of(ledger.account)
+        self._fitness: dict[str, tuple[bool, str]] = {}
+
+    def run(self) -> End:
+        """Until all that can be known is known, or somebody says stop.
+
+        Raises:
+            ExecutorError: the engine has gone; what has ended is kept.
+            StoreError: what ended cannot be written down.
+        """
+        try:
+            self._sit()
+            while self._step():
+                pass
+            end = self._end()
+            self._ledger.add(end)
+        finally:
+            self._executor.close()
+        return end
+
+    def _sit(self) -> None:
+        """Take the folder over from the driver before."""
+        for begun in list(self._ledger.account.running.values()):
+            self._ledger.add(abandoned(begun))
+        self._ledger.add(this_sitting(self._conduct.engine, utc_now(), again=self._conduct.again))
+        self._standing = Standing.of(self._ledger.account)
+        left = [block for block in self._plan.blocks if not self._is_settled(block.id)]
+        self._hand.waiting = {block.id: block for block in ranked(left, self._conduct.seconds)}
+        self._hand.unfinished = set(self._hand.waiting)
+        blocks = {block.id: block for block in self._plan.blocks}
+        for attempt in self._ledger.attempts:
+            if attempt.block in blocks:
+                self._hand.had[kin(blocks[attempt.block])][attempt.slot] += 1
+
+    def _step(self) -> bool:
+        """One turn; whether there is another."""
+        if self._conduct.stopped():
+            self._stop()
+            return False
+        self._look()
+        late = self._is_late()
+        changed, self._changed = self._changed, False
+        if changed and not late:
+            self._place()
+        self._conduct.turned(changed)
+        if not self._hand.running:
+            if late or not self._hand.waiting or self._is_hopeless():
+                return False
+            self._conduct.pause(POLL_S)
+            self._changed = True
+            return True
+        self._take(self._executor.events(POLL_S))
+        return True
+
+    def _look(self) -> None:
+        """At the machines, now and then."""
+        now_s = self._conduct.clock()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        slots = list(self._executor.slots())
+        if slots != list(self._park.slots):
+            self._park, self._changed = Park(self._plan.devices, slots), True
+        if self._changed:
+            self._blocked = self._obstacles()
+        self._patience.note(list(self._blocked.values()), now_s)
+
+    def _is_late(self) -> bool:
+        limit_s = self._conduct.limit_s
+        return limit_s is not None and self._conduct.clock() - self._began_s >= limit_s
+
+    def _is_settled(self, block: str) -> bool:
+        return block in self._standing.done or bool(self._standing.broken(block))
+
+    # What can be begun.
+
+    def _situation(self) -> Situation:
+        now_s, seconds = self._conduct.clock(), self._conduct.seconds
+        waiting = self._hand.waiting.values()
+        running = [
+            Held(each.slot, each.block, max(0.0, each.since_s + seconds.get(each.block.id, DOCTOR_S) - now_s))
+            for each in self._hand.running.values()
+        ]
+        failed = (block for block in waiting if block.id in self._standing.failures)
+        return Situation(
+            park=self._park, running=running, seconds=seconds, drained=set(self._standing.drained),
+            unfit={machine for machine, (fit, _) in self._fitness.items() if not fit},
+            unexamined=self._unexamined(),
+            barred={b.id: self._standing.barred(b.id, self._open(b)) for b in failed},
+            needed={name for block in waiting for name in block.needs}, had=self._hand.had,
+        )  # fmt: skip
+
+    def _unexamined(self) -> set[str]:
+        """Machines that are to be examined; what a queue will find cannot be."""
+        if not self._executor.knows_machines or not self._conduct.examines:
+            return set()
+        return examining.wanted(self._park, self._hand.timed) - self._fitness.keys()
+
+    def _open(self, block: Block) -> list[Slot]:
+        drained = self._standing.drained
+        return [slot for slot in self._park.suitable[block.device] if slot.machine not in drained]
+
+    def _place(self) -> None:
+        """Begin all that can be."""
+        situation = self._situation()
+        for slot in examinations(situation, self._hand.timed):
+            block = examining.examination(slot, self._park, self._hand.waiting.values())
+            self._begin(Placement(block, slot), situation)
+        for placement in place(
+            ready(self._hand.waiting.values(), self._hand.unfinished - self._hand.stuck), situation
+        ):
+            del self._hand.waiting[placement.block.id]
+            self._hand.had[kin(placement.block)][placement.slot.id] += 1
+            self._begin(placement, situation)
+
+    def _begin(self, placement: Placement, situation: Situation) -> None:
+        block, slot = placement.block, placement.slot
+        number = self._standing.numbers[block.id] + 1
+        begun = Begun(
+            block=block.id, number=number, machine=slot.machine, slot=slot.id, uuid=slot.uuid,
+            began=utc_now(),
+        )  # fmt: skip
+        order = self._conduct.order(self._plan, block, number)
+        alone = order.exclusive or examining.is_examination(block.id)
+        avoid = situation.barred.get(block.id, frozenset()) | situation.drained
+        self._ledger.add(begun)
+        running = Running(block, slot, begun, self._conduct.clock(), self._executor.knows_machines)
+        self._hand.running[running.key] = running
+        try:
+            self._executor.start(replace(order, exclusive=alone, avoid=tuple(sorted(avoid))), slot)
+        except ExecutorError as error:
+            self._settle(running, running.without_outcome(Ending.LOST, str(error), self._conduct.clock()))
+
+    # What has ended.
+
+    def _take(self, events: Sequence[Event], *, stopping: bool = False) -> None:
+        now_s = self._conduct.clock()
+        for event in events:
+            running = self._hand.running.get((event.block, event.attempt))
+            if running is None:
+                raise ExecutorError(
+                    f"{self._conduct.engine} tells of attempt {event.attempt} of {event.block}, which does "
+                    "not run; this is an error in the engine"
+                )
+            if isinstance(event, Began):
+                continue
+            if isinstance(event, Finished):
+                attempt = self._finished(running, event.outcome, now_s, stopping=stopping)
+            else:
+                ending = Ending.STOPPED if stopping else Ending.LOST
+                attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
+                self._looked_s = -math.inf
+            self._settle(running, attempt)
+
+    def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
+        ending, cause = self._conduct.ending(running.block, outcome)
+        if stopping and ending not in JUDGED:
+            ending, cause = Ending.STOPPED, "by whoever runs the plan"
+        files = {name: self._ledger.put(data) for name, data in outcome.files.items()}
+        return running.finished(outcome, ending, cause, files, now_s)
+
+    def _settle(self, running: Running, attempt: Attempt) -> None:
+        """Write an attempt down; its block waits again unless it is settled."""
+        self._ledger.add(attempt)
+        self._standing.note(attempt)
+        del self._hand.running[running.key]
+        block = running.block
+        if examining.is_examination(block.id):
+            self._fitness |= examining.fitness([attempt])
+        elif self._is_settled(block.id):
+            self._hand.unfinished.discard(block.id)
+        else:
+            again = [*self._hand.waiting.values(), block]
+            self._hand.waiting = {b.id: b for b in ranked(again, self._conduct.seconds)}
+        every = len(self._plan.blocks)
+        self._notices.ended(block, attempt, f"{every - len(self._hand.unfinished)}/{every}")
+        self._notices.machines(self._standing.drained, self._fitness)
+        self._changed = True
+
+    # How it ends.
+
+    def _obstacles(self) -> dict[str, Obstacle]:
+        situation = self._situation()
+        found = {block.id: obstacle(block, situation) for block in self._hand.waiting.values()}
+        return {name: each for name, each in found.items() if each is not None}
+
+    def _is_hopeless(self) -> bool:
+        """Whether nothing can be begun, though nothing runs, and it was waited for long enough.
+
+        What waits for a block that no machine takes goes without it.
+        """
+        stuck = self._obstacles().keys()
+        freed = (stuck & self._situation().needed) - self._hand.stuck
+        self._hand.stuck |= freed
+        patient = self._patience.is_over(self._conduct.clock())
+        return not freed and len(stuck) == len(self._hand.waiting) and patient
+
+    def _stop(self) -> None:
+        """End what runs, and note it."""
+        for running in self._hand.running.values():
+            self._executor.stop(running.block.id)
+        until_s = self._conduct.clock() + STOP_S
+        while self._hand.running and self._conduct.clock() < until_s:
+            self._take(self._executor.events(POLL_S), stopping=True)
+        for running in list(self._hand.running.values()):
+            cause = f"did not end within {STOP_S:.0f} s of being told to"
+            self._settle(running, running.without_outcome(Ending.STOPPED, cause, self._conduct.clock()))
+
+    def _end(self) -> End:
+        obstacles = self._obstacles()
+        broken = {b.id: said for b in self._plan.blocks if (said := self._standing.broken(b.id))}
+        elsewhere = {name: found.said for name, found in obstacles.items() if found.lack is Lack.OTHER}
+        unplaced = {name: found.said for name, found in obstacles.items() if name not in elsewhere}
+        return End(ended=utc_now(), broken=broken | elsewhere, unplaced=unplaced)

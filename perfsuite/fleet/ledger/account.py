@@ -1,0 +1,92 @@
+"""What a ledger tells: drivers that came and ended, blocks that were begun, how they ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping  # noqa: TC003  # read by pydantic, as are those of records
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge
+
+from perfsuite.records import Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sitting:
+    """A driver that took the folder."""
+
+    began: str
+    """ISO 8601, UTC."""
+    engine: str
+    host: str
+    process: Annotated[int, Ge(1)]
+    again: bool = False
+    """Failures before it do not count: broken blocks are tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A block that was given to the engine."""
+
+    block: str
+    number: Annotated[int, Ge(1)]
+    machine: str
+    slot: str
+    uuid: str
+    began: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """A driver had no more to do, or was told to stop."""
+
+    ended: str
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Block to why it is not tried again."""
+    unplaced: Mapping[str, str] = field(default_factory=dict)
+    """Block to why no machine took it."""
+
+
+Entry = Sitting | Begun | Attempt | End
+
+
+@dataclass
+class Account:
+    """All that a ledger says."""
+
+    plan: str
+    """Its id."""
+    name: str
+    attempts: list[Attempt] = field(default_factory=list)
+    running: dict[tuple[str, int], Begun] = field(default_factory=dict)
+    """What was begun and has not ended, by block and number."""
+    sitting: Sitting | None = None
+    """The last."""
+    end: End | None = None
+    """Of the last sitting; None while it goes on, and where it was killed."""
+    sat: int = 0
+    """How many attempts there were before the last sitting."""
+    again: int = 0
+    """How many there were when broken blocks were last allowed to be tried again."""
+
+    def note(self, entry: Entry) -> None:
+        """Take the next line in."""
+        if isinstance(entry, Attempt):
+            self.attempts.append(entry)
+            self.running.pop((entry.block, entry.number), None)
+        elif isinstance(entry, Begun):
+            self.running[entry.block, entry.number] = entry
+        elif isinstance(entry, Sitting):
+            self.sitting, self.end, self.sat = entry, None, len(self.attempts)
+            if entry.again:
+                self.again = self.sat
+        else:
+            self.end = entry
+
+
+def this_sitting(engine: str, began: str, *, again: bool = False) -> Sitting:
+    """Of this process."""
+    return Sitting(began=began, engine=engine, host=socket.gethostname(), process=os.getpid(), again=again)
