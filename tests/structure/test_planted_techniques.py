@@ -8,11 +8,13 @@ import pytest
 from adapter_files import write_adapter
 
 from perfsuite.pipelines import optimizations, variants, workloads
-from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, hotswap
+from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, few_step, hotswap
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
 from perfsuite.pipelines.optimizations.packaged import Packaged
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
+from perfsuite.pipelines.promises import Parameter
+from perfsuite.pipelines.schedules import ScheduleError
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 TEN = dataclasses.replace(workloads.SHAPES, steps=10)
@@ -178,6 +180,29 @@ def test_the_scheduler_without_its_adapter_is_found(built, adapter):
     technique.apply(pipe, context)
     said = "LCMScheduler, 4 UNet calls of 1 rows at timesteps [999.0, 759.0, 499.0, 259.0]"
     holds((pipe, context, technique), said)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "settings", "said"),
+    [
+        ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}, None),
+        ("HeunDiscreteScheduler", {}, None),
+        ("EulerDiscreteScheduler", {"timestep_spacings": "trailing"}, "has no setting 'timestep_spacings'"),
+        ("EulerDiscreteSchedule", {}, "diffusers has no class 'EulerDiscreteSchedule'"),
+    ],
+)
+def test_a_recipes_scheduler_is_what_the_recipe_says(built, adapter, scheduler, settings, said):
+    """diffusers passes over settings that it does not know; and some call the UNet twice a step."""
+    pipe, context, _ = built("fp32+sdpa+lcm:4", applied=False)
+    recipe = few_step.Recipe("lcm", "lcm-lora", scheduler, 1.0, settings)
+    technique = few_step.few_step(recipe, "", Parameter("steps", 4, 1, 16), margin=0.1)
+    if said is None:
+        technique.apply(pipe, context)
+        holds((pipe, context, technique), f"{scheduler}, {7 if 'Heun' in scheduler else 4} UNet calls")
+        return
+    with pytest.raises((NotEngagedError, ScheduleError), match=said):
+        technique.apply(pipe, context)
+        technique.verify(pipe, context)
 
 
 @pytest.mark.parametrize(
