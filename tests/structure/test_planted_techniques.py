@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from adapter_files import write_adapter
 
-from perfsuite.pipelines import optimizations, variants, workloads
-from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, few_step, hotswap
+from perfsuite.pipelines import building, optimizations, variants, workloads
+from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, few_step, hotswap, tiny
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
 from perfsuite.pipelines.optimizations.packaged import Packaged
@@ -201,8 +201,7 @@ def test_a_recipes_scheduler_is_what_the_recipe_says(built, adapter, scheduler, 
         holds((pipe, context, technique), f"{scheduler}, {7 if 'Heun' in scheduler else 4} UNet calls")
         return
     with pytest.raises((NotEngagedError, ScheduleError), match=said):
-        technique.apply(pipe, context)
-        technique.verify(pipe, context)
+        technique.verify(technique.apply(pipe, context) or pipe, context)
 
 
 @pytest.mark.parametrize(
@@ -312,6 +311,7 @@ def test_a_package_of_other_weights_is_found(built):
         ("shapes", "bf16+fastercache", "raises RuntimeError"),
         ("shapes", "bf16+pab", "draws another picture"),
         ("shapes@4steps", "bf16+deepcache:5", "an interval of 5 is beyond the 4 steps"),
+        ("flux-dev", "bf16+taylorseer:100", "an interval of 100 is beyond the 28 steps"),
         ("shapes@b2", "bf16+cfg-cutoff", "keeps the last prompt alone"),
         ("shapes@g1", "bf16+cfg-cutoff", "with the prompt alone from the first step on"),
         ("shapes", "bf16+vae-tiling:128", "holds the whole picture"),
@@ -331,6 +331,16 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
     )
     with pytest.raises(pipelines.UnsupportedError, match=said):
         pipelines.prepare(workload, name, "cpu", forced=True)
+
+
+def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(monkeypatch, tmp_path):
+    """Of adapters and of decoders, with its path."""
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setattr(adapters, "ADAPTERS", dict.fromkeys(adapters.ADAPTERS, nowhere))
+    monkeypatch.setattr(tiny, "DECODERS", dict.fromkeys(tiny.DECODERS, nowhere))
+    for name in ("lcm", "lora", "lora-hotswap", "tiny-vae"):
+        said = building.unfit(workloads.SHAPES, variants.get(f"fp32+sdpa+{name}"))
+        assert f"{nowhere} is not there" in said
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def _apply(pipe: Any, context: Context, recipe: Recipe) -> None:
     kind = getattr(diffusers, recipe.scheduler, None)
     if kind is None:
         raise ScheduleError(
-            f"{recipe.name}: diffusers has no class {recipe.scheduler!r}; name the scheduler that the adapter "
-            "was distilled for, as in LCMScheduler"
+            f"{recipe.name}: diffusers has no class {recipe.scheduler!r}; name the scheduler that the "
+            "adapter was distilled for, as in LCMScheduler"
         )
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **recipe.settings)
 
