@@ -88,6 +88,7 @@ class Lost:
     block: str
     attempt: int
     machine: str
+    """Empty where an engine with a queue of its own had found none yet, or has not told which."""
     cause: str
 
 

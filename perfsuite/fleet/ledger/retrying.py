@@ -69,7 +69,7 @@ class Standing:
             return
         if not forgiven:
             self.failures[block].append(attempt)
-        if not mended:
+        if not mended and _is_known(attempt):
             kept = self.faults[attempt.machine] if attempt.ending is Ending.LOST else self._suspects[block]
             kept.append(attempt)
 
@@ -97,8 +97,8 @@ class Standing:
         failures = self.failures.get(block)
         if not failures:
             return frozenset()
-        own = {f.machine for f in failures if f.ending in OWN}
-        lost = {f.machine for f in failures}
+        own = {f.machine for f in failures if f.ending in OWN and _is_known(f)}
+        lost = {f.machine for f in failures if _is_known(f)}
         open_slots = [slot for slot in suitable if slot.machine not in own]
         if any(slot.machine not in lost for slot in open_slots):
             return frozenset(lost)
@@ -106,3 +106,9 @@ class Standing:
         if any(slot.id not in used for slot in open_slots):
             return frozenset(own | used)
         return frozenset(own)
+
+
+def _is_known(attempt: Attempt) -> bool:
+    """Whether its machine is. A place in an engine's own queue stands for one that was not told: it is at no
+    fault, and no name that an engine could be asked to avoid."""
+    return attempt.machine != attempt.slot

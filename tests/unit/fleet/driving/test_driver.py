@@ -11,7 +11,7 @@ import pytest
 from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, overlapping, places
 
 from perfsuite.fleet.driving.driver import DriverError, check
-from perfsuite.fleet.executors import ExecutorError, Order
+from perfsuite.fleet.executors import ExecutorError, Lost, Order
 from perfsuite.fleet.ledger import file as ledgers
 from perfsuite.fleet.ledger.file import Ledger, read_account, read_attempts
 from perfsuite.records import Ending, Slot, Work
@@ -211,6 +211,23 @@ class TestRetries:
         run = drive(tmp_path, SHARED[:1], Scripted(places(1, 2), script))
         run()
         assert [a.slot for a in read_attempts(tmp_path / "fleet")] == ["gpu0:0", "gpu0:1"]
+
+    def test_what_a_queue_lost_it_knows_not_where_blames_no_machine(self, tmp_path: Path) -> None:
+        """Its places are no machines: none is avoided, and none drained."""
+        slots = [replace(s, machine=s.id) for s in places(1, 2)]
+        engine = Scripted(slots, lambda order, slot: Does(lost="NODE_FAIL" if order.attempt < 3 else ""))
+        engine.knows_machines = False
+        told = engine.events
+
+        def events(timeout_s: float) -> Any:
+            return [replace(e, machine="") if isinstance(e, Lost) else e for e in told(timeout_s)]
+
+        engine.events = events  # type: ignore[method-assign]
+        run = drive(tmp_path, SHARED, engine)
+        end = run()
+        assert (end.broken, end.unplaced) == ({}, {})
+        assert not [line for line in run.lines if "drained" in line]
+        assert not any(span.order.avoid for span in engine.spans)
 
     def test_broken_blocks_are_tried_again_when_asked(self, tmp_path: Path) -> None:
         drive(tmp_path, SHARED[:1], Scripted(places(3, 1), only("s0", exit_code=4)))()
