@@ -287,6 +287,9 @@ class Driver:
         ending, cause = self._conduct.ending(running.block, outcome)
         if stopping and ending not in JUDGED:
             ending, cause = Ending.STOPPED, "by whoever runs the plan"
+        elif outcome.stopped_by and ending not in JUDGED:
+            # At the end of a job's time, for a job that goes before, or as a machine is shut down.
+            ending, cause = Ending.LOST, f"ended by its machine or its engine ({outcome.stopped_by})"
         files = {name: self._ledger.put(data) for name, data in outcome.files.items()}
         return running.finished(outcome, ending, cause, files, now_s)
 

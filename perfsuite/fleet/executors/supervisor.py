@@ -149,6 +149,7 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         ended["infrastructure"] = f"{error.filename or folder}: {error.strerror}"
     return {
         **ended,
+        "stopped_by": wishes.signal,
         "machine": here(),
         "uuid": job["uuid"],
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -135,6 +136,18 @@ def test_a_stopped_block_ends(slurm: SlurmExecutor, commands: Path, tmp_path: Pa
     while Path("/proc", note.read_text()).exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not Path("/proc", note.read_text()).exists()
+
+
+def test_a_block_that_slurm_ends_says_so(slurm: SlurmExecutor, commands: Path) -> None:
+    """It was preempted, or its job's time was over: nobody here had asked for it."""
+    code = "import time; print('on', flush=True); time.sleep(60)"
+    slurm.start(order("b", code), slurm.slots()[-1])
+    began(slurm, "b")
+    (process,) = commands.glob("*.pid")
+    os.killpg(int(process.read_text()), signal.SIGTERM)
+    event = ends(slurm, 1, limit_s=30)["b"]
+    assert isinstance(event, Finished)
+    assert event.outcome.stopped_by == "SIGTERM"
 
 
 KILLED = """
