@@ -215,8 +215,7 @@ class Driver:
         failed = (block for block in waiting if block.id in self._standing.failures)
         return Situation(
             park=self._park, running=running, seconds=seconds, drained=set(self._standing.drained),
-            unfit={machine for machine, (fit, _) in self._fitness.items() if not fit},
-            unexamined=self._unexamined(),
+            unfit=self._unfit, unexamined=self._unexamined(),
             barred={b.id: self._standing.barred(b.id, self._open(b)) for b in failed},
             needed={name for block in waiting for name in block.needs}, had=self._hand.had,
         )  # fmt: skip
@@ -228,8 +227,15 @@ class Driver:
         return examining.wanted(self._park, self._hand.timed) - self._fitness.keys()
 
     def _open(self, block: Block) -> list[Slot]:
-        drained = self._standing.drained
-        return [slot for slot in self._park.suitable[block.device] if slot.machine not in drained]
+        """Where it may be tried at all: what is timed, on no machine that is unfit."""
+        closed = set(self._standing.drained)
+        if block.work.exclusive:
+            closed |= self._unfit
+        return [slot for slot in self._park.suitable[block.device] if slot.machine not in closed]
+
+    @property
+    def _unfit(self) -> set[str]:
+        return {machine for machine, (fit, _) in self._fitness.items() if not fit}
 
     def _place(self) -> None:
         """Begin all that can be."""

@@ -117,6 +117,16 @@ class TestDoctor:
         assert end.unplaced == {"t0": "no machine with h100 is fit for what is timed: gpu0, gpu1"}
         assert len(ended(tmp_path)) == len(SHARED)
 
+    def test_what_was_lost_is_tried_again_where_only_unfit_ones_are_besides(self, tmp_path: Path) -> None:
+        def script(order: Order, slot: Slot) -> Does:
+            if order.block.startswith(DOCTOR):
+                return Does(exit_code=int(slot.machine == "gpu1"))
+            return Does(lost="rebooted" if order.attempt == 1 else "")
+
+        run = drive(tmp_path, TIMED[:1], Scripted(places(2, 1), script))
+        assert run().unplaced == {}
+        assert ended(tmp_path) == [("t0", "gpu0", Ending.LOST), ("t0", "gpu0", Ending.PASSED)]
+
     def test_none_where_nothing_is_timed(self, tmp_path: Path) -> None:
         run = drive(tmp_path, SHARED, Scripted(places()))
         run()
@@ -181,6 +191,17 @@ class TestRetries:
         assert ended(tmp_path) == [("s0", "gpu0", Ending.ERROR), ("s1", "gpu0", Ending.PASSED)]
         assert end.broken == {"s0": "it failed on all machines with h100: gpu0"}
         assert end.unplaced == {}
+
+    def test_what_its_engine_ended_is_no_error_of_the_block(self, tmp_path: Path) -> None:
+        """Preempted, out of a job's time, or on a machine that is shut down: unless it had its verdict."""
+        script = lambda order, slot: Does(exit_code=2, stopped_by="" if order.attempt > 1 else "SIGTERM")  # noqa: E731
+        engine = Scripted(places(1, 1), script)
+        run = drive(tmp_path, SHARED[:1], engine)
+        run()
+        assert [ending for *_, ending in ended(tmp_path)] == [Ending.LOST, Ending.ERROR]
+        assert read_attempts(tmp_path / "fleet")[0].cause == "ended by its machine or its engine (SIGTERM)"
+        drive(tmp_path / "judged", SHARED[:1], Scripted(places(), only("s0", stopped_by="SIGTERM")))()
+        assert [ending for *_, ending in ended(tmp_path / "judged")] == [Ending.PASSED]
 
     def test_a_machine_on_which_all_fails_is_drained_and_nothing_is_lost(self, tmp_path: Path) -> None:
         """It fails within a second, and so would take every block before others have done their first."""
