@@ -189,7 +189,9 @@ class Driver:
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
-        slots = list(self._executor.slots())
+        there = self._executor.slots()
+        slots = self._standing.usable(there)
+        self._notices.devices({s.id: self._standing.lost[s.id][-1] for s in there if s not in slots})
         if slots != list(self._park.slots):
             self._park, self._changed = Park(self._plan.devices, slots), True
         if self._changed:
@@ -218,6 +220,7 @@ class Driver:
             unfit=self._unfit, unexamined=self._unexamined(),
             barred={b.id: self._standing.barred(b.id, self._open(b)) for b in failed},
             needed={name for block in waiting for name in block.needs}, had=self._hand.had,
+            lost={slot: len(attempts) for slot, attempts in self._standing.lost.items()},
         )  # fmt: skip
 
     def _unexamined(self) -> set[str]:
@@ -286,7 +289,6 @@ class Driver:
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
                 attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
-                self._looked_s = -math.inf
             self._settle(running, attempt)
 
     def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
@@ -304,6 +306,8 @@ class Driver:
         self._ledger.add(attempt)
         self._standing.note(attempt)
         del self._hand.running[running.key]
+        if attempt.ending is Ending.LOST:
+            self._looked_s = -math.inf
         block = running.block
         if examining.is_examination(block.id):
             self._fitness |= examining.fitness([attempt])

@@ -88,7 +88,9 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
 
 def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> str:
     said = Path(job["folder"], f"making-{re.sub(r'[^A-Za-z0-9-]+', '-', each['name'])}.txt")
-    command = _isolated(sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"]))
+    command = _isolated(
+        sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])
+    )
     # Where packages come from is the machine's own business.
     indexes = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with said.open("wb") as stream:

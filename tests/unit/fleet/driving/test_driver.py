@@ -250,6 +250,17 @@ class TestRetries:
         assert not [line for line in run.lines if "drained" in line]
         assert not any(span.order.avoid for span in engine.spans)
 
+    @pytest.mark.parametrize("blocks", [TIMED, SHARED, TIMED + SHARED])
+    def test_one_dead_device_drains_no_machine(self, blocks: Any, tmp_path: Path) -> None:
+        """Neither do its doctor's losses."""
+        script = lambda order, slot: Does(1.0, infrastructure="Xid 79" if slot.id == "gpu0:0" else "")  # noqa: E731
+        run = drive(tmp_path, blocks, Scripted(places(1, 3), script))
+        end = run()
+        assert (end.broken, end.unplaced) == ({}, {})
+        assert not [line for line in run.lines if "drained" in line]
+        assert sum(span.slot.id == "gpu0:0" for span in run.engine.spans) == 2
+        assert "gpu0:0: it takes no more blocks, since two were lost there: Xid 79" in run.lines
+
     def test_broken_blocks_are_tried_again_when_asked(self, tmp_path: Path) -> None:
         drive(tmp_path, SHARED[:1], Scripted(places(3, 1), only("s0", exit_code=4)))()
         drive(tmp_path, SHARED[:1], Scripted(places(3, 1)))()
