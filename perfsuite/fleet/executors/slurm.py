@@ -209,8 +209,8 @@ def parameters(order: Order) -> dict[str, Any]:
 
 
 def _wanted(order: Order) -> dict[str, Any]:
-    """As `parameters`, without machines that Slurm does not know: for a name that is none it takes no job, and
-    those of another engine's sitting may be such."""
+    """As `parameters`, without machines that Slurm does not know: it refuses such a name, and those of another
+    engine's sitting may be such."""
     avoid = tuple(sorted(_nodes().intersection(order.avoid))) if order.avoid else ()
     return parameters(replace(order, avoid=avoid))
 
