@@ -88,6 +88,14 @@ def unfit(workload: Workload, variant: Variant) -> str | None:
     return None
 
 
+def said_of_guidance(context: Context) -> list[str]:
+    """What one who lowered guidance to save the second sample of a picture should know."""
+    drawn = context.drawn
+    if not 1 < drawn.guidance < 2 or not models.family(drawn.model).classifier_free:
+        return []
+    return [f"a guidance of {drawn.guidance:g} is above 1: the denoiser's batch is not halved"]
+
+
 def prepare(
     workload: str | Workload,
     variant: str | Variant,
@@ -130,6 +138,7 @@ def prepare(
             doing = "verifying all together"
             evidence.extend(_at_last(pipe, context))
         evidence.extend(context.notes)
+        evidence.extend(said_of_guidance(context))
         evidence.append(models.resolve(workload.model, weights).said)
     except BaseException as error:
         # Also on Ctrl-C: what follows must not inherit half a variant.

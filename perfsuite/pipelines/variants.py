@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import optimizations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Optimization
     from perfsuite.records import Device
 
+_WORD = re.compile(r"(?:^|[-+])([^-+:]*(?::(?:-?[\d.]+e[-+]?\d+|-?[^-+]*))?)")
+"""Of a name, between hyphens and plus signs; a number after a colon may hold both itself."""
 _RUNGS = ("{0}", "{0}+sdpa", "{0}+sdpa+compile", "{0}+sdpa+compile+qkv", "{0}+sdpa+compile+qkv+int8")
 _HALVES = ("bf16", "fp16")
 
@@ -164,15 +167,13 @@ def _parts(name: str) -> list[str]:
     parts: list[str] = []
     techniques = optimizations.known()
     longest = max(each.count("-") for each in techniques) + 1
-    words = [word.strip() for word in name.replace("+", "-").split("-")]
+    words = [word.strip() for word in _WORD.findall(name)]
     while words:
         # The longest optimization that the next words spell: channels-last holds a hyphen itself, and a value
         # ends a name.
-        spelled = ["-".join(words[:n]) for n in range(longest, 0, -1)]
+        ends = next((n for n, word in enumerate(words, 1) if ":" in word), len(words))
         sizes = [
-            each.count("-") + 1
-            for each in spelled
-            if each.partition(":")[0] in techniques and "-" not in each.partition(":")[2]
+            n for n in range(min(longest, ends), 0, -1) if "-".join(words[:n]).partition(":")[0] in techniques
         ]
         size = sizes[0] if sizes else 1
         parts.append("-".join(words[:size]))

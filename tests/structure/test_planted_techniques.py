@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import pytest
 from adapter_files import write_adapter
 
-from perfsuite.pipelines import optimizations, variants, workloads
-from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, hotswap
+from perfsuite.pipelines import building, optimizations, variants, workloads
+from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, few_step, hotswap, tiny
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
 from perfsuite.pipelines.optimizations.kernel_choice import ChosenKernel
 from perfsuite.pipelines.optimizations.packaged import Packaged
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
+from perfsuite.pipelines.promises import Parameter
+from perfsuite.pipelines.schedules import ScheduleError
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 TEN = dataclasses.replace(workloads.SHAPES, steps=10)
@@ -242,6 +244,28 @@ def test_the_scheduler_without_its_adapter_is_found(built, adapter):
 
 
 @pytest.mark.parametrize(
+    ("scheduler", "settings", "said"),
+    [
+        ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}, None),
+        ("HeunDiscreteScheduler", {}, None),
+        ("EulerDiscreteScheduler", {"timestep_spacings": "trailing"}, "has no setting 'timestep_spacings'"),
+        ("EulerDiscreteSchedule", {}, "diffusers has no class 'EulerDiscreteSchedule'"),
+    ],
+)
+def test_a_recipes_scheduler_is_what_the_recipe_says(built, adapter, scheduler, settings, said):
+    """diffusers passes over settings that it does not know; and some call the UNet twice a step."""
+    pipe, context, _ = built("fp32+sdpa+lcm:4", applied=False)
+    recipe = few_step.Recipe("lcm", "lcm-lora", scheduler, 1.0, settings)
+    technique = few_step.few_step(recipe, "", Parameter("steps", 4, 1, 16), margin=0.1)
+    if said is None:
+        technique.apply(pipe, context)
+        holds((pipe, context, technique), f"{scheduler}, {7 if 'Heun' in scheduler else 4} UNet calls")
+        return
+    with pytest.raises((NotEngagedError, ScheduleError), match=said):
+        technique.verify(technique.apply(pipe, context) or pipe, context)
+
+
+@pytest.mark.parametrize(
     ("break_it", "said"),
     [
         (lambda path: path.unlink(), "there is no such file"),
@@ -319,23 +343,6 @@ def test_one_graph_serves_all_sizes(built):
         check_compiles_nothing(calls)
 
 
-def test_one_row_has_a_graph_of_its_own(built):
-    """torch takes a size of 1 as fixed: two pictures compile one graph more, no third."""
-    import torch
-
-    from perfsuite.pipelines.optimizations.dynamic import check_more_rows, script
-    from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
-
-    torch.fx.experimental._config.use_duck_shape = False
-    alone = dataclasses.replace(workloads.SHAPES, guidance=1.0, width=64, height=64)
-    pipe, context, _ = built("fp32+sdpa+dynamic", alone, applied=False)
-    pipe.unet.down_blocks[0].resnets[0].compile(backend="eager", dynamic=True)
-    context.generate(pipe, steps=2)
-    assert check_more_rows(pipe, context) == " for one row, and one for more"
-    check_compiles_nothing(script(pipe, context))
-    assert check_more_rows(pipe, dataclasses.replace(context, workload=TEN)) == ""
-
-
 # -- ahead of time ---------------------------------------------------------------------------------
 
 
@@ -367,6 +374,7 @@ def test_a_package_of_other_weights_is_found(built):
         ("shapes", "bf16+fastercache", "raises RuntimeError"),
         ("shapes", "bf16+pab", "draws another picture"),
         ("shapes@4steps", "bf16+deepcache:5", "an interval of 5 is beyond the 4 steps"),
+        ("flux-dev", "bf16+taylorseer:100", "an interval of 100 is beyond the 28 steps"),
         ("shapes@b2", "bf16+cfg-cutoff", "keeps the last prompt alone"),
         ("shapes@g1", "bf16+cfg-cutoff", "with the prompt alone from the first step on"),
         ("shapes", "bf16+vae-tiling:128", "holds the whole picture"),
@@ -386,14 +394,24 @@ def test_what_has_no_meaning_is_refused_before_anything_is_loaded(monkeypatch, w
         pipelines.prepare(workload, name, "cpu", forced=True)
 
 
+def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(monkeypatch, tmp_path):
+    """Of adapters and of decoders, with its path."""
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setattr(adapters, "ADAPTERS", dict.fromkeys(adapters.ADAPTERS, nowhere))
+    monkeypatch.setattr(tiny, "DECODERS", dict.fromkeys(tiny.DECODERS, nowhere))
+    for name in ("lcm", "lora", "lora-hotswap", "tiny-vae"):
+        said = building.unfit(workloads.SHAPES, variants.get(f"fp32+sdpa+{name}"))
+        assert f"{nowhere} is not there" in said
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("bf16+lcm+deepcache", "exclude each other"),
         ("bf16+lcm+cfg-cutoff", "exclude each other"),
-        ("bf16+sdpa+dynamic+cfg-cutoff", "exclude each other"),
-        ("bf16+sdpa+dynamic+model-offload", "exclude each other"),
-        ("bf16+sdpa+dynamic+group-offload", "exclude each other"),
+        ("bf16+dynamic+cfg-cutoff", "exclude each other"),
+        ("bf16+dynamic+model-offload", "exclude each other"),
+        ("bf16+deepcache+group-offload", "exclude each other"),
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),

@@ -41,6 +41,11 @@ NO_SPACE_BYTES = 1 << 20
 """Whatever ends badly with less of the disk left had none."""
 
 
+def here() -> str:
+    """This machine's name; on a cluster of Slurm that by which Slurm knows it."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
 def tell(job: dict[str, Any], kind: str, what: object) -> None:
     """To whoever asked: a file, or a line that nobody may be left to read."""
     if job["by_file"]:
@@ -75,7 +80,7 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
             found[each["name"]] = each["python"]
         else:
             raise MachineError(
-                f"{each['python']}: no interpreter of environment {each['name']} on {socket.gethostname()}; "
+                f"{each['python']}: no interpreter of environment {each['name']} on {here()}; "
                 "install it there, or give exact packages"
             )
     return found
@@ -97,7 +102,7 @@ def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: 
     why = "took too long" if code is None else last or f"ended with {code}"
     if "No module named perfsuite" in text:
         why = f"{sys.executable} has no perfsuite, which makes it"
-    raise MachineError(f"environment {each['name']} cannot be made on {socket.gethostname()}: {why}")
+    raise MachineError(f"environment {each['name']} cannot be made on {here()}: {why}")
 
 
 def _isolated(python: str, *arguments: str) -> list[str]:
@@ -130,7 +135,7 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         if wishes.stopped:
             raise StoppedError
         with (folder / "output.txt").open("wb") as output:
-            tell(job, "began", socket.gethostname())
+            tell(job, "began", here())
             command = _isolated(pythons[job["environments"][0]["name"]], *arguments)
             code, seconds = attended(command, variables, output, job, wishes, job["limit_s"], leases)
         said = _tail(folder / "output.txt")
@@ -146,7 +151,8 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         ended["infrastructure"] = f"{error.filename or folder}: {error.strerror}"
     return {
         **ended,
-        "machine": socket.gethostname(),
+        "stopped_by": wishes.signal,
+        "machine": here(),
         "uuid": job["uuid"],
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "free_bytes": shutil.disk_usage(folder).free,

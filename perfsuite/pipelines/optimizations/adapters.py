@@ -34,7 +34,8 @@ def no_adapter(name: str, workload: Workload) -> str | None:
     """Why there is none of this name for the workload's model, None if there is."""
     if (name, workload.model) not in ADAPTERS:
         return f"there is no adapter {name} for the model {workload.model} of {workload.name}"
-    return None
+    path = ADAPTERS[name, workload.model]
+    return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
 
 
 def read(path: Path, pipe: Any) -> dict[str, Any]:

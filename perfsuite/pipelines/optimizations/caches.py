@@ -118,6 +118,12 @@ def _fits(workload: Workload, variant: Variant, name: str, on_unets: str) -> str
         least = WARM_STEPS + 2
         if name == "taylorseer" and workload.steps < least:
             return f"it learns in {WARM_STEPS} steps, and {workload.name} has {workload.steps}; give {least}"
+        interval = variant.value(name)
+        if name == "taylorseer" and interval is not None and interval > workload.steps:
+            return (
+                f"an interval of {interval:g} is beyond the {workload.steps} steps of {workload.name}; "
+                f"give one up to {workload.steps}"
+            )
         return None
     if family.denoiser == "unet":
         return on_unets

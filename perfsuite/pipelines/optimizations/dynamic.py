@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import models as known_models
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.compilation import (
     check_calls,
@@ -13,17 +14,17 @@ from perfsuite.pipelines.optimizations.compilation import (
     mode_for,
     supports_compiling,
 )
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, some
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
-from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing, compilations_of
+from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perfsuite.pipelines.technique import Context
+    from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
 
 GROWN = ((1.0, 1.0), (1.5, 1.0), (1.5, 2.0))
@@ -67,31 +68,24 @@ def grown_side(side: int, times: float, step: int) -> int:
     return side if times == 1 else side + step * max(1, int(side * (times - 1)) // step)
 
 
-def check_more_rows(pipe: Any, context: Context) -> str:
-    """One row has a graph of its own, as torch takes a size of 1 as fixed: two rows may compile one more.
-
-    Raises `NotEngagedError`.
-    """
-    workload = context.workload
-    if family_of(pipe).samples(context.drawn) > 1:
-        return ""
-    two = replace(workload, batch=workload.batch + 1)
-    found = compilations_of({"two rows": partial(_draw, pipe, context, two)})
-    if len(found) > 1:
-        raise NotEngagedError(f"{len(found)} compilations for more rows than one: {some(found)}")
-    return " for one row, and one for more"
-
-
 def _verify(pipe: Any, context: Context) -> str:
     if not hasattr(pipe.unet, "_orig_mod"):
         raise NotEngagedError("pipe.unet is not a compiled module")
     layout = check_settings(pipe, context)
     check_calls(pipe, context)
-    more = check_more_rows(pipe, context)
     calls = script(pipe, context)
     check_compiles_nothing(calls)
-    compiled = f"{context.graphs} graph compiled{more}"
-    return f"{compiled}; {len(calls)} sizes and batches compiled nothing more; {layout}"
+    return f"{context.graphs} graph compiled; {len(calls)} sizes and batches compiled nothing more; {layout}"
+
+
+def _fits(workload: Workload, variant: Variant) -> str | None:
+    drawn = variant.drawn(workload)
+    if known_models.family(workload.model).samples(drawn) == 1:
+        return (
+            "torch makes no size of 1 dynamic, so a UNet that is given one row compiles anew for two; take a "
+            "guidance above 1, or a batch of two"
+        )
+    return None
 
 
 DYNAMIC = Optimization(
@@ -101,8 +95,9 @@ DYNAMIC = Optimization(
     verify=_verify,
     supports=supports_compiling,
     phase=4,
-    # Guidance that is cut off draws one picture a call, and the proof draws two.
+    # A callback that halves the batch keeps one picture's rows, and the proof draws two.
     conflicts=("channels-last", "compile", "compile-regional", "deepcache", "layerwise-fp8", "cfg-cutoff"),
+    fits=_fits,
     compiles=True,
     settings=(*COMPILE_SETTINGS, "fx.use_duck_shape"),
     card=Card(

@@ -83,6 +83,8 @@ _AGAINST = (
     "compile",
     "compile-regional",
     "dynamic",
+    # Either hook stands for the UNet's forward, and so would what counts its steps.
+    "deepcache",
     "int8",
     "int8-weights",
     "fp8",
@@ -110,8 +112,8 @@ GROUP_OFFLOAD = Optimization(
     verify=_verify_groups,
     supports=_supports,
     phase=3,
-    # A group is fetched ahead in the order of the first step; those that keep something leave modules out.
-    conflicts=("model-offload", "deepcache", "first-block-cache", "taylorseer", *_AGAINST),
+    # A group is fetched ahead in the order of the first step; caches leave modules out of others.
+    conflicts=("model-offload", "first-block-cache", "taylorseer", *_AGAINST),
     card=Card(
         where="every denoiser, on a GPU; not with what spares steps some layers",
         proof="residency log: on the host before and after a call, on the GPU in every product",

@@ -66,6 +66,8 @@ def _backend(compiled: Any) -> Any:
     from torch._dynamo.eval_frame import innermost_backend
 
     context = getattr(compiled, "dynamo_ctx", None)
+    if context is None and not inspect.isfunction(compiled):
+        return None  # a package, which Dynamo had no part in
     held = [context] if context is not None else list(inspect.getclosurevars(compiled).nonlocals.values())
     for each in held:
         callback = getattr(each, "callback", each)

@@ -1,6 +1,7 @@
 """What a build that fails leaves behind: no changed setting, and no call to a GPU that is lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,19 @@ def test_a_build_that_fails(failing: Callable[[Exception], list[str]], said: str
     assert found.value.__notes__ == ["while loading weights"]
     assert calls == asked
     assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(("guidance", "said"), [(1.0, False), (1.5, True), (2.0, False), (5.0, False)])
+def test_guidance_that_halves_no_batch_is_said(
+    monkeypatch: pytest.MonkeyPatch, guidance: float, said: bool
+) -> None:
+    """Of any variant: who lowers it below 2 may think that it spares the second sample."""
+    monkeypatch.setattr(models, "load", lambda *arguments: object())
+    nothing = Optimization("fp32", "", lambda pipe, context: None, lambda pipe, context: "held")
+    workload = replace(pipelines.workloads.SHAPES, guidance=guidance)
+    prepared = pipelines.prepare(workload, Variant("fp32", (nothing,)), "cpu")
+    pipelines.release(prepared.pipe)
+    assert ("the denoiser's batch is not halved" in "; ".join(prepared.evidence)) == said
 
 
 def test_a_device_that_is_lost_when_memory_is_given_back(

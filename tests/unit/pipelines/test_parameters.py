@@ -49,12 +49,16 @@ def test_another_value_is_another_variant():
     """Its baseline is not that of the first."""
     assert variants.get("bf16-skip-steps:2").name == "bf16-skip-steps:2"
     assert variants.get("bf16-cut:0.25").value("cut") == 0.25
+    assert variants.get("bf16-cut:2.5e-1-sdpa").name == "bf16-sdpa-cut:0.25"
+    assert variants.get("bf16+cut:1e-1").value("cut") == 0.1
 
 
 @pytest.mark.parametrize(
     ("spelled", "said"),
     [
         ("bf16+skip-steps:0", "whole number from 1 to 50, as in skip-steps:3"),
+        ("bf16-sdpa-skip-steps:-3", "'-3' is no interval"),
+        ("bf16+cut:1e-2+sdpa", "'1e-2' is no share"),
         ("bf16+skip-steps:51", "'51' is no interval"),
         ("bf16+skip-steps:2.5", "'2.5' is no interval"),
         ("bf16+skip-steps:nan", "'nan' is no interval"),

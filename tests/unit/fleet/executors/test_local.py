@@ -131,6 +131,7 @@ except KeyboardInterrupt:
     event = ends(local, 1)["b"]
     assert isinstance(event, Finished)
     assert event.outcome.files["half"] == b"half"
+    assert event.outcome.stopped_by == ""
 
 
 def test_missing_interpreter_is_the_machines_fault(local: LocalExecutor) -> None:

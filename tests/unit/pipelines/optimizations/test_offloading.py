@@ -28,7 +28,7 @@ def test_an_encoder_that_was_left_out_needs_no_hook(monkeypatch: pytest.MonkeyPa
         offloading.MODEL_OFFLOAD.verify(pipeline(text_encoder_3=SimpleNamespace()), CONTEXT)
 
 
-@pytest.mark.parametrize("name", ["deepcache", "first-block-cache", "taylorseer"])
+@pytest.mark.parametrize("name", ["first-block-cache", "taylorseer"])
 def test_groups_are_not_fetched_ahead_of_what_is_spared(name: str) -> None:
     """They come in the order of the first step, in which everything ran."""
     with pytest.raises(variants.ContradictionError, match="exclude each other"):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from perfsuite.pipelines.optimizations.evidence import eager
+from perfsuite.pipelines.optimizations.packaged import Packaged
 from perfsuite.pipelines.watching.forms import UnknownFormError, forms_of, instead
 
 
@@ -34,6 +35,15 @@ def whole(pipe: Any, **how: Any) -> None:
 def in_place(pipe: Any, **how: Any) -> None:
     for block in pipe.unet:
         block.compile(**how)
+
+
+def test_a_package_is_not_compiled_once_more() -> None:
+    """It is no function of torch's, and is refused as what hides its backend is."""
+    pipe = pipeline()
+    pipe.unet.forward = Packaged(pipe.unet.forward, pipe.unet.forward, "0123")
+    (form,) = forms_of(pipe)
+    with pytest.raises(UnknownFormError, match="does not tell how it was compiled"):
+        form.again(lambda own: own)
 
 
 def test_an_eager_pipeline_has_none() -> None:
