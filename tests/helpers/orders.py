@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.fleet.executors import Began, Finished, Lost, Order
+from perfsuite.fleet.executors import Began, Finished, Lost, Order, Refused
 from perfsuite.records import DeviceClass, PlannedEnvironment, Slot
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ends(executor: Executor, blocks: int, limit_s: float = 120.0) -> dict[str, E
     until = time.monotonic() + limit_s
     while len(found) < blocks:
         assert time.monotonic() < until, f"only {sorted(found)} ended in {limit_s:g} s"
-        found |= {e.block: e for e in executor.events(1.0) if isinstance(e, Finished | Lost)}
+        found |= {e.block: e for e in executor.events(1.0) if isinstance(e, Finished | Lost | Refused)}
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from perfsuite import __version__
 from perfsuite.fleet.driving.driver import Conduct, Driver
-from perfsuite.fleet.executors import Began, Event, ExecutorError, Finished, Lost, Order, Outcome
+from perfsuite.fleet.executors import Began, Event, ExecutorError, Finished, Lost, Order, Outcome, Refused
 from perfsuite.fleet.ledger.account import End
 from perfsuite.fleet.ledger.file import Ledger
 from perfsuite.records import Block, Cell, DeviceClass, Ending, Plan, PlannedEnvironment, Slot, Work
@@ -90,6 +90,10 @@ class Does:
     """The machine goes, and says so by this."""
     refused: str = ""
     """The engine cannot start it."""
+    unwilling: str = ""
+    """The engine's queue does not take it now."""
+    final: bool = False
+    """Nor ever."""
     ahead_s: float = 0.0
     """Of the machine's clock."""
     files: Mapping[str, bytes] = field(default_factory=lambda: {"results.jsonl": b"{}\n"})
@@ -133,6 +137,12 @@ class Scripted:
         does = self.script(order, slot)
         if does.refused:
             raise ExecutorError(does.refused)
+        if does.unwilling:
+            refused = Refused(
+                block=order.block, attempt=order.attempt, cause=does.unwilling, final=does.final
+            )
+            self._ahead.append(refused)
+            return
         ends_s = self.clock() + does.seconds
         self.spans.append(Span(order, slot, self.clock(), ends_s))
         self._ahead.append(Began(block=order.block, attempt=order.attempt, machine=slot.machine))

@@ -13,7 +13,8 @@ from perfsuite import __version__
 from perfsuite.fleet.driving.attempts import Running, abandoned, utc_now
 from perfsuite.fleet.driving.notices import Notices
 from perfsuite.fleet.driving.patience import Patience
-from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished
+from perfsuite.fleet.driving.refusals import Refusals
+from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Refused
 from perfsuite.fleet.ledger.account import Begun, End, this_sitting
 from perfsuite.fleet.ledger.retrying import JUDGED, Standing
 from perfsuite.fleet.scheduling import examining
@@ -127,6 +128,7 @@ class Driver:
         self._park = Park(plan.devices, ())
         self._blocked: dict[str, Obstacle] = {}
         self._patience = Patience(conduct.wait_s, conduct.tell)
+        self._refusals = Refusals(conduct.wait_s)
         self._notices = Notices(conduct.tell)
         self._hand = _Hand()
         self._standing = Standing.of(ledger.account)
@@ -194,6 +196,8 @@ class Driver:
         self._notices.devices({s.id: self._standing.lost[s.id][-1] for s in there if s not in slots})
         if slots != list(self._park.slots):
             self._park, self._changed = Park(self._plan.devices, slots), True
+        # What was refused is asked for again when its time has come.
+        self._changed |= not self._refusals.are_over(now_s)
         if self._changed:
             self._blocked = self._obstacles()
         self._patience.note(list(self._blocked.values()), now_s)
@@ -246,9 +250,9 @@ class Driver:
         for slot in examinations(situation, self._hand.timed):
             block = examining.examination(slot, self._park, self._hand.waiting.values())
             self._begin(Placement(block, slot), situation)
-        for placement in place(
-            ready(self._hand.waiting.values(), self._hand.unfinished - self._hand.stuck), situation
-        ):
+        now_s = self._conduct.clock()
+        asked = (b for b in self._hand.waiting.values() if self._refusals.obstacle(b.device, now_s) is None)
+        for placement in place(ready(asked, self._hand.unfinished - self._hand.stuck), situation):
             del self._hand.waiting[placement.block.id]
             self._hand.had[kin(placement.block)][placement.slot.id] += 1
             self._begin(placement, situation)
@@ -282,10 +286,15 @@ class Driver:
                     f"{self._conduct.engine} tells of attempt {event.attempt} of {event.block}, which does "
                     "not run; this is an error in the engine"
                 )
+            if not isinstance(event, Refused):
+                self._refusals.forget(running.block.device)
             if isinstance(event, Began):
                 continue
             if isinstance(event, Finished):
                 attempt = self._finished(running, event.outcome, now_s, stopping=stopping)
+            elif isinstance(event, Refused):
+                self._refusals.note(running.block.device, event.cause, now_s, final=event.final)
+                attempt = running.without_outcome(Ending.STOPPED, event.cause, now_s)
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
                 attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
@@ -324,8 +333,11 @@ class Driver:
     # How it ends.
 
     def _obstacles(self) -> dict[str, Obstacle]:
-        situation = self._situation()
-        found = {block.id: obstacle(block, situation) for block in self._hand.waiting.values()}
+        situation, now_s = self._situation(), self._conduct.clock()
+        found = {
+            block.id: self._refusals.obstacle(block.device, now_s) or obstacle(block, situation)
+            for block in self._hand.waiting.values()
+        }
         return {name: each for name, each in found.items() if each is not None}
 
     def _is_hopeless(self) -> bool:
@@ -336,7 +348,8 @@ class Driver:
         stuck = self._obstacles().keys()
         freed = (stuck & self._situation().needed) - self._hand.stuck
         self._hand.stuck |= freed
-        patient = self._patience.is_over(self._conduct.clock())
+        now_s = self._conduct.clock()
+        patient = self._patience.is_over(now_s) and self._refusals.are_over(now_s)
         return not freed and len(stuck) == len(self._hand.waiting) and patient
 
     def _stop(self) -> None:

@@ -9,6 +9,7 @@ from perfsuite.fleet.executors.interface import (
     Lost,
     Order,
     Outcome,
+    Refused,
 )
 
-__all__ = ["Began", "Event", "Executor", "ExecutorError", "Finished", "Lost", "Order", "Outcome"]
+__all__ = ["Began", "Event", "Executor", "ExecutorError", "Finished", "Lost", "Order", "Outcome", "Refused"]

@@ -94,7 +94,18 @@ class Lost:
     cause: str
 
 
-Event = Began | Finished | Lost
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The engine has not taken it, so that nothing was begun."""
+
+    block: str
+    attempt: int
+    cause: str
+    final: bool
+    """Whether it would refuse again, as an option that it does not know."""
+
+
+Event = Began | Finished | Lost | Refused
 
 
 class Executor(Protocol):
@@ -114,7 +125,7 @@ class Executor(Protocol):
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long. Each attempt ends in exactly one
-        `Finished` or `Lost`."""
+        `Finished`, `Lost` or `Refused`."""
         ...
 
     def stop(self, block: str) -> None:

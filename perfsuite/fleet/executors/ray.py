@@ -100,27 +100,34 @@ class RayExecutor:
         self._names: dict[str, str] = {}
         self._running: dict[str, _Running] = {}
         self._dead: set[str] = set()
+        self._seen = False
+        """Whether there was ever a place."""
 
     def slots(self) -> Sequence[Slot]:
-        """Those of nodes that have answered, and have the resource `MEASURE` and a usual priority."""
+        """Those of nodes that have answered, and have the resource `MEASURE` and a usual priority.
+
+        Raises `ExecutorError` where there never was one: what has gone may come back.
+        """
         # In the order of their ids, by which two nodes of one host keep their names.
         nodes = sorted(self._ray.nodes(), key=lambda node: str(node["NodeID"]))
         alive = {node["NodeID"]: node for node in nodes if self._alive(node)}
         usable = {i: node for i, node in alive.items() if node["Resources"].get(MEASURE, 0) >= 1}
-        if not usable:
+        if not usable and not self._seen:
             raise ExecutorError(
                 f"none of the {len(alive)} nodes of the Ray cluster has the resource {MEASURE!r}; start each "
                 f"that measures with --resources='{{\"{MEASURE}\": 1}}'"
             )
         self._ask(usable, frozenset(alive))
         answered = [self._nodes[i] for i in usable if i in self._nodes]
-        if answered and all(node.facts["gives_way"] for node in answered):
+        if answered and not self._seen and all(node.facts["gives_way"] for node in answered):
             names = ", ".join(node.name for node in answered)
             raise ExecutorError(
                 f"Ray's workers on {names} have a low priority, by which times would depend on whatever else "
                 "runs there, and may not leave it; start Ray there with RAY_worker_niceness=0"
             )
-        return [slot for node in answered for slot in node.slots()]
+        found = [slot for node in answered for slot in node.slots()]
+        self._seen = self._seen or bool(found)
+        return found
 
     def start(self, order: Order, slot: Slot) -> None:
         """Submit it; it begins when Ray has what it takes. Raises `ExecutorError`."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from perfsuite.fleet.executors import jobs, machine
-from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost
+from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, Lost, Refused
 from perfsuite.records import Slot
 from perfsuite.store.files import held, make_folder, write_atomic
 
@@ -132,11 +132,9 @@ class SlurmExecutor:
             try:
                 submitted = self._submitted(json.loads(wanted), group)
             except (ValueError, TypeError, RuntimeError, OSError) as error:
-                said = " ".join(str(error).split())[:500]
                 for running in group:
-                    name = running.order.device.name
                     self._forget(running)
-                    self._ahead.append(_lost(running, f"Slurm takes no job for device class {name}: {said}"))
+                    self._ahead.append(_refused(running.order, error))
                 continue
             for running, job in zip(group, submitted, strict=True):
                 running.job = job
@@ -209,8 +207,8 @@ def parameters(order: Order) -> dict[str, Any]:
 
 
 def _wanted(order: Order) -> dict[str, Any]:
-    """As `parameters`, without machines that Slurm does not know: it refuses such a name, and those of another
-    engine's sitting may be such."""
+    """As `parameters`, without machines that Slurm does not know: it refuses their names, and those of
+    another engine's sitting may be such."""
     avoid = tuple(sorted(_nodes().intersection(order.avoid))) if order.avoid else ()
     return parameters(replace(order, avoid=avoid))
 
@@ -249,6 +247,15 @@ def _read(path: Path) -> Any:
 def _lost(running: _Running, cause: str) -> Lost:
     order = running.order
     return Lost(block=order.block, attempt=order.attempt, machine=running.node, cause=cause)
+
+
+def _refused(order: Order, error: Exception) -> Refused:
+    said = " ".join(str(error).split())[:500]
+    # What sbatch says is a RuntimeError of submitit's, and may be of this minute: a limit, or no answer.
+    return Refused(
+        block=order.block, attempt=order.attempt, final=isinstance(error, ValueError | TypeError),
+        cause=f"Slurm takes no job for device class {order.device.name}: {said}",
+    )  # fmt: skip
 
 
 def _cancel(running: _Running) -> None:

@@ -67,6 +67,8 @@ class Lack(StrEnum):
     OTHER = "other"
     """One on which it has not failed."""
     FIT = "fit"
+    ENGINE = "engine"
+    """One that takes it."""
 
 
 @dataclass(frozen=True)

@@ -303,6 +303,30 @@ class TestDevices:
         assert 300.0 <= run.engine.clock() < 310.0
         assert len(ended(tmp_path)) == len(SHARED)
 
+    def test_an_engine_that_takes_nothing_for_a_while_is_asked_again(self, tmp_path: Path) -> None:
+        """No block has failed meanwhile, though each was refused."""
+        engine = Scripted(places())
+        engine.script = lambda order, slot: Does(unwilling="no controller" if engine.clock() < 150.0 else "")
+        run = drive(tmp_path, SHARED, engine)
+        assert (end := run(wait_s=300.0)).broken == end.unplaced == {}
+        assert {name for name, _, ending in ended(tmp_path) if ending is Ending.PASSED} == {
+            b.id for b in SHARED
+        }
+        assert 150.0 <= engine.clock() < 250.0
+        assert {ending for *_, ending in ended(tmp_path)} == {Ending.STOPPED, Ending.PASSED}
+
+    @pytest.mark.parametrize(("final", "until_s"), [(False, 300.0), (True, 0.0)])
+    def test_an_engine_that_takes_nothing_is_given_up(
+        self, final: bool, until_s: float, tmp_path: Path
+    ) -> None:
+        script = only("x", unwilling="invalid partition", final=final)
+        run = drive(tmp_path, self.LACKING, Scripted([*places(), *places(1, 1, "a100", "old")], script))
+        end = run(wait_s=300.0)
+        assert end.unplaced == {"x": "invalid partition"}
+        assert len({name for name, _, ending in ended(tmp_path) if ending is Ending.PASSED}) == len(SHARED)
+        assert until_s <= run.engine.clock() < until_s + 70.0
+        assert "1 block waits: invalid partition" in run.lines
+
     def test_it_is_taken_when_one_comes(self, tmp_path: Path) -> None:
         engine = Scripted(places())
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from orders import order
 
+from perfsuite.fleet.executors import ExecutorError
 from perfsuite.fleet.executors import ray as module
 from perfsuite.fleet.executors.ray import RayExecutor
 
@@ -81,3 +82,14 @@ def test_a_node_that_goes_before_it_has_answered_is_none(
         assert executor.slots() == []
     cluster.alive = {NEW: "other"}
     assert [slot.machine for slot in executor.slots()] == ["other"]
+
+
+def test_that_the_last_node_goes_is_no_error(cluster: Cluster) -> None:
+    """It may come back; that there never was one is."""
+    executor = RayExecutor()
+    with pytest.raises(ExecutorError, match="none of the 0 nodes of the Ray cluster"):
+        executor.slots()
+    cluster.alive = {OLD: "host"}
+    assert len(executor.slots()) == 1
+    cluster.alive = {}
+    assert executor.slots() == []

@@ -13,7 +13,7 @@ import fake_slurm
 import pytest
 from orders import began, ends, order, outcome
 
-from perfsuite.fleet.executors import ExecutorError, Finished, Lost
+from perfsuite.fleet.executors import ExecutorError, Finished, Lost, Refused
 from perfsuite.fleet.executors import slurm as module
 from perfsuite.fleet.executors.slurm import SlurmExecutor, parameters
 from perfsuite.records import DeviceClass
@@ -78,12 +78,16 @@ def test_parameters_of_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"partition": "absent"}, "invalid partition"), ({"partitoin": "gpu"}, "partitoin")]
+    ("options", "said", "final"),
+    [({"partition": "absent"}, "invalid partition", False), ({"partitoin": "gpu"}, "partitoin", True)],
 )
-def test_a_job_that_slurm_refuses_is_lost(slurm: SlurmExecutor, options: dict[str, str], said: str) -> None:
+def test_a_job_that_slurm_refuses_has_not_begun(
+    slurm: SlurmExecutor, options: dict[str, str], said: str, final: bool
+) -> None:
     slurm.start(order("b", "", device=DeviceClass(name="odd", kind="cpu", slurm=options)), slurm.slots()[-1])
     event = ends(slurm, 1)["b"]
-    assert isinstance(event, Lost)
+    assert isinstance(event, Refused)
+    assert event.final is final
     assert "device class odd" in event.cause
     assert said in event.cause
 
