@@ -18,7 +18,7 @@ from perfsuite.device.memory import free_bytes
 from perfsuite.pipelines import models
 from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.quality.assessing import Inspection
-from perfsuite.quality.reference import keep, load_reference
+from perfsuite.quality.reference import compared_with, keep, load_reference
 from perfsuite.quality.remote import as_quality
 from perfsuite.workers.sessions import as_session
 
@@ -210,7 +210,7 @@ class FreshProcesses:
         weights = self._weights(workload)
         progress("float32, in a fresh process")
         if not deep:
-            pictures = self.open(workload, base).pictures()
+            pictures = self.open(workload, compared_with(base)).pictures()
             return quality.Reference(
                 base.drawn(workload), tuple(pictures), device=self._device, weights=weights, base=base
             )

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perfsuite import quality
 from perfsuite.bench.recovery import LostDeviceError, OutOfMemoryError
-from perfsuite.pipelines.promises import Promise
 from perfsuite.pipelines.variants import REFERENCE
-from perfsuite.quality.reference import base_of, precisions_of
+from perfsuite.quality.reference import base_of, compared_with, precisions_of
 from perfsuite.workers import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from perfsuite.bench.hand import Hand
     from perfsuite.pipelines.technique import Variant
@@ -37,7 +33,6 @@ class References:
         self._recorded: dict[tuple[str, str], quality.Reference] = {}
         self._failed: dict[tuple[str, str], Exception] = {}
         """By workload and what is run: why there is none."""
-        self._whole: list[quality.Reference] = []
 
     def known(self, workload: Workload, variant: Variant = REFERENCE) -> quality.Reference | None:
         """The one that is there already."""
@@ -55,7 +50,7 @@ class References:
         if key not in self._recorded:
             self._hand.close()
             try:
-                self._recorded[key] = self._made(workload, variant)
+                self._recorded[key] = self._record(workload, base_of(variant))
             except Exception as error:
                 self._failed[key] = error
                 raise
@@ -70,24 +65,13 @@ class References:
         with contextlib.suppress(OutOfMemoryError, WorkerError):
             self.get(workload, variant)
 
-    def _made(self, workload: Workload, variant: Variant) -> quality.Reference:
-        found = self._record(workload, base_of(variant), deep=self.deep)
-        if variant.promise is not Promise.APPROXIMATE:
-            return found
-        self._whole.append(found)  # whose files are there as long as it is
-        return replace(found, pictures=self._pictures(workload))
-
-    def _pictures(self, workload: Workload) -> tuple[np.ndarray, ...]:
-        """Float32's pictures, for which nothing else of it is needed."""
-        known = self.known(workload)
-        return (known or self._record(workload, REFERENCE, deep=False)).pictures
-
-    def _record(self, workload: Workload, base: Variant, *, deep: bool) -> quality.Reference:
+    def _record(self, workload: Workload, base: Variant) -> quality.Reference:
         key = f"{workload.name} reference" if base == REFERENCE else f"{workload.name} {base.name}, reference"
         self._hand.enter(key, "float32 pictures")
         # Before any variant is in memory: two pipelines at once may not fit.
         compared = [variant for variant in self.chosen if base_of(variant) == base]
-        precisions = precisions_of(compared, self._hand.device) if deep else ()
+        precisions = precisions_of(compared, self._hand.device) if self.deep else ()
+        whole = None if compared_with(base) == base else self.known(workload)
 
         def progress(phase: str) -> None:
             self._hand.enter(key, phase)
@@ -99,15 +83,16 @@ class References:
                     workload,
                     self._hand.device,
                     self._settings.weights,
-                    deep=deep,
+                    deep=self.deep,
                     precisions=precisions,
                     cache=self._settings.reference_cache,
                     progress=progress,
                     base=base,
+                    pictures=None if whole is None else whole.pictures,
                 )
         assert self._hand.fresh is not None
         return self._hand.fresh.reference(
-            workload, deep=deep, precisions=precisions, progress=progress, base=base
+            workload, deep=self.deep, precisions=precisions, progress=progress, base=base
         )
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -164,7 +164,12 @@ def _drive(asked: _Asked) -> int:
     from perfsuite.report.fleet import page, text
 
     driver.check(asked.plan)
-    with Ledger.open(asked.out, asked.plan) as ledger, _stops() as stopped:
+    # The engine first: a folder is of the first plan that could begin there.
+    with (
+        closing(_engine(asked.on)) as engine,
+        Ledger.open(asked.out, asked.plan) as ledger,
+        _stops() as stopped,
+    ):
         write_plan(asked.out / PLAN, asked.plan)
         expected = _expected(asked)
         with _Screen(asked, ledger, expected) as screen:
@@ -174,7 +179,7 @@ def _drive(asked: _Asked) -> int:
                 limit_s=None if asked.limit is None else 60 * asked.limit,
                 stopped=stopped, tell=screen.tell, turned=screen.turn,
             )  # fmt: skip
-            driver.Driver(asked.plan, ledger, _engine(asked.on), conduct).run()
+            driver.Driver(asked.plan, ledger, engine, conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
     typer.echo(show.status(found, asked.plan, terminal().width))
     whole = read(asked.out)

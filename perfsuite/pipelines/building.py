@@ -135,6 +135,8 @@ def prepare(
                 optimization.apply(pipe, context)
                 doing = f"verifying {optimization.name}"
                 evidence.append(f"{optimization.name}: {optimization.verify(pipe, context)}")
+            doing = "verifying all together"
+            evidence.extend(_at_last(pipe, context))
         evidence.extend(context.notes)
         evidence.extend(said_of_guidance(context))
         evidence.append(models.resolve(workload.model, weights).said)
@@ -156,6 +158,12 @@ def prepare(
     )  # fmt: skip
     _OPEN[id(pipe)] = prepared
     return prepared
+
+
+def _at_last(pipe: Any, context: Context) -> list[str]:
+    """What techniques prove of a pipeline that is complete."""
+    found = {o.name: o.verify_last(pipe, context) for o in context.variant.optimizations}
+    return [f"{name}: {said}" for name, said in found.items() if said is not None]
 
 
 _OPEN: dict[int, Prepared] = {}

@@ -39,6 +39,8 @@ class Optimization:
     """Return the evidence as one line of text, or raise `NotEngagedError`."""
     supports: Callable[[Device], str | None] = lambda device: None
     """None, or the reason why the device cannot run it or should not."""
+    verify_last: Callable[[Any, Context], str | None] = lambda pipe, context: None
+    """As `verify`, once all techniques are applied and what compiles is compiled; None adds nothing."""
     phase: int = 0
     """Steps are applied in ascending phase."""
     requires: tuple[str, ...] = ()

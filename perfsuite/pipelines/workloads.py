@@ -32,6 +32,8 @@ SHAPES = Workload(
     ),
     seed=0,
 )
+# As SSD-1B stands beside SDXL.
+SHAPES_SSD = replace(SHAPES, name="shapes-ssd", model="shapes-ssd")
 SDXL_BASE = Workload(
     name="sdxl-base",
     model="sdxl-base",
@@ -68,7 +70,7 @@ _TINY = tuple(
     )
 )  # fmt: skip
 """Untrained, of a few small layers: whether the suite works on a pipeline class, in seconds on a CPU."""
-WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SDXL_BASE, *_OTHERS, *_TINY)}
+WORKLOADS: dict[str, Workload] = {w.name: w for w in (SHAPES, SHAPES_SSD, SDXL_BASE, *_OTHERS, *_TINY)}
 """The suite's own."""
 
 LEAST_SIDE, MOST_SIDE = 64, 4096

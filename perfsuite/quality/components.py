@@ -59,7 +59,7 @@ def measure_components(pipe: Any, context: Context, traces: Sequence[Trace]) -> 
             # Of the second encoder this is the pooled projection.
             found[Place(name, "output", prompt)] = relative_l2(first, trace[f"{name}.first"])
         for step in chosen_steps(trace.steps, prompt, len(traces)):
-            noise, wanted = call_denoiser(pipe, context, trace, step), trace.of_step("noise", step)
+            noise, wanted = call_denoiser(pipe, context, trace, step), trace.whole(step)
             found[Place(denoiser, "", prompt, step)] = relative_l2(noise, wanted)
             if noise.shape == wanted.shape and len(noise) == 2 * context.workload.batch:
                 found[Place(denoiser, GUIDED, prompt, step)] = relative_l2(

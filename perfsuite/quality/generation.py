@@ -10,7 +10,7 @@ from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.precision import is_upcast
 from perfsuite.pipelines.schedules import schedule
-from perfsuite.pipelines.watching.stepwise import stepwise_of
+from perfsuite.pipelines.watching.stepwise import cache_of, stepwise_of, without_cache
 from perfsuite.quality.relative_errors import QualityError
 from perfsuite.quality.taps import listening, replaced
 
@@ -36,7 +36,8 @@ class Trace:
     1, 4, h, w) after each step; ``decoder_input`` (1, 4, h, w) and ``decoded`` (1, 3, height, width). With a
     batch all but the encoders', ``sigmas`` and ``timesteps`` have so many times 1 or 2. ``rows`` (steps,): of
     ``samples`` and ``noise`` how many are a step's, where guidance ends early. Where a scheduler has no
-    sigmas, what else is its schedule stands for them."""
+    sigmas, what else is its schedule stands for them. ``whole`` (as ``noise``): where a cache of diffusers
+    spares steps, what the denoiser gives for ``samples`` without it."""
     picture: np.ndarray
 
     def __getitem__(self, name: str) -> Any:
@@ -45,6 +46,10 @@ class Trace:
     def of_step(self, name: str, step: int) -> Any:
         """``samples`` or ``noise`` of one call of the UNet, as many rows as it had."""
         return self.tensors[name][step][: int(self.tensors["rows"][step])]
+
+    def whole(self, step: int) -> Any:
+        """What `call_denoiser` is to give: a step's noise, or what it is where no cache spares it."""
+        return self.of_step("whole" if "whole" in self.tensors else "noise", step)
 
     @property
     def steps(self) -> int:
@@ -120,6 +125,9 @@ def record(pipe: Any, context: Context, prompt: int) -> Trace:
     tensors["rows"] = torch.tensor([len(sample) for sample in rows["samples"]])
     tensors.update({name: torch.stack(_padded(items)) for name, items in rows.items()})
     trace = Trace(tensors, picture)
+    if cache_of(getattr(pipe, family.denoiser)) is not None:
+        whole = [_kept(call_denoiser(pipe, context, trace, step)) for step in range(trace.steps)]
+        tensors["whole"] = torch.stack(_padded(whole))
     for name in family.encoders:
         hidden, first = call_encoder(pipe, context, trace, name)
         tensors.update({f"{name}.hidden": _kept(hidden), f"{name}.first": _kept(first)})
@@ -155,7 +163,8 @@ def call_denoiser(pipe: Any, context: Context, trace: Trace, step: int) -> Any:
     """The denoiser's output, of SDXL (2, 4, h, w), on the inputs that float32 had in this step.
 
     The call is spelled as the pipeline spells it, so that compiled code is used as it is. A UNet that keeps
-    something of a step before is given that step first.
+    something of a step before is given that step first. One that foretells a step from all before it, as
+    diffusers' caches do, computes it whole.
     """
     family = family_of(pipe)
     stepwise = stepwise_of(getattr(pipe, family.denoiser))
@@ -185,15 +194,13 @@ def denoiser_output(
     import torch
 
     family, device = family_of(pipe), context.device.kind
-    kept = family.spelling.kept
-    stepwise = stepwise_of(getattr(pipe, family.denoiser))
+    kept, denoiser = family.spelling.kept, getattr(pipe, family.denoiser)
+    stepwise = stepwise_of(denoiser)
     if stepwise is not None:
         stepwise.place(step)
-    with torch.no_grad():
+    with torch.no_grad(), without_cache(denoiser):
         given = {n: v.to(device) if n in kept else _cast(v, context) for n, v in conditions.items()}
-        output = family.spelling.call(
-            getattr(pipe, family.denoiser), _cast(sample, context), timestep.to(device), given
-        )
+        output = family.spelling.call(denoiser, _cast(sample, context), timestep.to(device), given)
         return output.clone()  # a CUDA graph's next replay writes into it
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import SDXL, Family, family_of
 from perfsuite.pipelines.optimizations.evidence import eager
+from perfsuite.pipelines.watching.stepwise import without_cache
 from perfsuite.quality.generation import call_denoiser, call_encoder, call_vae, decoding
 from perfsuite.quality.relative_errors import Errors, Place, QualityError, relative_l2, tensors_in
 
@@ -318,8 +319,8 @@ def measure_modules(
     import torch
 
     found: Errors = {}
-    with eager(pipe), torch.no_grad(), decoding(pipe):
-        family = family_of(pipe)
+    family = family_of(pipe)
+    with eager(pipe), torch.no_grad(), decoding(pipe), without_cache(getattr(pipe, family.denoiser)):
         for component in family.components:
             of_component = [r for r in records if r.place.component == component]
             if not of_component:

@@ -16,6 +16,7 @@ from perfsuite.device import fingerprint
 from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
 from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
+from perfsuite.pipelines.promises import Promise
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import Trace, check_prompts, record
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -68,7 +69,10 @@ class Reference:
     workload: Workload
     """As the base draws it."""
     pictures: tuple[np.ndarray, ...]
-    """What pictures are compared with: one a prompt, float32 (height, width, 3) in [0, 1]."""
+    """What pictures are compared with: one a prompt, float32 (height, width, 3) in [0, 1].
+
+    The run's own, but of an approximate base plain float32's: what it costs is seen in them.
+    """
     traces: tuple[Trace, ...] = ()
     """One a prompt; empty where only pictures were drawn."""
     modules: tuple[ModuleRecord, ...] = ()
@@ -117,6 +121,7 @@ def record_reference(
     cache: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
     base: Variant = variants.REFERENCE,
+    pictures: tuple[np.ndarray, ...] | None = None,
 ) -> Reference:
     """Draw the workload in strict float32 on this device; builds a pipeline and releases it again.
 
@@ -125,21 +130,18 @@ def record_reference(
     reference of the same weights, workload, device, versions and sources is read from there, else
     stored there; without one its modules are in a temporary folder that goes with it.
 
-    `base` is what is run, see `Reference.base`.
+    `base` is what is run, see `Reference.base`. An approximate one is compared with plain float32's
+    `pictures`, which are drawn beforehand if they are not given.
 
     Raises `PromptError`, `WrongReferenceError` for a damaged stored one, and what
     `perfsuite.pipelines.prepare` raises.
     """
-    workload = base.drawn(workloads.get(workload))
+    plain = workloads.get(workload)
+    workload = base.drawn(plain)
     device = fingerprint(device) if isinstance(device, str) else device
     if not deep:
-        prepared = prepare(workload, base, device, weights)
-        try:
-            check_prompts(prepared.pipe, workload)
-            pictures = tuple(prepared.pictures())
-            return Reference(workload, pictures, device=device, weights=weights, base=base)
-        finally:
-            release(prepared.pipe)
+        pictures = pictures or _pictures(plain, compared_with(base), device, weights)
+        return Reference(workload, pictures, device=device, weights=weights, base=base)
     found: Reference | None = None
     folder: Path | None = None
     if cache is not None:
@@ -148,11 +150,29 @@ def record_reference(
         if folder.exists():
             found = load_reference(folder, workload, device, weights, base)
     if found is None:
-        found = _record(workload, device, weights, folder, progress, base)
+        if compared_with(base) != base and pictures is None:
+            progress("float32, its pictures")
+            pictures = _pictures(plain, compared_with(base), device, weights)
+        found = _record(workload, device, weights, folder, progress, base, pictures)
     for precision in precisions:
         progress(f"honest {precision}")
         found.yardstick(precision)
     return found
+
+
+def compared_with(base: Variant) -> Variant:
+    """Whose pictures a run's are held against: of what is approximate plain float32's, else its own."""
+    return variants.REFERENCE if base.promise is Promise.APPROXIMATE else base
+
+
+def _pictures(workload: Workload, run: Variant, device: Device, weights: str) -> tuple[np.ndarray, ...]:
+    """Those alone, for which nothing on the way is kept."""
+    prepared = prepare(workload, run, device, weights)
+    try:
+        check_prompts(prepared.pipe, workload)
+        return tuple(prepared.pictures())
+    finally:
+        release(prepared.pipe)
 
 
 def _file_name(workload: Workload, base: Variant) -> str:
@@ -162,8 +182,9 @@ def _file_name(workload: Workload, base: Variant) -> str:
 
 def _record(
     workload: Workload, device: Device, weights: str, folder: Path | None, progress: Callable[[str], None],
-    base: Variant,
+    base: Variant, pictures: tuple[np.ndarray, ...] | None = None,
 ) -> Reference:  # fmt: skip
+    """`pictures`: what is compared with, where it is not the run's own."""
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder and folder.parent))
@@ -184,8 +205,9 @@ def _record(
             structure = structure_of(prepared.pipe)
         finally:
             release(prepared.pipe)
+        pictures = pictures or tuple(trace.picture for trace in traces)
         if folder is not None:
-            save(aside, workload, traces, records, structure)
+            save(aside, workload, traces, records, structure, pictures)
             try:
                 os.replace(aside, folder)
             except OSError:
@@ -197,7 +219,7 @@ def _record(
         shutil.rmtree(aside, ignore_errors=True)
         raise
     reference = Reference(
-        workload, tuple(t.picture for t in traces), tuple(traces), tuple(records),
+        workload, pictures, tuple(traces), tuple(records),
         (folder or aside) / "modules", structure, device, weights, base=base,
     )  # fmt: skip
     if folder is None:
@@ -326,7 +348,10 @@ def keep(reference: Reference) -> Path:
         raise QualityError("this reference holds pictures only; record it with deep=True")
     folder = reference.folder.parent
     if not (folder / "reference.json").exists():
-        save(folder, reference.workload, reference.traces, reference.modules, reference.structure)
+        save(
+            folder, reference.workload, reference.traces, reference.modules, reference.structure,
+            reference.pictures,
+        )  # fmt: skip
         for precision, yardstick in reference.yardsticks.items():
             write_yardstick(reference.folder, precision, yardstick)
     return folder
@@ -341,8 +366,8 @@ def load_reference(
     Raises `WrongReferenceError` if a file is missing or damaged, or belongs to another workload.
     """
     workload = base.drawn(workload)
-    found = read(folder, workload)
+    found = read(folder, workload, with_others=compared_with(base) != base)
     return Reference(
-        workload, tuple(t.picture for t in found.traces), found.traces, found.modules, folder / "modules",
+        workload, found.pictures, found.traces, found.modules, folder / "modules",
         found.structure, device, weights, found.yardsticks, base,
     )  # fmt: skip

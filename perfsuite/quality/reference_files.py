@@ -21,9 +21,11 @@ from perfsuite.quality.relative_errors import Errors, Place, QualityError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from perfsuite.records import Device, Workload
 
-FORMAT = 5
+FORMAT = 6
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
 """Variables with these beginnings may change float32 results."""
 OWN_SOURCES = (
@@ -34,6 +36,8 @@ OWN_SOURCES = (
 """Files and folders of this package that compute what a reference holds."""
 
 
+COMPARED = "compared"
+"""Name of float32's picture in the trace of a run that draws another and is compared with that one."""
 IN_CHANNELS_LAST = " in channels_last"
 """Ends the names of looks at the same honest code with its pictures in the other layout."""
 
@@ -61,6 +65,8 @@ class Stored(NamedTuple):
     """What the files of a reference hold."""
 
     traces: tuple[Trace, ...]
+    pictures: tuple[np.ndarray, ...]
+    """What pictures are compared with."""
     modules: tuple[ModuleRecord, ...]
     structure: dict[str, dict[str, Any]]
     """Architecture of the components."""
@@ -110,13 +116,17 @@ def _sources_stamp() -> str:
 
 
 def save(
-    folder: Path, workload: Workload, traces: Sequence[Trace], records: Sequence[ModuleRecord], structure: Any
-) -> None:
+    folder: Path, workload: Workload, traces: Sequence[Trace], records: Sequence[ModuleRecord],
+    structure: Any, pictures: Sequence[np.ndarray],
+) -> None:  # fmt: skip
+    """`pictures`: what is compared with, which are the traces' own or others."""
     import torch
     from safetensors.torch import save_file
 
-    for number, trace in enumerate(traces):
+    for number, (trace, compared) in enumerate(zip(traces, pictures, strict=True)):
         tensors = {**trace.tensors, "picture": torch.from_numpy(trace.picture)}
+        if compared is not trace.picture:
+            tensors[COMPARED] = torch.from_numpy(compared)
         save_file({k: t.contiguous() for k, t in tensors.items()}, folder / f"trace-{number}.safetensors")
     document = {
         "format": FORMAT,
@@ -140,8 +150,9 @@ def write_yardstick(modules: Path, precision: str, yardstick: Yardstick) -> None
     os.replace(temporary, path)
 
 
-def read(folder: Path, workload: Workload) -> Stored:
-    """What `save` and `write_yardstick` stored.
+def read(folder: Path, workload: Workload, *, with_others: bool = False) -> Stored:
+    """What `save` and `write_yardstick` stored; `with_others`: the run is compared with other pictures than
+    its own.
 
     Raises `WrongReferenceError` if a file is missing or damaged, or belongs to another workload.
     """
@@ -161,11 +172,12 @@ def read(folder: Path, workload: Workload) -> Stored:
                 raise WrongReferenceError(
                     f"{path}: recorded with {name} {stored[name]!r}, wanted {value!r}; delete {folder}"
                 )
-        traces = []
+        traces, pictures = [], []
         for number in range(len(workload.prompts)):
             path = folder / f"trace-{number}.safetensors"
             tensors = load_file(path)
             picture = tensors.pop("picture").numpy()
+            pictures.append(tensors.pop(COMPARED).numpy() if with_others else picture)
             if len(tensors["timesteps"]) != len(tensors["latents"]):
                 raise ValueError("steps and latents differ in number")
             traces.append(Trace(tensors, picture))
@@ -185,7 +197,7 @@ def read(folder: Path, workload: Workload) -> Stored:
             f"{path}: the stored reference is damaged ({type(error).__name__}: {error}); "
             f"delete the folder {folder} and run again"
         ) from error
-    return Stored(tuple(traces), records, structure, yardsticks)
+    return Stored(tuple(traces), tuple(pictures), records, structure, yardsticks)
 
 
 def _read_yardstick(path: Path) -> Yardstick:

@@ -116,13 +116,15 @@ def _honest_cases() -> Iterator[Honest]:
 
 
 HONEST = tuple(_honest_cases())
+_OF_SHAPES = (
+    "a small red ring at the center on a white plain background",
+    "a large black triangle at the bottom right on a yellow striped background",
+    "a large purple square at the top on a black checkered background",
+    "a small orange circle at the right on a purple dotted background",
+)
 OTHER_PROMPTS = {
-    "shapes": (
-        "a small red ring at the center on a white plain background",
-        "a large black triangle at the bottom right on a yellow striped background",
-        "a large purple square at the top on a black checkered background",
-        "a small orange circle at the right on a purple dotted background",
-    ),
+    "shapes": _OF_SHAPES,
+    "shapes-ssd": _OF_SHAPES,
     "sdxl-base": (
         "A lighthouse on a cliff in a storm, long exposure",
         "Portrait of an old fisherman, film photograph, soft light",

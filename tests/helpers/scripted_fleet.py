@@ -85,6 +85,7 @@ class Does:
     seconds: float = 10.0
     exit_code: int | None = 0
     infrastructure: str = ""
+    stopped_by: str = ""
     lost: str = ""
     """The machine goes, and says so by this."""
     refused: str = ""
@@ -172,6 +173,7 @@ class Scripted:
         outcome = Outcome(
             machine=slot.machine, exit_code=does.exit_code, seconds=does.seconds, files=does.files,
             said=does.said, clock=told.isoformat(), free_bytes=1 << 40, infrastructure=does.infrastructure,
+            stopped_by=does.stopped_by,
         )  # fmt: skip
         return Finished(block=order.block, attempt=order.attempt, outcome=outcome)
 

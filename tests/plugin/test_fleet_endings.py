@@ -121,8 +121,8 @@ def test_an_order_runs_what_the_package_brings(suite, slower):
     (suite.path / "test_latency.py").unlink()
     suite.replay(SLOW if slower else {})
     words = [word.replace("{out}", str(suite.path)) for word in order(plan, plan.blocks[0], 1).arguments]
-    assert words[:2] == ["-m", "pytest"]
-    done = suite.pytester.runpytest_inprocess("-p", "pytest_benchmark.plugin", *words[2:])
+    assert words[:3] == ["-P", "-m", "pytest"]
+    done = suite.pytester.runpytest_inprocess("-p", "pytest_benchmark.plugin", *words[3:])
     found, cause = judged(suite, done)
     assert found is (Ending.FAILED if slower else Ending.PASSED), cause
     assert set(suite.junit(JUNIT)) == {

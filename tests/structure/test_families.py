@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from gates import finds, passes
 
 from perfsuite.measuring.arithmetic import work_of
@@ -12,9 +13,11 @@ from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import attention_modules
 from perfsuite.pipelines.optimizations.processors import plain_processor
 from perfsuite.pipelines.schedules import calls
+from perfsuite.pipelines.watching.stepwise import without_cache
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import record
 from perfsuite.quality.loop import measure_loop, run_freely
+from perfsuite.quality.modules import measure_modules, record_modules
 from perfsuite.quality.several import measure_batch, measure_several
 from perfsuite.structure.counting import count
 
@@ -193,20 +196,46 @@ def test_components_modules_and_loop_are_measured(built, name):
     assert max(e for place, e in found.items() if place.component == family.denoiser) > 0.1
 
 
-@pytest.mark.selftest
-@pytest.mark.parametrize("name", ["first-block-cache:2", "taylorseer:2"])
-def test_caches_spare_steps_of_flux(name):
-    """By the run matrix; a cache that spares nothing, or that was taken off, is found."""
+@pytest.fixture(scope="module", params=["first-block-cache:2", "taylorseer:2"])
+def spared(request):
+    """A pipeline of Flux whose steps are partly spared."""
     workload = dataclasses.replace(workloads.get("tiny-flux"), steps=6)
-    prepared = prepare(workload, f"fp32+sdpa+{name}", "cpu")
-    try:
-        technique = prepared.context.variant.optimizations[-1]
-        assert " of 6 (x" in technique.verify(prepared.pipe, prepared.context)
-        prepared.pipe.transformer.disable_cache()
+    prepared = prepare(workload, f"fp32+sdpa+{request.param}", "cpu")
+    yield prepared
+    release(prepared.pipe)
+
+
+@pytest.mark.selftest
+def test_caches_spare_steps_of_flux(spared):
+    """By the run matrix; a cache that was taken off is found."""
+    technique = spared.context.variant.optimizations[-1]
+    assert " of 6 (x" in technique.verify(spared.pipe, spared.context)
+    with without_cache(spared.pipe.transformer):
         with pytest.raises(NotEngagedError, match="the denoiser's cache is None"):
-            technique.verify(prepared.pipe, prepared.context)
-    finally:
-        release(prepared.pipe)
+            technique.verify(spared.pipe, spared.context)
+
+
+@pytest.mark.selftest
+def test_what_a_cache_spares_is_judged_whole(spared, tmp_path):
+    """A call out of a sequence has no meaning for it: components and modules compute each step, the real run
+    does not. The cache stays as it was, and a fault stands out."""
+    pipe, context = spared.pipe, spared.context
+    cache = pipe.transformer._cache_config
+    traces = [record(pipe, context, 0)]
+    assert not torch.equal(traces[0]["noise"], traces[0]["whole"]), "nothing was spared"
+    records = record_modules(pipe, context, traces, tmp_path)
+
+    errors = {
+        **measure_components(pipe, context, traces),
+        **measure_batch(pipe, context, traces),
+        **measure_modules(pipe, context, traces, tmp_path, records),
+        **run_freely(pipe, context, traces)[2],
+    }
+    assert pipe.transformer._cache_config is cache
+    assert max(errors.values()) < 1e-5
+    pipe.transformer.transformer_blocks[-1].ff.net[-1].weight.data.mul_(1.5)
+    found = measure_components(pipe, context, traces)
+    assert max(e for place, e in found.items() if place.component == "transformer") > 0.01
 
 
 @pytest.mark.selftest

@@ -11,6 +11,9 @@ from planted_techniques import ELSEWHERE, PLANTS
 from perfsuite.pipelines import building, optimizations, prepare, release
 from perfsuite.pipelines.optimizations import NotEngagedError, adapters, packaged, tiny
 
+TRACED = ("compile", "dynamic")
+"""Whose whole UNet Dynamo traces, for half a minute."""
+
 
 @pytest.fixture(scope="module")
 def tally():
@@ -71,7 +74,9 @@ def _tiny_decoder(folder):
     return folder
 
 
-@pytest.mark.parametrize("name", PLANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.selftest) if n in TRACED else n for n in PLANTS]
+)
 def test_what_does_not_take_hold_is_found(name, stand_ins, tally):
     """The proof of the very pipeline that it accepted before."""
     plant, (accepted, found) = PLANTS[name], tally

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from adapter_files import write_adapter
@@ -20,6 +21,7 @@ from perfsuite.pipelines.optimizations import (
 )
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
+from perfsuite.pipelines.optimizations.kernel_choice import ChosenKernel
 from perfsuite.pipelines.optimizations.packaged import Packaged
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
 from perfsuite.pipelines.promises import Parameter
@@ -86,6 +88,65 @@ def test_set_attention_backend_changes_no_kernel(built):
     after = kernels_of_unet(pipe, context)
     assert before[f"{ATTENTION}flash_attention_for_cpu"] == after[f"{ATTENTION}flash_attention_for_cpu"] == 14
     assert after[f"{ATTENTION}attention_math"] == 0
+
+
+class Otherwise:
+    """Stands for a block's compiled code, which was made with another kernel in one attention."""
+
+    def __init__(self, block, kernel):
+        self.block, self.kernel = block, kernel
+
+    def __call__(self, *args, **kwargs):
+        processor = self.block.attn1.processor
+        self.block.attn1.set_processor(ChosenKernel(processor.processor, self.kernel))
+        try:
+            return self.block._call_impl(*args, **kwargs)
+        finally:
+            self.block.attn1.set_processor(processor)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "found"),
+    [
+        ("flash", "1 .*math, 13 .*flash_attention_for_cpu; wanted 14"),
+        ("math", "1 .*flash_attention_for_cpu; wanted none"),
+    ],
+)
+def test_another_kernel_in_compiled_code_is_found(built, kernel, found):
+    """All attentions choose it and run it eagerly; one of what is compiled runs another."""
+    pipe, context, technique = built(f"fp32+sdpa+sdpa-{kernel}")
+    assert technique.verify_last(pipe, context) is None
+    blocks = [block for block in pipe.unet.modules() if hasattr(block, "attn1")]
+    blocks[0]._compiled_call_impl = Otherwise(blocks[0], kernel)
+    assert "compiled code" in technique.verify(pipe, context)
+    assert "compiled code" in technique.verify_last(pipe, context)
+    blocks[0]._compiled_call_impl = Otherwise(blocks[0], {"flash": "math", "math": "flash"}[kernel])
+    for prove in (technique.verify, technique.verify_last):
+        with pytest.raises(NotEngagedError, match=f"attention kernels of one UNet call: {found}"):
+            prove(pipe, context)
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (("_flash_attention.default(",) * 15, None),
+        ((*["_flash_attention.default("] * 14, "_efficient_attention.default("), None),
+        ((*["_flash_attention.default("] * 13, *["_efficient_attention("] * 2), "may be the decoder's"),
+        (("[aten._flash_attention]",), "no compiled code calls flash_attention"),
+    ],
+)
+def test_another_kernel_in_generated_code_is_found(built, sources, said):
+    """On a GPU, where a graph that is replayed calls no operator; the decoder's one attention has its own."""
+    pipe, context, technique = built("fp32+sdpa+sdpa-flash")
+    context.device = dataclasses.replace(context.device, kind="cuda")
+    code = tuple(source.replace("_", "torch.ops.aten._scaled_dot_product_", 1) for source in sources)
+    context.compiled = SimpleNamespace(sources=code)
+    pipe.unet.conv_in._compiled_call_impl = pipe.unet.conv_in._call_impl
+    if said is None:
+        assert "compiled code calls" in technique.verify_last(pipe, context)
+        return
+    with pytest.raises(NotEngagedError, match=said):
+        technique.verify_last(pipe, context)
 
 
 @pytest.mark.parametrize("name", ["sdpa-cudnn", "sdpa-fa3"])
@@ -232,7 +293,7 @@ def test_a_file_that_is_no_adapter_is_refused(bench, tmp_path, break_it, said):
 
 
 def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
-    """Layers that are not there, none that is, other shapes, and one that changes nothing."""
+    """Layers that are not there, none that is, other shapes, two notations, and one that changes nothing."""
     from safetensors.torch import load_file, save_file
 
     pipe, _ = bench
@@ -241,12 +302,14 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
     none = {k.replace("down_blocks", "layers"): t for k, t in tensors.items()}
     some = tensors | {k.replace("down_blocks.1", "down_blocks.9"): t.clone() for k, t in tensors.items()}
     narrow = {k: t[:, :5].contiguous() if "lora_A" in k else t for k, t in tensors.items()}
+    mixed = {k.replace("attn1.to_q.lora_A", "attn1.to_q.lora.down"): t for k, t in tensors.items()}
     zero = {k: t * 0 if "lora_B" in k else t for k, t in tensors.items()}
     changes = {
         "it targets no layer of this UNet": none,
         "are no layers of this UNet": some,
         "have other shapes": narrow,
         "every lora_B is zero": zero,
+        "in diffusers' former notation": mixed,
     }
     for said, changed in changes.items():
         save_file(changed, path)
@@ -363,8 +426,6 @@ def test_a_package_of_other_weights_is_found(built):
         ("shapes", "bf16+vae-tiling:128", "holds the whole picture"),
         ("shapes", "bf16+vae-tiling:36", "no multiple of 8"),
         ("shapes", "bf16+vae-slicing", "take shapes@b2"),
-        ("shapes@g1", "bf16+sdpa+dynamic", "torch makes no size of 1 dynamic"),
-        ("shapes", "bf16+sdpa+dynamic+lcm", "torch makes no size of 1 dynamic"),
         ("sdxl-base", "bf16+lcm", "no adapter lcm-lora for the model sdxl-base"),
     ],
 )
@@ -400,6 +461,7 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(monkeypatch,
         ("bf16+deepcache:1", "whole number from 2 to 100"),
         ("bf16+sdpa-flash", "requires sdpa"),
         ("bf16+sdpa+sdpa-flash+sdpa-math", "exclude each other"),
+        ("bf16+sdpa+sdpa-math+aoti", "exclude each other"),
     ],
 )
 def test_what_does_not_go_together_is_no_variant(name, said):

@@ -46,13 +46,21 @@ def ending(block: Block, outcome: Outcome) -> tuple[Ending, str]:
 def _judge(block: Block, outcome: Outcome) -> tuple[Ending, str]:
     code = outcome.exit_code
     if outcome.infrastructure and code != 0:
-        return Ending.LOST, outcome.infrastructure
+        bad = _bad_verdict(block, outcome)
+        return (Ending.FAILED, bad) if bad else (Ending.LOST, outcome.infrastructure)
     if code is None:
         return Ending.TIMEOUT, f"not done after {block.limit_s:g} s"
     if code < 0:
         return Ending.ERROR, f"ended by {_signal(-code)}{_last(outcome)}"
     reader = {Work.DOCTOR: _of_doctor, Work.AB: _of_ab, Work.COMPILE: _of_compile}.get(block.work, _of_gates)
     return reader(outcome, code)
+
+
+def _bad_verdict(block: Block, outcome: Outcome) -> str:
+    """What a gate or an A/B has said no to; empty for none. It stands, whatever the machine had beside it."""
+    if block.work is Work.AB:
+        return _of_ab(outcome, 1)[1] if outcome.exit_code == 1 and SIDES in outcome.files else ""
+    return next((said for said, verdict in _failed(outcome.files.get(JUNIT, b"")) if verdict), "")
 
 
 def _of_gates(outcome: Outcome, code: int) -> tuple[Ending, str]:

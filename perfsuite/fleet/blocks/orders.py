@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ending", "order"]
 
+_OWN = ("-P",)
+"""An interpreter imports what it has, not what lies in the folder in which its machine works."""
 _SESSION = ("benchmarks/test_latency.py", "benchmarks/test_memory.py", "benchmarks/test_start.py")
 _FOLDER: Mapping[Work, tuple[str, ...]] = {
     Work.COMPILE: _SESSION[:1],
@@ -72,7 +74,7 @@ def _pytest(plan: Plan, block: Block) -> tuple[str, ...]:
     timed = block.work is Work.LATENCY
     code = compile_cache(plan, block) if block.work in (Work.COMPILE, Work.LATENCY) else ""
     return (
-        "-m", "pytest", "-p", "no:cacheprovider",
+        *_OWN, "-m", "pytest", "-p", "no:cacheprovider",
         "--benchmark-only" if timed else "--benchmark-disable",
         f"--perf-workload={block.workload}",
         *(f"--perf-variant={name}" for name in (block.twin, *block.variants) if name),
@@ -100,7 +102,7 @@ def _tests(plan: Plan, work: Work) -> tuple[str, ...]:
 def _ab(plan: Plan, block: Block) -> tuple[str, ...]:
     base, head = block.environments[0], block.environments[-1]
     return (
-        "-m", "perfsuite.cli", "ab", f"--base={{python:{base}}}", f"--head={{python:{head}}}",
+        *_OWN, "-m", "perfsuite.cli", "ab", f"--base={{python:{base}}}", f"--head={{python:{head}}}",
         f"--workload={block.workload}", f"--variant={block.variants[0]}",
         f"--device={plan.devices[block.device].kind}", f"--weights={plan.weights}",
         f"--json={{out}}/{SIDES}", *_given("--baselines", plan.baselines), *plan.ab_options,
@@ -109,7 +111,7 @@ def _ab(plan: Plan, block: Block) -> tuple[str, ...]:
 
 def _doctor(plan: Plan, block: Block) -> tuple[str, ...]:
     return (
-        "-m", "perfsuite.cli", "doctor", "--json", f"--workload={block.workload}",
+        *_OWN, "-m", "perfsuite.cli", "doctor", "--json", f"--workload={block.workload}",
         *(f"--variant={name}" for name in block.variants), f"--device={plan.devices[block.device].kind}",
         f"--weights={plan.weights}", *_given("--baselines", plan.baselines),
     )  # fmt: skip

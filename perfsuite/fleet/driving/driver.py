@@ -189,7 +189,9 @@ class Driver:
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
-        slots = list(self._executor.slots())
+        there = self._executor.slots()
+        slots = self._standing.usable(there)
+        self._notices.devices({s.id: self._standing.lost[s.id][-1] for s in there if s not in slots})
         if slots != list(self._park.slots):
             self._park, self._changed = Park(self._plan.devices, slots), True
         if self._changed:
@@ -215,10 +217,10 @@ class Driver:
         failed = (block for block in waiting if block.id in self._standing.failures)
         return Situation(
             park=self._park, running=running, seconds=seconds, drained=set(self._standing.drained),
-            unfit={machine for machine, (fit, _) in self._fitness.items() if not fit},
-            unexamined=self._unexamined(),
+            unfit=self._unfit, unexamined=self._unexamined(),
             barred={b.id: self._standing.barred(b.id, self._open(b)) for b in failed},
             needed={name for block in waiting for name in block.needs}, had=self._hand.had,
+            lost={slot: len(attempts) for slot, attempts in self._standing.lost.items()},
         )  # fmt: skip
 
     def _unexamined(self) -> set[str]:
@@ -228,8 +230,15 @@ class Driver:
         return examining.wanted(self._park, self._hand.timed) - self._fitness.keys()
 
     def _open(self, block: Block) -> list[Slot]:
-        drained = self._standing.drained
-        return [slot for slot in self._park.suitable[block.device] if slot.machine not in drained]
+        """Where it may be tried at all: what is timed, on no machine that is unfit."""
+        closed = set(self._standing.drained)
+        if block.work.exclusive:
+            closed |= self._unfit
+        return [slot for slot in self._park.suitable[block.device] if slot.machine not in closed]
+
+    @property
+    def _unfit(self) -> set[str]:
+        return {machine for machine, (fit, _) in self._fitness.items() if not fit}
 
     def _place(self) -> None:
         """Begin all that can be."""
@@ -280,13 +289,15 @@ class Driver:
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
                 attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
-                self._looked_s = -math.inf
             self._settle(running, attempt)
 
     def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
         ending, cause = self._conduct.ending(running.block, outcome)
         if stopping and ending not in JUDGED:
             ending, cause = Ending.STOPPED, "by whoever runs the plan"
+        elif outcome.stopped_by and ending not in JUDGED:
+            # At the end of a job's time, for a job that goes before, or as a machine is shut down.
+            ending, cause = Ending.LOST, f"ended by its machine or its engine ({outcome.stopped_by})"
         files = {name: self._ledger.put(data) for name, data in outcome.files.items()}
         return running.finished(outcome, ending, cause, files, now_s)
 
@@ -295,6 +306,8 @@ class Driver:
         self._ledger.add(attempt)
         self._standing.note(attempt)
         del self._hand.running[running.key]
+        if attempt.ending is Ending.LOST:
+            self._looked_s = -math.inf
         block = running.block
         if examining.is_examination(block.id):
             self._fitness |= examining.fitness([attempt])

@@ -42,6 +42,11 @@ class Notices:
             if not fit:
                 self._once(machine, "unfit", f"unfit for what is timed, it takes other blocks only: {reason}")
 
+    def devices(self, dead: Mapping[str, Attempt]) -> None:
+        """Slots that take nothing more, with the last that was lost there."""
+        for slot, attempt in dead.items():
+            self._once(slot, "dead", f"it takes no more blocks, since two were lost there: {attempt.cause}")
+
     def _once(self, machine: str, what: str, line: str) -> None:
         if (machine, what) not in self._told:
             self._told.add((machine, what))

@@ -59,6 +59,8 @@ class Outcome:
     """Left on the disk that it wrote to."""
     uuid: str = ""
     """The device that it had, which some engines choose when they start a block; empty: that of its slot."""
+    stopped_by: str = ""
+    """The signal by which somebody had the block ended; empty where nobody had."""
     infrastructure: str = ""
     """Why it is the machine's fault and not the block's, such as a full disk or a lost GPU; empty else."""
 
@@ -88,6 +90,7 @@ class Lost:
     block: str
     attempt: int
     machine: str
+    """Empty where an engine with a queue of its own had found none yet, or has not told which."""
     cause: str
 
 

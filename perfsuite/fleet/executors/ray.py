@@ -179,9 +179,13 @@ class RayExecutor:
         return node.gpus if order.exclusive or node.mixed else 1
 
     def _ask(self, usable: Mapping[str, Any], alive: frozenset[str]) -> None:
-        """Ask new nodes what they are; wait for the first ones only."""
+        """Forget nodes that have gone, and ask new ones what they are; wait for the first ones only."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        # A host that comes back has its old name, at a new node.
+        for known in (self._nodes, self._probes):
+            for i in known.keys() - usable.keys():
+                del known[i]
         for i in usable:
             if i not in self._nodes and i not in self._probes:
                 strategy = NodeAffinitySchedulingStrategy(i, soft=False)

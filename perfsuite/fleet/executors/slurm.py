@@ -47,7 +47,8 @@ class _Running:
     folder: Path
     job: Any = None
     """Slurm's, once it is submitted."""
-    began: bool = False
+    node: str = ""
+    """Where it has begun."""
     over_s: float | None = None
     """When Slurm first said that it has ended, though its answer is not there."""
 
@@ -126,7 +127,7 @@ class SlurmExecutor:
         groups = defaultdict(list)
         for running in self._running.values():
             if running.job is None:
-                groups[json.dumps(parameters(running.order), sort_keys=True)].append(running)
+                groups[json.dumps(_wanted(running.order), sort_keys=True)].append(running)
         for wanted, group in groups.items():
             try:
                 submitted = self._submitted(json.loads(wanted), group)
@@ -157,9 +158,9 @@ class SlurmExecutor:
         order = running.order
         found: list[Event] = []
         told = _read(running.folder / "began.json")
-        if told is not None and not running.began:
-            running.began = True
-            found.append(Began(block=order.block, attempt=order.attempt, machine=str(told)))
+        if told is not None and not running.node:
+            running.node = str(told)
+            found.append(Began(block=order.block, attempt=order.attempt, machine=running.node))
         ended = _read(running.folder / "ended.json")
         if ended is not None:
             files = machine.collected(running.folder)
@@ -207,12 +208,29 @@ def parameters(order: Order) -> dict[str, Any]:
     return {**wanted, **order.device.slurm}
 
 
+def _wanted(order: Order) -> dict[str, Any]:
+    """As `parameters`, without machines that Slurm does not know: it refuses such a name, and those of another
+    engine's sitting may be such."""
+    avoid = tuple(sorted(_nodes().intersection(order.avoid))) if order.avoid else ()
+    return parameters(replace(order, avoid=avoid))
+
+
+def _nodes() -> set[str]:
+    """Names of the cluster's."""
+    asked = ["sinfo", "--noheader", "--Node", "--format=%N"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return set()
+    return set(done.stdout.split())
+
+
 def _imported() -> Any:
     try:
         import submitit
     except ImportError as error:
         raise ExecutorError("submitit is not installed here; pip install 'perfsuite[slurm]'") from error
-    missing = [name for name in ("sbatch", "srun", "sacct", "scancel") if shutil.which(name) is None]
+    missing = [name for name in ("sbatch", "srun", "sacct", "scancel", "sinfo") if shutil.which(name) is None]
     if missing:
         raise ExecutorError(
             f"{', '.join(missing)}: no such command here; run this on a machine that submits to Slurm"
@@ -230,7 +248,7 @@ def _read(path: Path) -> Any:
 
 def _lost(running: _Running, cause: str) -> Lost:
     order = running.order
-    return Lost(block=order.block, attempt=order.attempt, machine=running.slot.machine, cause=cause)
+    return Lost(block=order.block, attempt=order.attempt, machine=running.node, cause=cause)
 
 
 def _cancel(running: _Running) -> None:

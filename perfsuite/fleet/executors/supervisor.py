@@ -41,6 +41,11 @@ NO_SPACE_BYTES = 1 << 20
 """Whatever ends badly with less of the disk left had none."""
 
 
+def here() -> str:
+    """This machine's name; on a cluster of Slurm that by which Slurm knows it."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
 def tell(job: dict[str, Any], kind: str, what: object) -> None:
     """To whoever asked: a file, or a line that nobody may be left to read."""
     if job["by_file"]:
@@ -75,7 +80,7 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
             found[each["name"]] = each["python"]
         else:
             raise MachineError(
-                f"{each['python']}: no interpreter of environment {each['name']} on {socket.gethostname()}; "
+                f"{each['python']}: no interpreter of environment {each['name']} on {here()}; "
                 "install it there, or give exact packages"
             )
     return found
@@ -83,7 +88,9 @@ def interpreters(job: dict[str, Any], wishes: Wishes, variables: dict[str, str])
 
 def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: dict[str, str]) -> str:
     said = Path(job["folder"], f"making-{re.sub(r'[^A-Za-z0-9-]+', '-', each['name'])}.txt")
-    command = [sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])]
+    command = _isolated(
+        sys.executable, "-m", "perfsuite.fleet.executors.making", json.dumps(each["packages"])
+    )
     # Where packages come from is the machine's own business.
     indexes = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     with said.open("wb") as stream:
@@ -95,7 +102,13 @@ def _made(each: dict[str, Any], job: dict[str, Any], wishes: Wishes, variables: 
     why = "took too long" if code is None else last or f"ended with {code}"
     if "No module named perfsuite" in text:
         why = f"{sys.executable} has no perfsuite, which makes it"
-    raise MachineError(f"environment {each['name']} cannot be made on {socket.gethostname()}: {why}")
+    raise MachineError(f"environment {each['name']} cannot be made on {here()}: {why}")
+
+
+def _isolated(python: str, *arguments: str) -> list[str]:
+    """An interpreter that imports what is installed there: not what lies in the working directory, which may
+    be a checkout, and would then be measured in every environment."""
+    return [python, "-P", *arguments]
 
 
 def fault(code: int | None, free: int, job: dict[str, Any]) -> str:
@@ -122,8 +135,8 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         if wishes.stopped:
             raise StoppedError
         with (folder / "output.txt").open("wb") as output:
-            tell(job, "began", socket.gethostname())
-            command = [pythons[job["environments"][0]["name"]], *arguments]
+            tell(job, "began", here())
+            command = _isolated(pythons[job["environments"][0]["name"]], *arguments)
             code, seconds = attended(command, variables, output, job, wishes, job["limit_s"], leases)
         said = _tail(folder / "output.txt")
         free = shutil.disk_usage(folder).free
@@ -138,7 +151,8 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         ended["infrastructure"] = f"{error.filename or folder}: {error.strerror}"
     return {
         **ended,
-        "machine": socket.gethostname(),
+        "stopped_by": wishes.signal,
+        "machine": here(),
         "uuid": job["uuid"],
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "free_bytes": shutil.disk_usage(folder).free,

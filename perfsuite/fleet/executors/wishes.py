@@ -31,9 +31,12 @@ class Wishes:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self._listen = listen
         self.stopped = self.alone = False
+        self.signal = ""
+        """The name of that by which it was stopped."""
 
-    def _stop(self, *_: object) -> None:
+    def _stop(self, number: int, *_: object) -> None:
         self.stopped = True
+        self.signal = signal.Signals(number).name
 
     def wait(self, seconds: float) -> None:
         """Until something happens, at most so long."""

@@ -72,6 +72,11 @@ class Account:
     again: int = 0
     """How many there were when broken blocks were last allowed to be tried again."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no block was ever begun."""
+        return not self.attempts and not self.running
+
     def note(self, entry: Entry) -> None:
         """Take the next line in."""
         if isinstance(entry, Attempt):

@@ -116,13 +116,9 @@ class Ledger:
             raise LedgerError(_taken(folder))
         try:
             raw = read_bytes(file)
-            if raw is None:
-                header = _HeaderLine(
-                    kind="ledger", schema_version=SCHEMA_VERSION, plan=plan.id, name=plan.name
-                )
-                write_atomic(file, encode(header, _place(file, 1), one_line=True))
-                return cls(folder, Account(plan.id, plan.name), lock)
-            account = _account(raw, file)
+            account = None if raw is None else _account(raw, file)
+            if raw is None or account is None or (account.plan != plan.id and account.is_empty):
+                return cls(folder, _begun(file, plan), lock)
             if account.plan != plan.id:
                 raise LedgerError(
                     f"{file}: is of the plan {account.name!r} ({account.plan[:12]}), not of {plan.name!r} "
@@ -180,6 +176,13 @@ class Ledger:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _begun(file: Path, plan: Plan) -> Account:
+    """A new ledger, also in the place of one in which nothing was begun."""
+    header = _HeaderLine(kind="ledger", schema_version=SCHEMA_VERSION, plan=plan.id, name=plan.name)
+    write_atomic(file, encode(header, _place(file, 1), one_line=True))
+    return Account(plan.id, plan.name)
 
 
 def read_account(folder: Path) -> Account | None:

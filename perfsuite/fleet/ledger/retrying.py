@@ -4,6 +4,7 @@
 * What was lost with its machine is tried again elsewhere. So is what ended without a verdict, since a machine
   with a broken driver fails every block within seconds; but never again on the same machine.
 * A block is broken after three failures.
+* A device takes no more after two blocks were lost there, where its machine has others.
 * A machine is drained after three: blocks that were lost on it, and blocks that failed on it and have since
   had their verdict from another. A block that fails everywhere is no fault of its machines.
 """
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING
 from perfsuite.records import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from perfsuite.fleet.ledger.account import Account
     from perfsuite.records import Attempt, Slot
 
 MOST_FAILURES = 3
+MOST_LOST = 2
+"""At one device of several."""
 JUDGED = frozenset((Ending.PASSED, Ending.FAILED))
 OWN = frozenset((Ending.ERROR, Ending.TIMEOUT))
 """Failures of the block, until another machine shows otherwise."""
@@ -40,6 +43,8 @@ class Standing:
     """Of a block."""
     faults: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     """Of a machine."""
+    lost: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
+    """At a slot."""
     _suspects: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     """Failures of a block that become their machine's once another has judged it."""
 
@@ -69,9 +74,11 @@ class Standing:
             return
         if not forgiven:
             self.failures[block].append(attempt)
-        if not mended:
+        if not mended and _is_known(attempt):
             kept = self.faults[attempt.machine] if attempt.ending is Ending.LOST else self._suspects[block]
             kept.append(attempt)
+            if attempt.ending is Ending.LOST:
+                self.lost[attempt.slot].append(attempt)
 
     @property
     def drained(self) -> dict[str, str]:
@@ -81,6 +88,13 @@ class Standing:
             for machine, faults in self.faults.items()
             if len(faults) >= MOST_FAILURES
         }
+
+    def usable(self, slots: Sequence[Slot]) -> list[Slot]:
+        """Without those of a dead device, or it would have its machine drained: two blocks were lost there,
+        and beside it are others of its kind."""
+        dead = {slot.id for slot in slots if len(self.lost.get(slot.id, ())) >= MOST_LOST}
+        alive = {(slot.machine, slot.kind) for slot in slots if slot.id not in dead}
+        return [slot for slot in slots if slot.id not in dead or (slot.machine, slot.kind) not in alive]
 
     def broken(self, block: str) -> str:
         """Why a block is not tried again; empty where it may be."""
@@ -97,8 +111,8 @@ class Standing:
         failures = self.failures.get(block)
         if not failures:
             return frozenset()
-        own = {f.machine for f in failures if f.ending in OWN}
-        lost = {f.machine for f in failures}
+        own = {f.machine for f in failures if f.ending in OWN and _is_known(f)}
+        lost = {f.machine for f in failures if _is_known(f)}
         open_slots = [slot for slot in suitable if slot.machine not in own]
         if any(slot.machine not in lost for slot in open_slots):
             return frozenset(lost)
@@ -106,3 +120,9 @@ class Standing:
         if any(slot.id not in used for slot in open_slots):
             return frozenset(own | used)
         return frozenset(own)
+
+
+def _is_known(attempt: Attempt) -> bool:
+    """Whether its machine is. A place in an engine's own queue stands for one that was not told: it is at no
+    fault, and no name that an engine could be asked to avoid."""
+    return attempt.machine != attempt.slot

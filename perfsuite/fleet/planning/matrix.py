@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from perfsuite.device.fingerprint import slug
 from perfsuite.environments import canonical
 from perfsuite.fleet.planning.options import check_ab_options, check_pytest_options
 from perfsuite.fleet.planning.tables import LIMITS_S, read_document
@@ -149,10 +150,11 @@ def _variants(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _environments(document: Document, base: Path, place: Place) -> dict[str, PlannedEnvironment]:
-    found = {}
+    found: dict[str, PlannedEnvironment] = {}
     for name, table in document.environments.items():
         with _at(place, f"environments.{name}"):
             _check_name(name)
+            _check_apart(name, found)
             found[name] = _environment(name, table, base)
     return found
 
@@ -185,11 +187,21 @@ def _check_name(name: str) -> None:
         raise ValueError(f"the name {name!r} may have letters, digits, dots, hyphens and underscores only")
 
 
+def _check_apart(name: str, others: Iterable[str]) -> None:
+    """Results are kept in files whose names have fewer letters than these may have."""
+    for other in others:
+        if slug(other) == slug(name):
+            raise ValueError(
+                f"{other!r} and {name!r} would have one file of results, {slug(name)}; rename one"
+            )
+
+
 def _devices(document: Document, place: Place) -> dict[str, DeviceClass]:
-    found = {}
+    found: dict[str, DeviceClass] = {}
     for name, table in document.devices.items():
         with _at(place, f"devices.{name}"):
             _check_name(name)
+            _check_apart(name, found)
         found[name] = DeviceClass(
             name=name, kind=table.kind, model=table.model, labels=table.labels, slurm=table.slurm
         )
@@ -197,11 +209,24 @@ def _devices(document: Document, place: Place) -> dict[str, DeviceClass]:
 
 
 def _comparisons(document: Document, chosen: tuple[str, ...], place: Place) -> tuple[Comparison, ...]:
-    found = []
+    found: list[Comparison] = []
     for number, table in enumerate(document.ab):
         with _at(place, f"ab[{number}]"):
-            found.append(_comparison(table, document, chosen))
+            made = _comparison(table, document, chosen)
+            _check_new(made, found)
+            found.append(made)
     return tuple(found)
+
+
+def _check_new(made: Comparison, found: Iterable[Comparison]) -> None:
+    """Refuse what an earlier table compares already."""
+    for number, other in enumerate(found):
+        twice = [name for name in made.variants if name in other.variants]
+        if twice and (made.base, made.head) == (other.base, other.head):
+            raise ValueError(
+                f"ab[{number}] compares {other.base} and {other.head} for {', '.join(twice)} already; name "
+                "each variant once, and use repeats to measure it again"
+            )
 
 
 def _comparison(table: ComparisonTable, document: Document, chosen: tuple[str, ...]) -> Comparison:

@@ -20,6 +20,11 @@ WRITTEN = ("--perf-results", "--perf-artifacts", "--junit-xml", "--junitxml", "-
            "--benchmark-disable", "--benchmark-skip", "--collect-only", "--co")  # fmt: skip
 """What each block sets for itself."""
 SHARING = ("-n", "--numprocesses", "--dist")
+CHOOSING = (
+    "-k", "-m", "-x", "--deselect", "--ignore", "--ignore-glob", "--exitfirst", "--maxfail", "--lf",
+    "--last-failed", "--nf", "--new-first", "--ff", "--failed-first", "--sw", "--stepwise",
+)  # fmt: skip
+"""With which a block would leave gates out, and its cells be not known."""
 AB = ("--time", "--pairs", "--tolerance", "--prompts", "--design")
 """Options of ``perfsuite ab`` that are not the plan's."""
 
@@ -40,6 +45,8 @@ def check_pytest_options(options: Sequence[str]) -> None:
             raise ValueError(
                 f"{option}: leave it out, workers of one machine would disturb each other's times"
             )
+        if name in CHOOSING or name[:2] in CHOOSING:
+            raise ValueError(f"{option}: leave it out, each block runs all gates of its work")
         if name.startswith("--perf-"):
             if name not in known:
                 raise UnknownNameError("option", name, list(known))

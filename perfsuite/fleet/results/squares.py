@@ -11,7 +11,7 @@ from perfsuite.fleet.blocks.endings import JUNIT
 from perfsuite.records import Ending, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from perfsuite.fleet.results.folder import Folder
@@ -69,18 +69,19 @@ def squares(folder: Folder, now: Status) -> list[Square]:
     Raises:
         StoreError: what a block left is damaged.
     """
-    judged, tried = folder.judged, _tried(folder)
+    judged, tried, planned = folder.judged, _tried(folder), _planned(folder.plan.blocks)
     found = []
     for block in folder.plan.blocks:
         gates: Mapping[str, Sequence[Gate]] = {}
         whole = ""
         if block.id in judged:
             gates = _gates(folder.data(block, judged[block.id], JUNIT) or b"")
-            whole = _whole(judged[block.id], gates) if block.work is not Work.AB else ""
+            known = planned[_place(block)]
+            whole = _whole(known, judged[block.id], gates) if block.work is not Work.AB else ""
         found += [
             Square(
                 block, cell, now.states[block.id], tuple(tried[block.id]),
-                tuple(gates.get(f"{block.workload}/{cell.variant}", ())), now.reasons.get(block.id, ""),
+                tuple(gates.get(_key(block, cell), ())), now.reasons.get(block.id, ""),
                 whole,
             )
             for cell in block.cells
@@ -95,11 +96,36 @@ def _tried(folder: Folder) -> Mapping[str, Sequence[Attempt]]:
     return found
 
 
-def _whole(attempt: Attempt, gates: Mapping[str, Sequence[Gate]]) -> str:
-    """What no variant is to blame for: tests of the workload, or the end of the run."""
+def _key(block: Block, cell: Cell) -> str:
+    return f"{block.workload}/{cell.variant}"
+
+
+def _place(block: Block) -> tuple[Work, str, str]:
+    return block.work, block.environments[0], block.device
+
+
+def _planned(blocks: Iterable[Block]) -> Mapping[tuple[Work, str, str], set[str]]:
+    """What has a cell, by work, environment and device."""
+    found: dict[tuple[Work, str, str], set[str]] = defaultdict(set)
+    for block in blocks:
+        found[_place(block)] |= {_key(block, cell) for cell in block.cells}
+    return found
+
+
+def _whole(known: set[str], attempt: Attempt, gates: Mapping[str, Sequence[Gate]]) -> str:
+    """What no cell is to blame for: tests of the workload, a twin that is no cell, or the end of the run.
+
+    `known`: cells of the plan, this block's or another's; those of another are judged there.
+    """
     failed = {key: [gate for gate in some if gate.passed is False] for key, some in gates.items()}
-    if failed.get(_NO_VARIANT):
-        return "; ".join(f"{gate.name}: {gate.said}" for gate in failed[_NO_VARIANT])
+    said = [
+        f"{key}: {gate.name}: {gate.said}" if key else f"{gate.name}: {gate.said}"
+        for key, some in failed.items()
+        if key not in known
+        for gate in some
+    ]
+    if said:
+        return "; ".join(said)
     if attempt.ending is not Ending.FAILED or any(failed.values()):
         return ""
     return attempt.cause or "its block failed, and says no more"

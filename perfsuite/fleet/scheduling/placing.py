@@ -117,6 +117,8 @@ class Situation:
     """Block to machines and slots that it does not go to."""
     needed: Set[str] = frozenset()
     """Blocks that others wait for."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """How many blocks were lost at a slot."""
     had: Mapping[tuple[object, ...], Counter[str]] = field(default_factory=dict)
     """How many of its `kin` each slot has had."""
 
@@ -132,14 +134,21 @@ def ready(blocks: Iterable[Block], unfinished: Set[str]) -> list[Block]:
 
 
 def examinations(situation: Situation, timed: Iterable[Block]) -> list[Slot]:
-    """A slot that something timed may go to, of each machine that can be examined now: nothing runs on it."""
+    """A slot that something timed may go to, of each machine that can be examined now: nothing runs on it.
+
+    The one at which least was lost: a doctor that a dead device lost examines the machine at another.
+    """
     park = situation.park
     found: dict[str, Slot] = {}
     closed = {held.slot.machine for held in situation.running} | situation.drained
+
+    def lost(slot: Slot) -> int:
+        return situation.lost.get(slot.id, 0)
+
     for device in dict.fromkeys(block.device for block in timed):
         for slot in park.suitable[device]:
             if slot.machine in situation.unexamined and slot.machine not in closed:
-                found.setdefault(slot.machine, slot)
+                found[slot.machine] = min(found.get(slot.machine, slot), slot, key=lost)
     return list(found.values())
 
 

@@ -51,6 +51,7 @@ def _architecture(model: str, title: str, family: Family, hub: str | None = None
 
 SOURCES = {
     "shapes": Source(shapes.WEIGHTS, local=shapes.WEIGHTS),
+    "shapes-ssd": Source(shapes.SSD, local=shapes.SSD),
     "sdxl-base": Source(
         sdxl.CONFIGS, hub="stabilityai/stable-diffusion-xl-base-1.0", parameters=sdxl.PARAMETERS
     ),

@@ -107,7 +107,13 @@ def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
     except (KeyError, ValueError) as error:
         raise AdapterError(f"{path}: diffusers does not know its naming ({error}); convert it") from error
     own = {key: tensor for key, tensor in tensors.items() if not key.startswith("text_encoder")}
-    if not any(".lora_A." in key for key in own):
+    former = [key for key in own if "lora.down." in key or "lora.up." in key]
+    if former and len(former) < len(own):
+        raise AdapterError(
+            f"{path}: {some(former)} are in diffusers' former notation, which is left out without an error "
+            "beside lora_A and lora_B; rename lora.down to lora_A and lora.up to lora_B"
+        )
+    if former:
         own, alphas = convert_unet_state_dict_to_peft(own), convert_unet_state_dict_to_peft(alphas or {})
     ups = {target_of(key): tensor for key, tensor in own.items() if ".lora_B." in key}
     downs = {target_of(key): tensor for key, tensor in own.items() if ".lora_A." in key}

@@ -17,6 +17,7 @@ from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical
 from perfsuite.pipelines.optimizations.proofs.steps import said_calls, watch
 from perfsuite.pipelines.promises import Card, Parameter, Promise
 from perfsuite.pipelines.technique import Optimization
+from perfsuite.pipelines.watching.stepwise import cache_of, without_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,18 +62,15 @@ def _verify(pipe: Any, context: Context, name: str) -> str:
     denoiser, value = models(pipe)[family_of(pipe).denoiser], context.variant.value(name)
     assert value is not None
     wanted = _CONFIGS[name](value)
-    own = getattr(denoiser, "_cache_config", None)
+    own = cache_of(denoiser)
     if str(own) != str(wanted):
         raise NotEngagedError(f"the denoiser's cache is {own}, wanted {wanted}")
     first, others = _watched(pipe)
     seen = watch(pipe, context, modules=(first, *others))
     _check_spared(seen, first, others, name)
     check_twice_the_same(pipe, context, seen)
-    denoiser.disable_cache()
-    try:
+    with without_cache(denoiser):
         off = check_not_identical(seen, watch(pipe, context))
-    finally:
-        denoiser.enable_cache(wanted)
     last = others[-1]
     return (
         f"{last} ran in {said_calls(seen.ran[last])} calls, {first} in {said_calls(seen.ran[first])}; "

@@ -154,6 +154,30 @@ def _of_one_call(count: int, called: int) -> int:
     return count if left else each
 
 
+class Heard(Exception):
+    """Carries the arguments of the first call of a UNet out of a pipeline, which ends there."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.given, self.named = args, kwargs
+
+
+def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """How the pipeline calls its UNet, without the call."""
+
+    def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        raise Heard(args, kwargs)
+
+    handle = models(pipe)["unet"].register_forward_pre_hook(entering, with_kwargs=True)
+    try:
+        context.generate(pipe, steps=1)
+    except Heard as heard:
+        return heard.given, heard.named
+    finally:
+        handle.remove()
+    raise NotEngagedError("the pipeline did not call its UNet")
+
+
 def some(names: list[str], limit: int = 3) -> str:
     """The first few of many names, for a message."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, attention_modules, eager, some
-from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, check_attention, kernels_of_unet
+from perfsuite.pipelines.families import family_of
+from perfsuite.pipelines.optimizations.evidence import (
+    NotEngagedError,
+    attention_modules,
+    decoder_part,
+    eager,
+    is_compiled,
+    some,
+)
+from perfsuite.pipelines.optimizations.proofs.kernels import (
+    ATTENTION,
+    check_attention,
+    kernels_of_call,
+    kernels_of_unet,
+)
 from perfsuite.pipelines.promises import Card
 from perfsuite.pipelines.technique import Optimization
 
@@ -74,11 +89,13 @@ def _verify(pipe: Any, context: Context, kernel: str) -> str:
             raise
         raise NotEngagedError(f"torch has no {kernel} kernel for these attentions: {error}") from error
     wanted = ATTENTION + OPERATORS[kernel][context.device.kind]
-    check_attention(ran, wanted, len(modules))
+    check_attention(ran, {wanted: len(modules)})
     if kernel == "fa3":
         _check_fa3(list(ran))
-    _check_generated(context, kernel)
-    return f"all {len(modules)} attentions of a UNet call ran {wanted}"
+    compiled = _check_compiled(pipe, context, kernel)
+    return f"all {len(modules)} attentions of a UNet call ran {wanted}" + (
+        f"; {compiled}" if compiled else ""
+    )
 
 
 def _check_fa3(names: list[str]) -> None:
@@ -93,13 +110,43 @@ def _check_fa3(names: list[str]) -> None:
         )
 
 
-def _check_generated(context: Context, kernel: str) -> None:
-    """What was compiled calls no other attention kernel either; before compiling there is nothing to see."""
-    if context.compiled is None or not context.compiled.sources or kernel == "math":
-        return  # of the plain products no name is left
-    wanted = f"_scaled_dot_product_{OPERATORS[kernel][context.device.kind]}"
-    if not any(f"{wanted}." in source or f"{wanted}(" in source for source in context.compiled.sources):
+def _check_compiled(pipe: Any, context: Context, kernel: str) -> str | None:
+    """What is compiled runs no other kernel either; None where nothing of the UNet is.
+
+    Raises `NotEngagedError`.
+    """
+    if not is_compiled(pipe.unet):
+        return None
+    count, wanted = len(_of_unet(pipe)), OPERATORS[kernel][context.device.kind]
+    if context.device.kind == "cuda":
+        # A CUDA graph that is replayed calls no operator: what was generated must tell.
+        return _check_generated(pipe, context, wanted)
+    ran = {n: k for n, k in kernels_of_call(pipe, context).items() if n.startswith(ATTENTION)}
+    if kernel == "math":
+        # Of plain products Inductor leaves no name, and other backends torch's own.
+        ran.pop(ATTENTION + wanted, None)
+        check_attention(Counter(ran), {})
+        return "no fused kernel in compiled code"
+    check_attention(Counter(ran), {ATTENTION + wanted: count})
+    return f"all {count} in compiled code"
+
+
+_CALL = re.compile(r"_scaled_dot_product_(\w+)(?:\.default)?\(")
+
+
+def _check_generated(pipe: Any, context: Context, wanted: str) -> str | None:
+    """By the source of all that was compiled, in which the decoder's attentions may have other kernels."""
+    sources = context.compiled.sources if context.compiled is not None else None
+    if not sources:
+        return None
+    called = Counter(name for source in sources for name in _CALL.findall(source))
+    others = {name: count for name, count in called.items() if name != wanted}
+    elsewhere = sum(map(family_of(pipe).is_attention, decoder_part(pipe).modules()))
+    if sum(others.values()) > elsewhere:
+        raise NotEngagedError(f"compiled code calls {others}, of which {elsewhere} may be the decoder's")
+    if wanted != OPERATORS["math"]["cuda"] and not called[wanted]:
         raise NotEngagedError(f"no compiled code calls {wanted}")
+    return f"compiled code calls {called[wanted]} {wanted}, {sum(others.values())} others"
 
 
 def _supports(device: Device, kernel: str) -> str | None:
@@ -120,11 +167,13 @@ def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
         summary=summary,
         apply=functools.partial(_apply, kernel=kernel),
         verify=functools.partial(_verify, kernel=kernel),
+        verify_last=functools.partial(_check_compiled, kernel=kernel),
         supports=functools.partial(_supports, kernel=kernel),
         # Beyond the projections, whose fusing sets processors of its own: these are wrapped.
         phase=3,
         requires=("sdpa",),
-        conflicts=tuple(other for other in NAMES if other != name),
+        # An export keeps attention whole and loses the choice: a package for plain products runs flash.
+        conflicts=(*(other for other in NAMES if other != name), "aoti"),
         settings=("torch.flash_attention_impl",) if kernel == "fa3" else (),
         card=Card(
             where="UNets of SDXL and SD 1.5",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.compilation import supports_compiling
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, first_call, models
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
@@ -45,30 +45,6 @@ def packaged_of(unet: Any) -> Packaged | None:
     """What stands for the UNet's `forward`, None where it is its own."""
     found = vars(unet).get("forward")
     return found if isinstance(found, Packaged) else None
-
-
-class Heard(Exception):
-    """Carries the arguments of the first call of a UNet out of a pipeline, which ends there."""
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        super().__init__()
-        self.given, self.named = args, kwargs
-
-
-def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """How the pipeline calls its UNet, without the call."""
-
-    def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise Heard(args, kwargs)
-
-    handle = models(pipe)["unet"].register_forward_pre_hook(entering, with_kwargs=True)
-    try:
-        context.generate(pipe, steps=1)
-    except Heard as heard:
-        return heard.given, heard.named
-    finally:
-        handle.remove()
-    raise NotEngagedError("the pipeline did not call its UNet")
 
 
 def save(pipe: Any, context: Context, path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Stepwise:
@@ -60,6 +61,28 @@ def stepwise_of(model: Any) -> Stepwise | None:
     while found is not None and not isinstance(found, Stepwise):
         found = getattr(found, "__wrapped__", None)
     return found
+
+
+def cache_of(model: Any) -> Any:
+    """The configuration of diffusers' own cache on a model (`enable_cache`), None without one."""
+    return getattr(getattr(model, "_orig_mod", model), "_cache_config", None)
+
+
+@contextlib.contextmanager
+def without_cache(model: Any) -> Iterator[None]:
+    """For a moment a model, and each of its modules, computes every step whole.
+
+    diffusers' caches know no step outside of a pipeline's call, and raise.
+    """
+    config, bare = cache_of(model), getattr(model, "_orig_mod", model)
+    if config is None:
+        yield
+        return
+    bare.disable_cache()
+    try:
+        yield
+    finally:
+        bare.enable_cache(config)
 
 
 def install(pipe: Any, model: Any, stepwise: Stepwise) -> None:

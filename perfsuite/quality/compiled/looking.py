@@ -148,7 +148,7 @@ def _take(
     found: CompiledErrors, component: str, prompt: int, step: int | None, given: Any, traces: Sequence[Trace]
 ) -> None:
     if step is not None:
-        wanted = traces[prompt].of_step("noise", step)
+        wanted = traces[prompt].whole(step)
     elif f"{component}.hidden" in traces[prompt].tensors:
         wanted = (traces[prompt][f"{component}.hidden"], traces[prompt][f"{component}.first"])
     else:

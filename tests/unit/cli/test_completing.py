@@ -93,7 +93,7 @@ def bash(tmp_path: Path) -> Callable[..., list[str]]:
     [
         (["bas"], ["baselines"]),
         (["baselines", ""], ["show", "diff", "check", "prune"]),
-        (["doctor", "--workload", "sh"], ["shapes"]),
+        (["doctor", "--workload", "sh"], ["shapes", "shapes-ssd"]),
         (["doctor", "--variant", "bf16-sdpa-compile-regional-qkv-f"], ["bf16-sdpa-compile-regional-qkv-fp8"]),
         (["doctor", "--variant", "fp32+qk"], ["fp32+qkv"]),
         (["doctor", "--no-"], ["--no-self-test"]),

@@ -184,6 +184,21 @@ def test_folders_that_are_not_this_plans(run: Run, engine: Scripted, tmp_path: P
     assert "another driver runs this plan" in second.output
 
 
+def test_a_command_that_failed_claims_no_folder(
+    run: Run, engine: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(on: str) -> Any:
+        raise ExecutorError("sbatch: no such command here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_engine", absent)
+        assert run(plan_of("a"), "--on", "slurm").exit_code == 3
+    assert not (tmp_path / "fleet" / FILE).exists()
+    assert run(plan_of("a"), "--limit", "0").exit_code == 2
+    assert run(plan_of("b", name="weekly")).exit_code == 0
+    assert read_plan(tmp_path / "fleet" / "plan.json").name == "weekly"
+
+
 def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     """On the local engine: two blocks that would sleep for a minute are ended, and noted."""
     blocks = [a_block(name, Work.COUNTS, device="cpu", limit_s=60.0) for name in ("a", "b")]

@@ -91,3 +91,26 @@ def test_a_build_that_fails_beside_a_pipeline_leaves_its_compiled_code(
         pipelines.prepare("shapes", "fp32", "cpu")
     assert len(resets) == (not beside)
     assert not torch.backends.cudnn.benchmark
+
+
+def test_what_is_proven_once_all_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the last technique: an earlier one, whose proof takes what a later one compiles."""
+    done: list[str] = []
+
+    def stand_in(name: str, phase: int, last: Any) -> Optimization:
+        return Optimization(
+            name=name, summary="", phase=phase, apply=lambda pipe, context: done.append(f"{name} applied"),
+            verify=lambda pipe, context: "held", verify_last=last,
+        )  # fmt: skip
+
+    def all_applied(pipe: Any, context: Any) -> str:
+        done.append("all proven")
+        return "held by all"
+
+    fp32 = stand_in("fp32", 0, all_applied)
+    later = stand_in("later", 4, lambda pipe, context: None)
+    monkeypatch.setattr(models, "load", lambda *arguments: object())
+    prepared = pipelines.prepare("shapes", Variant("both", (fp32, later)), "cpu")
+    pipelines.release(prepared.pipe)
+    assert done == ["fp32 applied", "later applied", "all proven"]
+    assert prepared.evidence[:3] == ("fp32: held", "later: held", "fp32: held by all")

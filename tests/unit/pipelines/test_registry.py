@@ -150,7 +150,7 @@ def twice(registry):
         (workload(guidance=float("nan")), "guidance is nan"),
         (
             workload(model="theirs"),
-            "no model 'theirs'; known: shapes, sdxl-base, .*; add it with registry.model",
+            "no model 'theirs'; known: shapes, shapes-ssd, .*; add it with registry.model",
         ),
         (
             model("ours", Path("weights")),
@@ -323,7 +323,7 @@ def test_weights_that_cannot_be(registry, tmp_path):
     with pytest.raises(models.WeightsError, match=r"'lost', .*: its identity .* is not there"):
         models.resolve("lost")
     with pytest.raises(
-        models.WeightsError, match=r"no model 'nothing'; known: shapes, sdxl-base, .*, lost, made"
+        models.WeightsError, match=r"no model 'nothing'; known: shapes, shapes-ssd, .*, lost, made"
     ):
         models.resolve("nothing")
 

@@ -24,6 +24,7 @@ from perfsuite.quality.metrics import ssim
 from perfsuite.quality.modules import ModuleRecord
 from perfsuite.quality.reference import (
     Reference,
+    keep,
     load_reference,
     precisions_of,
     record_reference,
@@ -42,6 +43,8 @@ CPU = Device("cpu", "Example CPU", "cpu-example-2t", 2, 2**30, {"instruction_set
 WORKLOAD = replace(workloads.SHAPES, prompts=("a red ring", "a blue cross"), steps=3)
 UNET, LOOP = Place("unet", "", 0, 2), Place("loop", "latents of the real run", 1, 0)
 HONEST = Yardstick({"components": {UNET: 0.1 + 0.2}, "free": {LOOP: 1e-9}}, (0.9991, 1 / 3))
+FLOAT32_PICTURES = [np.full((64, 64, 3), 0.5, np.float32), np.full((64, 64, 3), 0.25, np.float32)]
+"""What pipelines that stand for real ones draw."""
 STRUCTURES = {"unet": {"in_channels": 4, "down_block_types": ["A", "B"]}, "vae": {"latent_channels": 4}}
 
 
@@ -74,7 +77,7 @@ def stored(tmp_path: Path, traces: list[Trace]) -> Path:
     ]
     for entry in records:
         (folder / "modules" / entry.file).write_bytes(b"read when it is needed")
-    reference_files.save(folder, WORKLOAD, traces, records, STRUCTURES)
+    reference_files.save(folder, WORKLOAD, traces, records, STRUCTURES, [t.picture for t in traces])
     reference_files.write_yardstick(folder / "modules", "bf16", HONEST)
     return folder
 
@@ -325,7 +328,7 @@ def recording(traces: list[Trace], monkeypatch: pytest.MonkeyPatch) -> tuple[lis
     monkeypatch.setattr(under_test, "structure_of", lambda pipe: STRUCTURES)
     monkeypatch.setattr(under_test, "content_key", lambda *key: "0123456789" * 7)
     monkeypatch.setattr(under_test, "_measure_yardstick", lambda reference, precision: HONEST)
-    return standing(monkeypatch)
+    return standing(monkeypatch, pictures=FLOAT32_PICTURES, tokenizer=words(10))
 
 
 def test_recorded_once_then_read(tmp_path: Path, recording: tuple[list[str], list[str]]) -> None:
@@ -424,3 +427,45 @@ def test_pictures_alone(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(PromptError):
         record_reference(replace(WORKLOAD, prompts=("", "a")), CPU, deep=False)
     assert built == released == ["fp32", "fp32"]
+
+
+APPROXIMATE = variants.get("fp32+deepcache:2")
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("deep", [False, True])
+def test_an_approximate_run_is_held_against_float32(
+    recording: tuple[list[str], list[str]], picture: Picture, deep: bool, given: bool
+) -> None:
+    """Its own pictures would say nothing of what it costs; they are drawn where nobody has them already."""
+    others = (picture * 0.5, picture * 0.25)
+    found = record_reference(
+        WORKLOAD, CPU, deep=deep, base=APPROXIMATE, pictures=others if given else None
+    )  # fmt: skip
+    assert recording[0] == recording[1] == [*["fp32"] * (not given), *[APPROXIMATE.name] * deep]
+    wanted = others if given else FLOAT32_PICTURES
+    assert all(map(np.array_equal, found.pictures, wanted))
+    assert found.base == APPROXIMATE
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_another_process_holds_it_against_float32_too(
+    recording: tuple[list[str], list[str]], tmp_path: Path, cached: bool
+) -> None:
+    """It reads the files alone, kept for it or stored by itself: they hold float32's pictures."""
+    found = record_reference(WORKLOAD, CPU, base=APPROXIMATE, cache=tmp_path if cached else None)
+    folder = keep(found)
+    read = load_reference(folder, WORKLOAD, CPU, base=APPROXIMATE)
+    for picture, trace, wanted in zip(read.pictures, read.traces, FLOAT32_PICTURES, strict=True):
+        assert np.array_equal(picture, wanted)
+        assert not np.array_equal(picture, trace.picture)
+    drop(folder / "trace-1.safetensors", "compared")
+    with pytest.raises(WrongReferenceError, match=r"trace-1.*KeyError: 'compared'"):
+        load_reference(folder, WORKLOAD, CPU, base=APPROXIMATE)
+
+
+def test_a_resampled_run_is_held_against_itself(recording: tuple[list[str], list[str]]) -> None:
+    """It draws another picture of the same prompt, so float32's says nothing of it."""
+    found = record_reference(WORKLOAD, CPU, base=variants.get("fp32+lcm:4"))
+    assert recording[0] == ["fp32-lcm:4"]
+    assert all(p is trace.picture for p, trace in zip(found.pictures, found.traces, strict=True))

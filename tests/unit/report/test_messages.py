@@ -136,7 +136,9 @@ def test_steps_of_a_look(
 @pytest.mark.parametrize(("look", "page"), [("task", "techniques"), ("components", "pictures")])
 def test_a_look_leads_to_its_page(look: str, page: str) -> None:
     """Of the guide."""
-    text = messages.look("shapes bf16", Look(look, PictureStatus.DEGRADED, detail="so"), "torch", ())
+    text = messages.look(
+        "shapes bf16", Look(look, PictureStatus.DEGRADED), "torch", (), [("again", "pytest")]
+    )
     assert text.endswith(f"\nsee: perfsuite guide {page}")
 
 

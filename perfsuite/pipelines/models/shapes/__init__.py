@@ -15,9 +15,11 @@ ADAPTERS = Path(__file__).parent / "adapters"
 """Low-rank adapters of its UNet, each a safetensors file."""
 TINY_VAE = Path(__file__).parent / "tiny-vae"
 """An `AutoencoderTiny` for its latents."""
+SSD = Path(__file__).parent / "ssd"
+"""The same pipeline with a smaller UNet, distilled from it as SSD-1B is from SDXL."""
 
 
 def shipped() -> dict[Path, Path]:
     """Every folder of weights, and the file of its sums."""
-    companions = {folder: folder.with_name(f"{folder.name}.sha256") for folder in (ADAPTERS, TINY_VAE)}
+    companions = {folder: folder.with_name(f"{folder.name}.sha256") for folder in (ADAPTERS, TINY_VAE, SSD)}
     return {WEIGHTS: SUMS, **companions}

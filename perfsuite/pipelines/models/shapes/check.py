@@ -37,7 +37,7 @@ class Reading:
         )
 
 
-def _palette() -> tuple[np.ndarray, list[str]]:
+def palette() -> tuple[np.ndarray, list[str]]:
     """Every shade that `drawing` uses, and the colour that it is a shade of."""
     shades, names = [], []
     for name, rgb in drawing.COLOURS.items():
@@ -54,7 +54,7 @@ def read(picture: np.ndarray) -> Reading:
     background, the commonest other name is the shape, and its centroid the position. Without another
     name there is no shape.
     """
-    shades, names = _palette()
+    shades, names = palette()
     # The squared distance, less the pixel's own square, which is the same for every shade.
     distance = np.square(shades).sum(axis=-1) - 2.0 * (picture.astype(np.float32) @ shades.T)
     order = list(drawing.COLOURS)

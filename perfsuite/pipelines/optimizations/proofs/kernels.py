@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, models
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, first_call, models
+from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
@@ -46,9 +47,27 @@ def kernels_of_unet(pipe: Any, context: Context) -> Counter[str]:
     return found
 
 
-def check_attention(found: Counter[str], wanted: str, calls: int) -> None:
-    """Raise `NotEngagedError` unless all of so many attentions ran this operator and no other ran."""
+def kernels_of_call(pipe: Any, context: Context) -> Counter[str]:
+    """Operators of one call of the UNet as it is, compiled or not: a hook on it would have it compile."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    with eager(pipe):
+        args, kwargs = first_call(pipe, context)
+    stepwise = stepwise_of(pipe.unet)
+    if stepwise is not None:
+        stepwise.end()  # the call that was heard never did
+    with torch.no_grad(), profile(activities=[ProfilerActivity.CPU]) as profiled:
+        pipe.unet(*args, **kwargs)
+    return Counter(event.name() for event in profiled.profiler.kineto_results.events())
+
+
+def check_attention(found: Counter[str], wanted: dict[str, int]) -> None:
+    """Raise `NotEngagedError` unless attention ran these operators, each so often, and no other."""
     chosen = {name: count for name, count in found.items() if name.startswith(ATTENTION)}
-    if chosen != {wanted: calls}:
-        said = ", ".join(f"{count} {name}" for name, count in sorted(chosen.items())) or "none"
-        raise NotEngagedError(f"attention kernels of one UNet call: {said}; wanted {calls} {wanted}")
+    if chosen != wanted:
+        said, expected = (
+            ", ".join(f"{count} {name}" for name, count in sorted(each.items())) or "none"
+            for each in (chosen, wanted)
+        )
+        raise NotEngagedError(f"attention kernels of one UNet call: {said}; wanted {expected}")

@@ -49,6 +49,16 @@ def judge(
     return ending(block(work), outcome)
 
 
+def test_a_bad_verdict_stands_though_the_machine_failed_beside_it() -> None:
+    """Else a regression would be asked for again until it passes."""
+    full = "No space left on device"
+    assert judge(Work.LATENCY, 1, junit(BAD), infrastructure=full)[0] is Ending.FAILED
+    assert judge(Work.AB, 1, {"ab.json": b"{}"}, infrastructure=full)[0] is Ending.FAILED
+    for files in ({}, junit(PASSED), junit(NOT_BUILT)):
+        assert judge(Work.LATENCY, 1, files, infrastructure=full) == (Ending.LOST, full)
+    assert judge(Work.AB, 1, infrastructure=full) == (Ending.LOST, full)
+
+
 GATES = [Work.LATENCY, Work.STRUCTURE, Work.COUNTS, Work.QUALITY]
 
 

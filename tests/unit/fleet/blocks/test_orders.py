@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,7 @@ def test_a_latency_block() -> None:
     block = first(plan, Work.LATENCY)
     found = order(plan, block, 2)
     assert found.arguments == (
-        "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only", "--perf-workload=shapes",
+        "-P", "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only", "--perf-workload=shapes",
         "--perf-variant=fp32", "--perf-variant=bf16", "--perf-variant=bf16-sdpa-compile",
         "--perf-device=cuda", "--perf-weights=hub", "--rootdir={out}",
         "--perf-results={out}/results.jsonl", "--perf-artifacts={out}/artifacts",
@@ -128,8 +131,8 @@ def test_base_and_head_are_compared() -> None:
     found = order(plan, plan.blocks[0], 1)
     assert found.environments == (BEFORE, AFTER)
     assert found.arguments == (
-        "-m", "perfsuite.cli", "ab", "--base={python:before}", "--head={python:after}", "--workload=shapes",
-        "--variant=bf16", "--device=cpu", "--weights=auto", "--json={out}/ab.json",
+        "-P", "-m", "perfsuite.cli", "ab", "--base={python:before}", "--head={python:after}",
+        "--workload=shapes", "--variant=bf16", "--device=cpu", "--weights=auto", "--json={out}/ab.json",
         "--baselines=/srv/baselines", "--time=120",
     )  # fmt: skip
 
@@ -142,8 +145,8 @@ def test_the_doctor_looks_for_the_blocks_workload() -> None:
     )  # fmt: skip
     found = order(planned(), block, 1)
     assert found.arguments == (
-        "-m", "perfsuite.cli", "doctor", "--json", "--workload=shapes", "--variant=bf16", "--device=cpu",
-        "--weights=auto",
+        "-P", "-m", "perfsuite.cli", "doctor", "--json", "--workload=shapes", "--variant=bf16",
+        "--device=cpu", "--weights=auto",
     )  # fmt: skip
 
 
@@ -152,3 +155,17 @@ def test_files_that_register_are_handed_on() -> None:
     plan = planned(plugins=("/srv/conftest.py",))
     variables = order(plan, plan.blocks[0], 1).variables
     assert json.loads(variables[HANDED_ON]) == {"files": ["/srv/conftest.py"], "path": []}
+
+
+@pytest.mark.parametrize("work", [Work.STRUCTURE, Work.DOCTOR, Work.AB])
+def test_a_machines_folder_is_not_imported_from(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies there is no environment's: a checkout of anything would be measured in its place."""
+    (tmp_path / "perfsuite").mkdir()
+    (tmp_path / "perfsuite" / "__init__.py").write_text("raise SystemExit('the folder')")
+    monkeypatch.chdir(tmp_path)
+    plan = planned(environments={"before": BEFORE, "after": AFTER})
+    option, *_ = order(plan, replace(plan.blocks[0], work=work), 1).arguments
+    command = [sys.executable, option, "-c", "import perfsuite"]
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0

@@ -11,7 +11,7 @@ import pytest
 from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, overlapping, places
 
 from perfsuite.fleet.driving.driver import DriverError, check
-from perfsuite.fleet.executors import ExecutorError, Order
+from perfsuite.fleet.executors import ExecutorError, Lost, Order
 from perfsuite.fleet.ledger import file as ledgers
 from perfsuite.fleet.ledger.file import Ledger, read_account, read_attempts
 from perfsuite.records import Ending, Slot, Work
@@ -117,6 +117,16 @@ class TestDoctor:
         assert end.unplaced == {"t0": "no machine with h100 is fit for what is timed: gpu0, gpu1"}
         assert len(ended(tmp_path)) == len(SHARED)
 
+    def test_what_was_lost_is_tried_again_where_only_unfit_ones_are_besides(self, tmp_path: Path) -> None:
+        def script(order: Order, slot: Slot) -> Does:
+            if order.block.startswith(DOCTOR):
+                return Does(exit_code=int(slot.machine == "gpu1"))
+            return Does(lost="rebooted" if order.attempt == 1 else "")
+
+        run = drive(tmp_path, TIMED[:1], Scripted(places(2, 1), script))
+        assert run().unplaced == {}
+        assert ended(tmp_path) == [("t0", "gpu0", Ending.LOST), ("t0", "gpu0", Ending.PASSED)]
+
     def test_none_where_nothing_is_timed(self, tmp_path: Path) -> None:
         run = drive(tmp_path, SHARED, Scripted(places()))
         run()
@@ -182,6 +192,17 @@ class TestRetries:
         assert end.broken == {"s0": "it failed on all machines with h100: gpu0"}
         assert end.unplaced == {}
 
+    def test_what_its_engine_ended_is_no_error_of_the_block(self, tmp_path: Path) -> None:
+        """Preempted, out of a job's time, or on a machine that is shut down: unless it had its verdict."""
+        script = lambda order, slot: Does(exit_code=2, stopped_by="" if order.attempt > 1 else "SIGTERM")  # noqa: E731
+        engine = Scripted(places(1, 1), script)
+        run = drive(tmp_path, SHARED[:1], engine)
+        run()
+        assert [ending for *_, ending in ended(tmp_path)] == [Ending.LOST, Ending.ERROR]
+        assert read_attempts(tmp_path / "fleet")[0].cause == "ended by its machine or its engine (SIGTERM)"
+        drive(tmp_path / "judged", SHARED[:1], Scripted(places(), only("s0", stopped_by="SIGTERM")))()
+        assert [ending for *_, ending in ended(tmp_path / "judged")] == [Ending.PASSED]
+
     def test_a_machine_on_which_all_fails_is_drained_and_nothing_is_lost(self, tmp_path: Path) -> None:
         """It fails within a second, and so would take every block before others have done their first."""
         script = lambda order, slot: Does(1.0, 3) if slot.machine == "gpu0" else Does(60.0)  # noqa: E731
@@ -211,6 +232,34 @@ class TestRetries:
         run = drive(tmp_path, SHARED[:1], Scripted(places(1, 2), script))
         run()
         assert [a.slot for a in read_attempts(tmp_path / "fleet")] == ["gpu0:0", "gpu0:1"]
+
+    def test_what_a_queue_lost_it_knows_not_where_blames_no_machine(self, tmp_path: Path) -> None:
+        """Its places are no machines: none is avoided, and none drained."""
+        slots = [replace(s, machine=s.id) for s in places(1, 2)]
+        engine = Scripted(slots, lambda order, slot: Does(lost="NODE_FAIL" if order.attempt < 3 else ""))
+        engine.knows_machines = False
+        told = engine.events
+
+        def events(timeout_s: float) -> Any:
+            return [replace(e, machine="") if isinstance(e, Lost) else e for e in told(timeout_s)]
+
+        engine.events = events  # type: ignore[method-assign]
+        run = drive(tmp_path, SHARED, engine)
+        end = run()
+        assert (end.broken, end.unplaced) == ({}, {})
+        assert not [line for line in run.lines if "drained" in line]
+        assert not any(span.order.avoid for span in engine.spans)
+
+    @pytest.mark.parametrize("blocks", [TIMED, SHARED, TIMED + SHARED])
+    def test_one_dead_device_drains_no_machine(self, blocks: Any, tmp_path: Path) -> None:
+        """Neither do its doctor's losses."""
+        script = lambda order, slot: Does(1.0, infrastructure="Xid 79" if slot.id == "gpu0:0" else "")  # noqa: E731
+        run = drive(tmp_path, blocks, Scripted(places(1, 3), script))
+        end = run()
+        assert (end.broken, end.unplaced) == ({}, {})
+        assert not [line for line in run.lines if "drained" in line]
+        assert sum(span.slot.id == "gpu0:0" for span in run.engine.spans) == 2
+        assert "gpu0:0: it takes no more blocks, since two were lost there: Xid 79" in run.lines
 
     def test_broken_blocks_are_tried_again_when_asked(self, tmp_path: Path) -> None:
         drive(tmp_path, SHARED[:1], Scripted(places(3, 1), only("s0", exit_code=4)))()

@@ -89,6 +89,17 @@ def test_interpreters_are_named_in_arguments(local: LocalExecutor) -> None:
     assert found.said == repr([sys.executable])
 
 
+def test_a_block_imports_nothing_of_the_working_directory(
+    local: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a checkout, which would then be measured in place of what the environment has."""
+    monkeypatch.chdir(tmp_path)
+    Path("colorsys.py").write_text("print('from the working directory')")
+    for arguments in (("-c", "import colorsys"), ("-m", "colorsys")):
+        found = outcome(local, replace(order("b", ""), arguments=arguments))
+        assert (found.exit_code, found.said) == (0, "")
+
+
 def test_time_limit_ends_grandchildren_too(local: LocalExecutor) -> None:
     found = outcome(local, order("b", FAMILY, limit_s=1.5))
     assert found.exit_code is None
@@ -120,6 +131,7 @@ except KeyboardInterrupt:
     event = ends(local, 1)["b"]
     assert isinstance(event, Finished)
     assert event.outcome.files["half"] == b"half"
+    assert event.outcome.stopped_by == ""
 
 
 def test_missing_interpreter_is_the_machines_fault(local: LocalExecutor) -> None:

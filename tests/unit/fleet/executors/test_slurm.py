@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,7 +64,7 @@ def test_block_gets_its_own_environment(slurm: SlurmExecutor) -> None:
     assert not [name for name in told if name.startswith(("RAY_", "SLURM_", "SUBMITIT_"))]
     assert told["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
     assert told["CUDA_VISIBLE_DEVICES"] == found.uuid == "3"
-    assert found.machine == os.uname().nodename
+    assert found.machine == "node1"
 
 
 def test_parameters_of_a_job() -> None:
@@ -98,6 +99,26 @@ def test_a_lost_node_is_told(slurm: SlurmExecutor, commands: Path, monkeypatch: 
     event = ends(slurm, 1)["b"]
     assert isinstance(event, Lost)
     assert "NODE_FAIL of job 100" in event.cause
+    assert event.machine == ""
+
+
+def test_a_node_that_was_lost_is_named(slurm: SlurmExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name that Slurm has for it, or the next attempt could not be sent elsewhere."""
+    monkeypatch.setattr(module, "SLOW_S", 0.0)
+    slurm.start(order("b", "import time; time.sleep(60)"), slurm.slots()[-1])
+    began(slurm, "b")
+    monkeypatch.setattr(slurm._running["b"].job, "done", lambda: True)
+    event = ends(slurm, 1)["b"]
+    assert isinstance(event, Lost)
+    assert event.machine == "node1"
+
+
+def test_only_nodes_that_slurm_knows_are_avoided(slurm: SlurmExecutor, commands: Path) -> None:
+    """It refuses other names, and earlier sittings may have been of another engine."""
+    avoid = ("laptop", "node2", "slurm/cuda-0")
+    found = outcome(slurm, order("b", "", avoid=avoid), slurm.slots()[-1])
+    assert found.exit_code == 0
+    assert "#SBATCH --exclude=node2\n" in (commands / "100.submitted").read_text()
 
 
 def test_a_stopped_block_ends(slurm: SlurmExecutor, commands: Path, tmp_path: Path) -> None:
@@ -115,6 +136,18 @@ def test_a_stopped_block_ends(slurm: SlurmExecutor, commands: Path, tmp_path: Pa
     while Path("/proc", note.read_text()).exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not Path("/proc", note.read_text()).exists()
+
+
+def test_a_block_that_slurm_ends_says_so(slurm: SlurmExecutor, commands: Path) -> None:
+    """It was preempted, or its job's time was over: nobody here had asked for it."""
+    code = "import time; print('on', flush=True); time.sleep(60)"
+    slurm.start(order("b", code), slurm.slots()[-1])
+    began(slurm, "b")
+    (process,) = commands.glob("*.pid")
+    os.killpg(int(process.read_text()), signal.SIGTERM)
+    event = ends(slurm, 1, limit_s=30)["b"]
+    assert isinstance(event, Finished)
+    assert event.outcome.stopped_by == "SIGTERM"
 
 
 KILLED = """
@@ -153,7 +186,7 @@ def test_two_drivers_leave_each_other_alone(slurm: SlurmExecutor, commands: Path
 
 def test_missing_commands_and_package_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ExecutorError, match="sbatch, srun, sacct, scancel: no such command"):
+    with pytest.raises(ExecutorError, match="sbatch, srun, sacct, scancel, sinfo: no such command"):
         SlurmExecutor(tmp_path)
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ExecutorError, match=r"pip install 'perfsuite\[slurm\]'"):

@@ -24,7 +24,7 @@ weights = "weights"
 tests = "../tests"
 baselines = "/srv/baselines"
 compile_cache = "code"
-options = ["--perf-time-budget=10", "--perf-strict", "-x"]
+options = ["--perf-time-budget=10", "--perf-strict", "-v"]
 ab_options = ["--time=120"]
 
 [environments]
@@ -92,7 +92,7 @@ def test_all_that_it_may_say(tmp_path: Path) -> None:
         )
     }  # fmt: skip
     assert found.comparisons == (Comparison(base="here", head="new", variants=("bf16-sdpa",)),)
-    assert found.options == ("--perf-time-budget=10", "--perf-strict", "-x")
+    assert found.options == ("--perf-time-budget=10", "--perf-strict", "-v")
     assert found.ab_options == ("--time=120",)
     assert found.limits_s[Work.LATENCY] == 100
     assert found.limits_s[Work.QUALITY] == 3600
@@ -209,6 +209,19 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         "field options: --perf-update=maybe: one of",
     ),
     "an option in two": ({"top": "options = ['--perf-confirm', '2']"}, "write name and value as one"),
+    "some gates only": ({"top": "options = ['-kssim']"}, "-kssim: leave it out, each block runs all gates"),
+    "until the first failure": ({"top": "options = ['--maxfail=1']"}, "each block runs all gates"),
+    "one file of two environments": (
+        {"here": "here_1.python = 'a'\nHere-1.python = 'b'"},
+        "field environments.Here-1: 'here_1' and 'Here-1' would have one file of results, here-1; rename",
+    ),
+    "one file of two devices": (
+        {"rest": "[devices.CPU]\nkind = 'cpu'"}, "field devices.CPU: 'cpu' and 'CPU' would have one file"
+    ),
+    "an A/B twice": (
+        {"rest": "[[ab]]\nbase = 'here'\nhead = 'here'\n[[ab]]\nbase = 'here'\nhead = 'here'"},
+        r"field ab\[1\]: ab\[0\] compares here and here for fp32 already; .* use repeats",
+    ),
     "several workers": ({"top": "options = ['-n2']"}, "would disturb each other's times"),
     "an unknown option of ab": (
         {"top": "ab_options = ['--times=3']"},

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fleet_folders import (
+    CASE,
     GPUS,
     H100,
     Driver,
@@ -162,6 +163,25 @@ def test_a_test_of_the_workload_is_nobodys_and_everybodys(tmp_path: Path) -> Non
     view = judged(tmp_path / "f", left, Ending.FAILED, Work.QUALITY)
     assert view.bad == 2
     assert view.named[0].detail == "golden: golden DEGRADED"
+
+
+@pytest.mark.parametrize(("variants", "bad"), [(("bf16",), 1), (("fp32", "bf16"), 0)])
+def test_a_twin_that_is_no_cell_is_bad_in_its_block(
+    variants: tuple[str, ...], bad: int, tmp_path: Path
+) -> None:
+    """One that is a cell is judged where it is one."""
+    plan = planned(work=(Work.LATENCY,), variants=variants, rungs=1)
+    driver = Driver(tmp_path / "f", plan)
+    for block in plan.blocks:
+        files = {JUNIT: junit(block), RESULTS: results_file(block, latency(block))}
+        if block.twin:
+            slow = CASE.format(name='"test_latency"', key='"shapes/fp32"', end=failure("fp32 REGRESSED"))
+            files[JUNIT] = files[JUNIT].replace(b"</testsuite>", f"{slow}</testsuite>".encode())
+        driver.attempt(block, Ending.FAILED if block.twin else Ending.PASSED, files, cause="fp32 REGRESSED")
+    driver.end()
+    view = page.view(read(tmp_path / "f"), {})
+    assert view.bad == bad, view.named
+    assert [n.detail for n in view.named] == ["shapes/fp32: latency: fp32 REGRESSED"] * bad
 
 
 def test_what_a_block_says_nothing_of_is_missing(tmp_path: Path) -> None:

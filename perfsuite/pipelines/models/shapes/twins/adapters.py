@@ -28,12 +28,15 @@ def put_on(unet: Any, rank: int, modules: tuple[str, ...]) -> None:
 
 
 def write(unet: Any, path: Path) -> None:
-    """Write the adapter as float16 safetensors."""
+    """Write the adapter as float16 safetensors, in peft's notation.
+
+    `convert_state_dict_to_diffusers` renames attention's layers alone: of a file with both notations
+    `load_lora_weights` leaves one out, with no more than a warning.
+    """
     from diffusers import StableDiffusionXLPipeline
-    from diffusers.utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict
 
-    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    layers = get_peft_model_state_dict(unet)
     StableDiffusionXLPipeline.save_lora_weights(
         path.parent,
         unet_lora_layers={name: weight.detach().to(torch.float16) for name, weight in layers.items()},

@@ -105,7 +105,7 @@ def train(name: str, work: Path, out: Path, seed: int, steps: int, pictures: int
 
 
 def main() -> None:
-    found = lessons.options(__doc__, seed=40, steps=600, pictures=2048)
+    found = lessons.options(__doc__, seed=40, steps=350, pictures=1024)
     for name in PALETTES:
         train(name, found.work, found.out, found.seed, found.steps, found.pictures)
 
