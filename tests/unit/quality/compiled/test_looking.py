@@ -93,3 +93,6 @@ class _Trace(SimpleNamespace):
 
     def of_step(self, name: str, step: int) -> Any:
         return self[name][step]
+
+    def whole(self, step: int) -> Any:
+        return self["noise"][step]
