@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 from functools import partial
 from types import SimpleNamespace
 
@@ -9,7 +10,15 @@ import pytest
 from adapter_files import write_adapter
 
 from perfsuite.pipelines import building, optimizations, variants, workloads
-from perfsuite.pipelines.optimizations import NotEngagedError, adapters, casting, few_step, hotswap, tiny
+from perfsuite.pipelines.optimizations import (
+    NotEngagedError,
+    adapters,
+    casting,
+    few_step,
+    fusing,
+    hotswap,
+    tiny,
+)
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
 from perfsuite.pipelines.optimizations.kernel_choice import ChosenKernel
@@ -306,6 +315,43 @@ def test_an_adapter_of_another_architecture_is_refused(bench, tmp_path):
         save_file(changed, path)
         with pytest.raises(adapters.AdapterError, match=said):
             adapters.read(path, pipe)
+
+
+@pytest.mark.parametrize("naming", ["kohya", "with alpha", "beside a text encoder's"])
+def test_published_adapters_are_read_as_diffusers_reads_them(bench, tmp_path, naming):
+    """In kohya's naming, with an alpha of its own, or beside a text encoder's: fused, it adds that."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    pipe, _ = bench
+    path = write_adapter(tmp_path / "a.safetensors", pipe.unet, 0)
+    plain, tensors = adapters.read(path, pipe), load_file(path)
+    metadata = None
+    if naming == "kohya":
+        tensors = {}
+        for name, layer in plain.items():
+            base = f"lora_unet_{name.replace('.', '_')}"
+            tensors |= {f"{base}.lora_down.weight": layer.down.clone(),
+                        f"{base}.lora_up.weight": layer.up.clone(),
+                        f"{base}.alpha": torch.tensor(2.0)}  # fmt: skip
+    elif naming == "with alpha":
+        said = {"unet.r": 4, "unet.lora_alpha": 2, "unet.target_modules": list(plain)}
+        metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(said)}
+    else:
+        other = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"
+        tensors |= {f"{other}.lora_{part}.weight": torch.ones(4, 4) for part in "AB"}
+    save_file(tensors, path, metadata)
+    read = adapters.read(path, pipe)
+    assert read.keys() == plain.keys()
+    scale = 1.0 if naming == "beside a text encoder's" else 0.5
+    assert {layer.scale for layer in read.values()} == {scale}
+    if scale == 1.0:
+        return
+    name = next(iter(plain))
+    before = pipe.unet.get_submodule(name).weight.detach().clone()
+    fusing.fuse(pipe, path)
+    added = pipe.unet.get_submodule(name).weight.detach() - before
+    assert torch.allclose(added, scale * (plain[name].up @ plain[name].down), atol=1e-6)
 
 
 def test_a_swap_that_changes_nothing_is_found(built, adapter, monkeypatch):

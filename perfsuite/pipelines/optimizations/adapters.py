@@ -1,8 +1,9 @@
-"""LoRA adapters: where they are, that they are safetensors for this UNet, and what they change in it."""
+"""LoRA adapters: where they are, that they are safetensors for this UNet, and what they add to it."""
 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.models import shapes
@@ -30,61 +31,108 @@ def without_peft(device: Device) -> str | None:
     return None
 
 
-def no_adapter(name: str, workload: Workload) -> str | None:
-    """Why there is none of this name for the workload's model, None if there is."""
-    if (name, workload.model) not in ADAPTERS:
-        return f"there is no adapter {name} for the model {workload.model} of {workload.name}"
-    path = ADAPTERS[name, workload.model]
+@dataclass(frozen=True)
+class Layer:
+    """What an adapter adds to one layer: its two factors, and by how much they are scaled."""
+
+    down: Any
+    up: Any
+    scale: float
+
+
+def path_of(adapter: str | Path, model: str) -> Path | None:
+    """The file of an adapter, by its name for a model or by its own path; None where it has none."""
+    return ADAPTERS.get((adapter, model)) if isinstance(adapter, str) else adapter
+
+
+def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
+    """Why there is none for the workload's model, None if there is."""
+    path = path_of(adapter, workload.model)
+    if path is None:
+        return f"there is no adapter {adapter} for the model {workload.model} of {workload.name}"
     return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
 
 
-def read(path: Path, pipe: Any) -> dict[str, Any]:
-    """The tensors of an adapter file, which fit this pipeline's UNet.
+def load(pipe: Any, path: Path, name: str, *, hotswap: bool = False) -> None:
+    """Load a file that `read` accepted, with the alphas and the metadata that it holds."""
+    pipe.load_lora_weights(
+        str(path.parent), weight_name=path.name, use_safetensors=True, local_files_only=True,
+        adapter_name=name, hotswap=hotswap,
+    )  # fmt: skip
 
-    Raises `AdapterError`: no file, no safetensors, damaged, nothing in it for this UNet, or of another shape.
+
+def read(path: Path, pipe: Any) -> dict[str, Layer]:
+    """What an adapter file adds to the layers of this pipeline's UNet, in whatever naming diffusers loads.
+
+    Raises `AdapterError`: no file, no safetensors, damaged, in no known naming, or of another architecture.
     """
     import torch
+
+    found = _layers(path, pipe)
+    layers = dict(models(pipe)["unet"].named_modules())
+    gone = [name for name in found if not hasattr(layers.get(name), "weight")]
+    if len(gone) == len(found):
+        raise AdapterError(f"{path}: it targets no layer of this UNet; name an adapter of this architecture")
+    other = [n for n, a in found.items() if n not in gone and a.down.shape[1] != layers[n].weight.shape[1]]
+    if other or gone:
+        raise AdapterError(
+            f"{path}: of another architecture: {some(other or gone)} "
+            f"{'have other shapes' if other else 'are no layers of this UNet'}; name an adapter of this one"
+        )
+    if not any(bool(torch.any(layer.up != 0)) for layer in found.values()):
+        raise AdapterError(
+            f"{path}: every lora_B is zero, so that it changes nothing; name a trained adapter"
+        )
+    return found
+
+
+def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
+    """By the UNet's own names; what is for text encoders is left out."""
+    from diffusers.utils import convert_unet_state_dict_to_peft
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     if path.suffix != ".safetensors":
         raise AdapterError(
             f"{path}: an adapter is a .safetensors file; others may run code when they are read"
         )
+    if not path.is_file():
+        raise AdapterError(f"{path}: there is no such file; train it, or name another")
     try:
-        tensors: dict[str, Any] = load_file(path)
-    except FileNotFoundError as error:
-        raise AdapterError(f"{path}: there is no such file; train it, or name another") from error
+        tensors, alphas, metadata = pipe.lora_state_dict(
+            str(path.parent), weight_name=path.name, use_safetensors=True, local_files_only=True,
+            unet_config=models(pipe)["unet"].config, return_lora_metadata=True,
+        )  # fmt: skip
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{path}: the adapter is damaged ({error}); fetch or train it anew") from error
-    former = [key for key in tensors if ".lora.down." in key or ".lora.up." in key]
-    if former:
+    except (KeyError, ValueError) as error:
+        raise AdapterError(f"{path}: diffusers does not know its naming ({error}); convert it") from error
+    own = {key: tensor for key, tensor in tensors.items() if not key.startswith("text_encoder")}
+    former = [key for key in own if "lora.down." in key or "lora.up." in key]
+    if former and len(former) < len(own):
         raise AdapterError(
             f"{path}: {some(former)} are in diffusers' former notation, which is left out without an error "
             "beside lora_A and lora_B; rename lora.down to lora_A and lora.up to lora_B"
         )
-    layers = dict(models(pipe)["unet"].named_modules())
-    downs = {target_of(key): tensor for key, tensor in tensors.items() if ".lora_A." in key}
-    found = {name: tensor for name, tensor in downs.items() if hasattr(layers.get(name), "weight")}
-    if not found:
-        raise AdapterError(f"{path}: it targets no layer of this UNet; name an adapter of this architecture")
-    other = [n for n, down in found.items() if down.shape[1] != layers[n].weight.shape[1]]
-    if other or len(found) < len(downs):
-        gone = [name for name in downs if name not in found]
+    if former:
+        own, alphas = convert_unet_state_dict_to_peft(own), convert_unet_state_dict_to_peft(alphas or {})
+    ups = {target_of(key): tensor for key, tensor in own.items() if ".lora_B." in key}
+    downs = {target_of(key): tensor for key, tensor in own.items() if ".lora_A." in key}
+    if not downs or downs.keys() != ups.keys():
         raise AdapterError(
-            f"{path}: of another architecture: {some(other or gone)} "
-            f"{'have other shapes' if other else 'are no layers of this UNet'}; name an adapter of this one"
+            f"{path}: its tensors, as {some(sorted(tensors), 1)}, are named in no way that diffusers loads "
+            "into a UNet; convert it"
         )
-    if not any(bool(torch.any(t != 0)) for key, t in tensors.items() if ".lora_B." in key):
-        raise AdapterError(
-            f"{path}: every lora_B is zero, so that it changes nothing; name a trained adapter"
-        )
-    return tensors
+    by_name = {target_of(key): float(alpha) for key, alpha in (alphas or {}).items()}
+    said = {key.removeprefix("unet."): value for key, value in (metadata or {}).items()}
+    by_name |= said.get("alpha_pattern", {})
+    scales = {name: by_name.get(name, said.get("lora_alpha", len(down))) for name, down in downs.items()}
+    return {n: Layer(down, ups[n], scales[n] / len(down)) for n, down in downs.items()}
 
 
 def target_of(key: str) -> str:
     """The layer that a tensor of an adapter is for, as the UNet names it."""
-    return key.partition(".lora_")[0].removeprefix("unet.").removeprefix("base_model.model.")
+    layer = key.partition(".lora_")[0].removesuffix(".alpha")
+    return layer.removeprefix("unet.").removeprefix("base_model.model.")
 
 
 def targets(pipe: Any) -> dict[str, Any]:

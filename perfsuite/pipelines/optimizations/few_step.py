@@ -22,6 +22,7 @@ from perfsuite.pipelines.technique import Optimization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
@@ -32,8 +33,8 @@ class Recipe:
     """What a few-step technique is made of, beside its number of steps."""
 
     name: str
-    adapter: str
-    """Its name in `perfsuite.pipelines.optimizations.adapters.ADAPTERS`."""
+    adapter: str | Path
+    """Its file, or its name in `perfsuite.pipelines.optimizations.adapters.ADAPTERS`."""
     scheduler: str
     """A class of diffusers."""
     guidance: float
@@ -45,7 +46,9 @@ class Recipe:
 def _apply(pipe: Any, context: Context, recipe: Recipe) -> None:
     import diffusers
 
-    fuse(pipe, adapters.ADAPTERS[recipe.adapter, context.workload.model])
+    path = adapters.path_of(recipe.adapter, context.workload.model)
+    assert path is not None
+    fuse(pipe, path)
     kind = getattr(diffusers, recipe.scheduler, None)
     if kind is None:
         raise ScheduleError(

@@ -20,12 +20,11 @@ def fuse(pipe: Any, path: Path) -> None:
     import torch
 
     with eager(pipe):
-        tensors = adapters.read(path, pipe)
+        names = adapters.read(path, pipe)
         unet = models(pipe)["unet"]
-        names = {adapters.target_of(key) for key in tensors if ".lora_A." in key}
         layers = dict(unet.named_modules())
         before = {name: layers[name].weight.detach().clone() for name in names}
-        pipe.load_lora_weights(tensors, adapter_name=NAME)
+        adapters.load(pipe, path, NAME)
         pipe.fuse_lora(adapter_names=[NAME])
         pipe.unload_lora_weights()
     layers = dict(unet.named_modules())

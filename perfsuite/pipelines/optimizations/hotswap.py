@@ -35,14 +35,15 @@ def _files(context: Context) -> tuple[Path, Path]:
 def _apply(pipe: Any, context: Context) -> None:
     first, _ = _files(context)
     with eager(pipe):
-        tensors = adapters.read(first, pipe)
+        adapters.read(first, pipe)
         pipe.enable_lora_hotswap(target_rank=RANK)
-        pipe.load_lora_weights(tensors, adapter_name=PLACE)
+        adapters.load(pipe, first, PLACE)
 
 
 def swap(pipe: Any, path: Path) -> None:
     """Put another adapter's numbers in place. Raises `AdapterError`."""
-    pipe.load_lora_weights(adapters.read(path, pipe), hotswap=True, adapter_name=PLACE)
+    adapters.read(path, pipe)
+    adapters.load(pipe, path, PLACE, hotswap=True)
 
 
 def check_holds(pipe: Any, path: Path) -> int:
@@ -52,26 +53,22 @@ def check_holds(pipe: Any, path: Path) -> int:
     """
     import torch
 
-    tensors = adapters.read(path, pipe)
-    ups = {adapters.target_of(key): t for key, t in tensors.items() if ".lora_B." in key}
-    downs = {adapters.target_of(key): t for key, t in tensors.items() if ".lora_A." in key}
-    layers = adapters.targets(pipe)
+    adapter, layers = adapters.read(path, pipe), adapters.targets(pipe)
     off = []
-    for name, down in downs.items():
+    for name, own in adapter.items():
         layer = layers.get(name)
         if layer is None or PLACE not in layer.lora_A:
             raise NotEngagedError(f"{name} has no adapter, which {path.name} is for")
-        wanted = ups[name].float().flatten(1) @ down.float().flatten(1)
+        wanted = own.scale * (own.up.float().flatten(1) @ own.down.float().flatten(1))
         held = layer.lora_B[PLACE].weight.float().flatten(1) @ layer.lora_A[PLACE].weight.float().flatten(1)
         scale = float(layer.scaling[PLACE])
-        # The file's own alpha is its rank where it names none: then nothing is scaled.
         if not torch.allclose(held.cpu() * scale, wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
             off.append(name)
     if off:
         raise NotEngagedError(
-            f"{len(off)} of {len(downs)} layers do not add what {path.name} holds: {some(off)}"
+            f"{len(off)} of {len(adapter)} layers do not add what {path.name} holds: {some(off)}"
         )
-    return len(downs)
+    return len(adapter)
 
 
 def _verify(pipe: Any, context: Context) -> str:
