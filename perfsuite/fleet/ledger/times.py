@@ -79,9 +79,10 @@ def read_past(folder: Path) -> Past:
 
 
 def pasts_beside(folder: Path, tell: Callable[[str], None]) -> list[Past]:
-    """Of the newest folders in the same place; those that cannot be read are named."""
+    """Of the newest folders in the same place, or below this one, which may be the place of all; those that
+    cannot be read are named."""
     own = folder.resolve()
-    ledgers = [path for path in own.parent.glob(f"*/{FILE}") if path.parent != own]
+    ledgers = [path for place in (own.parent, own) for path in place.glob(f"*/{FILE}") if path.parent != own]
     newest = sorted(ledgers, key=lambda path: path.stat().st_mtime, reverse=True)[:MOST]
     found = []
     for path in newest:

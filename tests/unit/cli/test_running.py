@@ -133,10 +133,11 @@ def test_past_times_are_those_of_folders_beside(run: Run, engine: Scripted, tmp_
     engine.script = lambda order, slot: Does(0.25, files=FILES)
     run(plan_of("a"))
     write_plan(tmp_path / "plan.json", plan_of("b", name="next"))
-    words = ["run", str(tmp_path / "plan.json"), "--out", str(tmp_path / "next"), "--dry-run"]
-    result = CliRunner().invoke(app, words)
-    assert "plan next: about 0 s for 1 block" in result.stdout
-    assert "times: 1 from blocks like them" in result.stdout
+    for out in (tmp_path / "next", tmp_path):
+        words = ["run", str(tmp_path / "plan.json"), "--out", str(out), "--dry-run"]
+        result = CliRunner().invoke(app, words)
+        assert "plan next: about 0 s for 1 block" in result.stdout
+        assert "times: 1 from blocks like them" in result.stdout
 
 
 def test_status_beside_a_driver(run: Run, engine: Scripted, tmp_path: Path) -> None:
