@@ -36,6 +36,7 @@ CASES = {
     "load": ("measure", "measure", "fail", "fail"),
     "look-compiled": ("yes", "True", "no", "False"),
     "captions": ("50", "50", "60", "60"),
+    "judge": ("a/b", "a/b", "c/d", "c/d"),
     "profile": ("yes", "True", "no", "False"),
     "results": ("a.jsonl", "{root}/a.jsonl", "b.jsonl", "{root}/b.jsonl"),
     "keep-runs": ("3", "3", "5", "5"),

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from gates import finds, passes
 
 from perfsuite.measuring.arithmetic import work_of
@@ -219,6 +218,8 @@ def test_caches_spare_steps_of_flux(spared):
 def test_what_a_cache_spares_is_judged_whole(spared, tmp_path):
     """A call out of a sequence has no meaning for it: components and modules compute each step, the real run
     does not. The cache stays as it was, and a fault stands out."""
+    import torch
+
     pipe, context = spared.pipe, spared.context
     cache = pipe.transformer._cache_config
     traces = [record(pipe, context, 0)]

@@ -7,6 +7,7 @@ business, which writes each attempt down.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -35,6 +36,7 @@ CONNECT_S = 10.0
 PROBE_S = 60.0
 """For a node to start its first worker."""
 CLOSE_S = 30.0
+STOP_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class RayExecutor:
         self._names: dict[str, str] = {}
         self._running: dict[str, _Running] = {}
         self._dead: set[str] = set()
+        self._stopping: set[str] = set()
         self._seen = False
         """Whether there was ever a place."""
 
@@ -154,15 +157,28 @@ class RayExecutor:
         waiting = {running.reports: running for running in self._running.values()}
         if not waiting:
             return []
-        ready, _ = self._ray.wait(list(waiting), timeout=timeout_s)
+        until = time.monotonic() + timeout_s
+        ready, _ = self._ray.wait(list(waiting), timeout=min(timeout_s, self._patience_s()))
+        while not ready and (left_s := until - time.monotonic()) > 0:
+            for block in self._stopping & self._running.keys():
+                self.stop(block)
+            ready, _ = self._ray.wait(list(waiting), timeout=min(left_s, self._patience_s()))
         if ready:
             ready, _ = self._ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
         return [self._event(waiting[reports]) for reports in ready]
 
     def stop(self, block: str) -> None:
-        """End its processes, or take it out of Ray's queue."""
+        """End its processes, or take it out of Ray's queue.
+
+        An interrupt that comes while the worker is in Ray's own code is lost, as seen on a busy machine; so
+        it is sent again until the block has ended.
+        """
         if block in self._running:
+            self._stopping.add(block)
             self._ray.cancel(self._running[block].reports)
+
+    def _patience_s(self) -> float:
+        return STOP_AGAIN_S if self._stopping & self._running.keys() else math.inf
 
     def close(self) -> None:
         """End what still runs, and leave the cluster."""
@@ -233,6 +249,7 @@ class RayExecutor:
         if "began" in report:
             return Began(block=order.block, attempt=order.attempt, machine=slot.machine)
         del self._running[order.block]
+        self._stopping.discard(order.block)
         if "lost" in report:
             return Lost(block=order.block, attempt=order.attempt, machine=slot.machine, cause=report["lost"])
         outcome = jobs.outcome(report["ended"], slot)

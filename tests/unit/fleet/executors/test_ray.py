@@ -136,6 +136,28 @@ except KeyboardInterrupt:
     assert (tmp_path / "interrupted").exists()
 
 
+def test_an_interrupt_that_was_lost_is_sent_again(
+    executor: RayExecutor, gpus: list[Slot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine, where the first comes while the worker is in Ray's own code."""
+    sent: list[Any] = []
+    cancel = ray.cancel
+
+    def lossy(reports: Any) -> None:
+        sent.append(reports)
+        if len(sent) > 1:
+            cancel(reports)
+
+    monkeypatch.setattr("perfsuite.fleet.executors.ray.STOP_AGAIN_S", 0.2)
+    monkeypatch.setattr(ray, "cancel", lossy)
+    executor.start(order("stopped", sleeping(tmp_path / "pids")), gpus[0])
+    began(executor, "stopped")
+    executor.stop("stopped")
+    assert isinstance(ends(executor, 1)["stopped"], Lost)
+    assert len(sent) > 1
+    assert gone(tmp_path / "pids")
+
+
 def test_labels_of_the_device_class_are_held(executor: RayExecutor, gpus: list[Slot]) -> None:
     labelled = DeviceClass(name="b", kind="cuda", labels={"pool": "b"})
     assert outcome(executor, order("there", "", device=labelled), gpus[2]).exit_code == 0
@@ -150,6 +172,7 @@ def test_a_node_without_the_resource_measures_nothing(
 ) -> None:
     nodes: list[dict[str, Any]] = [{"NodeID": "1", "Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(executor, "_seen", False)  # what has gone may come back, and is waited for
     with pytest.raises(ExecutorError, match=r"none of the 1 nodes .* --resources='\{\"measure\": 1\}'"):
         executor.slots()
 
@@ -160,6 +183,7 @@ def test_a_node_whose_blocks_would_give_way_measures_nothing(
     found = Node("host", 8, 1, {}, {"machine": "host", "gpus": [], "cores": 8, "cpu": "A", "gives_way": True})
     assert found.slots() == []
     monkeypatch.setattr(executor, "_nodes", dict.fromkeys(executor._nodes, found))
+    monkeypatch.setattr(executor, "_seen", False)  # what has gone may come back, and is waited for
     with pytest.raises(ExecutorError, match=r"on host, host .* RAY_worker_niceness=0"):
         executor.slots()
 
