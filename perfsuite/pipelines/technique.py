@@ -55,6 +55,9 @@ class Optimization:
     eager pipeline of the same precision; see `perfsuite.quality.budgets`."""
     layer_error: float = 0.0
     """Relative L2 error that it may add to the layers that it changes, and to what holds them."""
+    layer_factor: float = 1.0
+    """By how much it may raise the error of the layers that it changes, and of what holds them, over that of
+    the eager pipeline of the same precision: of layers whose results are rounded more often."""
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""

@@ -53,7 +53,7 @@ def budget(
 ) -> tuple[float, float]:
     """The same-precision error at a place, and the budget there, both relative L2.
 
-    `changed`: the module holds layers whose weights an optimization stores in another form.
+    `changed`: the module holds layers whose weights an optimization stores in another form, or beside it.
     """
     precision = variant.optimizations[0].name
     if place.component == "loop" and place.part.removeprefix(SEVERAL) in EXACT:
@@ -76,6 +76,7 @@ def budget(
         factor *= coarser ** (2 if place.part == GUIDED else 1)
     allowed = factor * max(same, floor)
     if changed and look == "modules":
+        allowed *= math.prod(o.layer_factor for o in variant.optimizations)
         added = sum(o.layer_error for o in variant.optimizations)
         allowed = (allowed**2 + added**2) ** 0.5
     return same, allowed

@@ -95,7 +95,8 @@ def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:
 
 
 def changed_modules(pipe: Any) -> frozenset[tuple[str, str]]:
-    """Component and name of every module that holds weights in another form than plain tensors."""
+    """Component and name of every module that holds weights in another form than plain tensors, or an
+    adapter's beside them."""
     import torch
 
     found = set()
@@ -103,7 +104,8 @@ def changed_modules(pipe: Any) -> frozenset[tuple[str, str]]:
         model = getattr(pipe, component)
         model = getattr(model, "_orig_mod", model)
         for name, module in model.named_modules():
-            if any(type(p.data) is not torch.Tensor for p in module.parameters()):
+            held = list(module.named_parameters())
+            if any("lora_" in weight or type(p.data) is not torch.Tensor for weight, p in held):
                 found.add((component, name))
     return frozenset(found)
 

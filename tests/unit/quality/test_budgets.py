@@ -153,6 +153,16 @@ def test_int8_may_round_more_where_its_layers_are() -> None:
     assert 0.01 < allowed[1] < 0.1
 
 
+def test_layers_with_an_adapter_beside_them_are_rounded_more_often() -> None:
+    """By a factor of the same precision's own error, so that float32 stays strict; no other module gains."""
+    swapped = variants.get("bf16+sdpa+lora-hotswap")
+    place = Place("unet", "mid_block.resnets.0.conv1", 0, 0)
+    one, other = (
+        budget("modules", place, {place: 0.002}, swapped, changed=changed)[1] for changed in (True, False)
+    )
+    assert one == pytest.approx(2 * other)
+
+
 def test_changed_modules_alone_are_wider(quantized: Variant) -> None:
     """`judge` looks each place up by component and name; the prompt and the step do not matter."""
     other = replace(LAYER, part="conv_out")
