@@ -241,11 +241,13 @@ def test_a_lost_node_loses_its_blocks_alone(
     executor: RayExecutor, gpus: list[Slot], cluster: LogicalCluster, tmp_path: Path
 ) -> None:
     executor.start(order("lost", sleeping(tmp_path / "pids"), exclusive=True), gpus[2])
-    executor.start(order("kept", "import time; time.sleep(1.5)", exclusive=True), gpus[0])
+    waits = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.05)"
+    executor.start(order("kept", waits, exclusive=True), gpus[0])
     seen = {event.block for event in began(executor, "lost") if isinstance(event, Began)}
     if "kept" not in seen:
         began(executor, "kept")
     cluster.lose_second()
+    (tmp_path / "go").touch()
     found = ends(executor, 2)
     event = found["lost"]
     assert isinstance(event, Lost)
