@@ -41,11 +41,16 @@ def slope(held: Sequence[int]) -> Slope | None:
     """The slope of memory over calls, without the first ones; None where there are too few."""
     from scipy.stats import theilslopes
 
-    kept = list(held[max(1, round(WARMING * len(held))) :])
+    kept = _warm(held)
     if len(kept) < LEAST:
         return None
     found = theilslopes(kept, alpha=CONFIDENCE)
     return Slope(float(found[0]), float(found[2]), float(found[3]), len(kept) - 1)
+
+
+def _warm(held: Sequence[int]) -> list[int]:
+    """Without the first calls, which set up what stays: hundreds of kilobytes that are no leak."""
+    return list(held[max(1, round(WARMING * len(held))) :])
 
 
 def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> Verdict:
@@ -69,8 +74,9 @@ def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> 
     if found.low <= allowed:
         status = Status.OK if found.high <= allowed else Status.INCONCLUSIVE
         return Verdict(status, confidence=CONFIDENCE, detail=said)
-    stays = held[-1] - held[0] if collected is None else collected - held[0]
-    if stays < 0.5 * found.low * (len(held) - 1):
+    warm = _warm(held)
+    stays = (held[-1] if collected is None else collected) - warm[0]
+    if stays < 0.5 * found.low * found.calls:
         said += f"; of it {_kilobytes(stays)} stay once garbage is collected, so nothing keeps it"
         return Verdict(Status.OK, confidence=CONFIDENCE, detail=said)
     return Verdict(Status.REGRESSED, confidence=CONFIDENCE, detail=said)
