@@ -6,9 +6,10 @@ import gc
 
 import pytest
 
-from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines import models, optimizations, variants, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
+TEN = dataclasses.replace(workloads.SHAPES, steps=10)
 EQUAL_BLOCKS = "unet.up_blocks.1.attentions."
 """What the names of two transformer blocks of the same shapes begin with; Dynamo traces them once."""
 
@@ -94,3 +95,19 @@ def traced(rung):
     for block in found.values():
         block.compile(dynamic=False, backend="eager")
     return prepared, found
+
+
+@pytest.fixture
+def built(bench):
+    """A function from a variant to its pipeline, its context, and the technique that was named last."""
+    pipe, make = bench
+
+    def build(name, workload=TEN, *, applied=True):
+        context = dataclasses.replace(make(name), workload=workload)
+        technique = optimizations.named(name.rpartition("+")[2], optimizations.known())
+        for step in context.variant.optimizations:
+            if applied or step.base != technique.base:
+                step.apply(pipe, context)
+        return pipe, context, technique
+
+    return build
