@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfsuite.bench.hand import key_of
-from perfsuite.decision import session_amounts
+from perfsuite.decision import amount_verdicts, session_amounts
 from perfsuite.decision.growth import growths
 from perfsuite.decision.surroundings import alike, named_first
 from perfsuite.device.held import is_exact
@@ -72,7 +72,7 @@ class Worse:
         amount, entry = case.amount, self._comparable(case)
         sessions = entry.sessions if entry is not None else ()
         failure: list[str] = []
-        verdict = session_amounts.judge(amount, case.of, sessions, lambda: self._again(case, failure))
+        verdict = amount_verdicts.judge(amount, case.of, sessions, lambda: self._again(case, failure))
         if failure:
             verdict = replace(verdict, detail=f"{verdict.detail}; could not be measured again: {failure[0]}")
         if entry is not None:
@@ -90,7 +90,7 @@ class Worse:
     def _again(self, case: _Case, failure: list[str]) -> list[Session]:
         """Sessions of fresh processes for a suspect; none where the first verdict has to do, with the reason
         if one failed."""
-        wanted, compilation = min(session_amounts.AGAIN, self._settings.confirm), case.session.compilation
+        wanted, compilation = min(amount_verdicts.AGAIN, self._settings.confirm), case.session.compilation
         # An artifact is this run's own, and no fresh process loads it.
         if compilation and compilation.source is CodeSource.ARTIFACT:
             return []

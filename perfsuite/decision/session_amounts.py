@@ -7,21 +7,22 @@ generous: they find what is broken, and a baseline finds what got worse.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from statistics import median
+from dataclasses import dataclass
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.amounts import PEAK, SIZE, START, Kind, beside_others, by_budget, judge_amount
-from perfsuite.records import CodeSource, Quantity, Status
+from perfsuite.decision.amounts import PEAK, SIZE, START, Kind
+from perfsuite.records import CodeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Compilation, Session, Start, Verdict, Workload
+    from perfsuite.records import Compilation, Session, Start, Workload
 
 MIB, GIB = 1 << 20, 1 << 30
-AGAIN = 3
-"""Fresh processes that look at a suspect again, at most."""
+CHANGED = 0.15
+"""Change of the machine's speed during a part of a start from which on it is unfit. Quiet machines show up to
+6 % between two probes."""
 GRAPHS = 2
 """Of a compiled pipeline: UNet and VAE decoder."""
 
@@ -53,6 +54,23 @@ class Amount:
     two are never compared."""
     contended: bool = False
     """Whether others disturbed it."""
+    fixed_work_s: tuple[float, float] | None = None
+    """Of the machine before and after it, in seconds; None where it was not taken or says nothing."""
+
+    @property
+    def in_work(self) -> float | None:
+        """Seconds over those of the fixed work; None where that is not known."""
+        return None if self.fixed_work_s is None else self.value / fmean(self.fixed_work_s)
+
+    @property
+    def changed(self) -> float:
+        """By what fraction the machine's speed changed meanwhile; 0 where that is not known."""
+        return 0.0 if self.fixed_work_s is None else max(self.fixed_work_s) / min(self.fixed_work_s) - 1
+
+    @property
+    def unfit(self) -> bool:
+        """Whether it is compared with none: others disturbed it, or nobody knows in what units it is."""
+        return self.contended or self.changed > CHANGED
 
 
 def peak(session: Session, device_kind: str, workload: Workload | None = None) -> Amount | None:
@@ -121,8 +139,10 @@ def _compile(compilation: Compilation) -> str:
 
 def _seconds(name: str, value: float, budget: float, rule: str, start: Start) -> Amount:
     part = "first call" if name.startswith("compile") else name
-    busy = part in start.contended
-    return Amount(name, "s", value, budget, rule, START, show_seconds, start.first, busy)
+    return Amount(
+        name, "s", value, budget, rule, START, show_seconds, start.first,
+        contended=part in start.contended, fixed_work_s=start.fixed_work_s.get(part),
+    )  # fmt: skip
 
 
 def named(name: str, session: Session) -> Amount | None:
@@ -132,74 +152,8 @@ def named(name: str, session: Session) -> Amount | None:
 
 def comparable(
     of: Callable[[Session], Amount | None], sessions: Sequence[Session], *, first: bool
-) -> list[float]:
-    """The figures of those sessions that have it, that others did not disturb, and whose pipeline was, or was
-    not, the first of its process."""
+) -> list[Amount]:
+    """The figures of those sessions that have a fit one, and whose pipeline was, or was not, the first of its
+    process."""
     found = [amount for session in sessions if (amount := of(session)) is not None]
-    return [amount.value for amount in found if not amount.contended and amount.first is first]
-
-
-def judge(
-    amount: Amount,
-    of: Callable[[Session], Amount | None],
-    stored: Sequence[Session],
-    again: Callable[[], Sequence[Session]],
-) -> Verdict:
-    """The verdict on one figure: by what is stored, else by its budget; a suspect by what is measured again.
-
-    Args:
-        amount: the figure.
-        of: finds it in another session.
-        stored: sessions of the baseline.
-        again: sessions of fresh processes, asked for once where stored figures make it a suspect; none where
-            the first verdict is to stand.
-    """
-    values = comparable(of, stored, first=amount.first)
-    if not values:
-        verdict = by_budget(amount.value, amount.budget, amount.rule, amount.show)
-        return beside_others(verdict) if amount.contended else verdict
-    verdict = judge_amount(values, [amount.value], amount.kind, amount.show)
-    if amount.contended:
-        return beside_others(verdict)
-    alone = comparable(of, stored, first=True)
-    if verdict.status is not Status.REGRESSED or not alone:
-        return verdict
-    sessions = again()
-    if not sessions:
-        return verdict
-    fresh = comparable(of, sessions, first=True)
-    if not fresh:
-        return beside_others(verdict)
-    verdict = judge_amount(alone, fresh, amount.kind, amount.show)
-    detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
-    return replace(verdict, detail=detail)
-
-
-def compare_amounts(
-    stored: Sequence[Session], fresh: Sequence[Session], device_kind: str
-) -> tuple[Quantity, ...]:
-    """Each figure that both sides have and that others did not disturb, the new sessions judged together.
-
-    Raises:
-        ValueError: a figure that is not positive and finite.
-    """
-    then, now = _by_name(stored, device_kind), _by_name(fresh, device_kind)
-    return tuple(
-        Quantity(
-            some[0].name,
-            some[0].unit,
-            median(a.value for a in some),
-            judge_amount([a.value for a in then[key]], [a.value for a in some], some[0].kind, some[0].show),
-        )
-        for key, some in now.items()
-        if key in then
-    )
-
-
-def _by_name(sessions: Sequence[Session], device_kind: str) -> dict[tuple[str, bool], list[Amount]]:
-    found: dict[tuple[str, bool], list[Amount]] = {}
-    for session in sessions:
-        for amount in (peak(session, device_kind), *starts(session)):
-            if amount is not None and not amount.contended:
-                found.setdefault((amount.name, amount.first), []).append(amount)
-    return found
+    return [amount for amount in found if not amount.unfit and amount.first is first]

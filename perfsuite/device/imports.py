@@ -24,6 +24,8 @@ class Imports:
     seconds: float | None = None
     """None where somebody else imported torch before, so that nobody knows."""
     contended: bool = False
+    fixed_work_s: tuple[float, float] = (0.0, 0.0)
+    """Before and after."""
     _begun: bool = False
 
     def bring(self, *modules: str) -> None:
@@ -39,6 +41,8 @@ class Imports:
         if self.seconds is not None:
             self.seconds += watch.seconds
         self.contended |= watch.contended
+        before_s, after_s = watch.fixed_work_s
+        self.fixed_work_s = (self.fixed_work_s[0] or before_s, after_s)
 
     def take(self) -> float | None:
         """The seconds, once."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.device.cores import allowed
+from perfsuite.device.fixed_work import PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,17 +66,25 @@ class Stretch:
     seconds: float = 0.0
     contended: bool = False
     """Whether others took cores that so many threads needed."""
+    fixed_work_s: tuple[float, float] = (0.0, 0.0)
+    """Before and after it, see `perfsuite.device.fixed_work`."""
 
 
 @contextlib.contextmanager
 def watching(threads: int) -> Iterator[Stretch]:
-    """Watch others while the block runs; too short a block is not known to be contended."""
-    seen, before = Stretch(), read_tree()
+    """Watch others while the block runs, and the machine's speed before and after it.
+
+    Too short a block is not known to be contended. A block within another is not part of it but for its own
+    seconds.
+    """
+    work_s = PROBE.take()
+    seen, before, probing_s = Stretch(), read_tree(), PROBE.spent_s
     try:
         yield seen
     finally:
         after = read_tree()
-        seen.seconds = after.at - before.at
+        seen.seconds = after.at - before.at - (PROBE.spent_s - probing_s)
+        seen.fixed_work_s = (work_s, PROBE.take())
         contention = Needs(threads, cores()).contention(before, after)
         seen.contended = seen.seconds >= WINDOW_S and contention > CONTENDED
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
-from perfsuite.decision import session_amounts
+from perfsuite.decision import amount_verdicts, session_amounts
 from perfsuite.decision.basis import judge, with_causes
 from perfsuite.decision.confirmation import Confirmation
 from perfsuite.decision.growth import growths
@@ -119,12 +119,12 @@ def _amounts(
     stored = entry.sessions if entry is not None else ()
 
     def again() -> list[Session]:
-        return [fresh() for _ in range(min(session_amounts.AGAIN, confirm))]
+        return [fresh() for _ in range(min(amount_verdicts.AGAIN, confirm))]
 
     for of in parts:
         amount = of(session)
         if amount is not None:
-            yield session_amounts.judge(amount, of, stored, again)
+            yield amount_verdicts.judge(amount, of, stored, again)
 
 
 def _of(fresh: Callable[[str], Session], variant: str) -> Callable[[], Session]:

@@ -1,11 +1,10 @@
-"""Benchmarks of fixed work, which show when the machine itself has moved.
+"""A benchmark of fixed work made of torch, which shows when the machine itself has moved.
 
-One is made of torch, and slows down with a torch that got slower; the other is not.
+It slows down with a torch that got slower, which `perfsuite.device.fixed_work` does not.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from perfsuite.device.clock import now
@@ -53,28 +52,3 @@ def control_s(kind: str) -> float:
     """
     turn = control_turn(kind)
     return min(turn() for _ in range(7))
-
-
-HASHED, COPIED = 6 << 20, 16 << 20
-"""Bytes of the fixed work: some 10 ms on one core of a server, half of it hashing, half copying."""
-
-
-def fixed_work() -> Callable[[], float]:
-    """Make fixed work that is not made of torch: a hash of 6 MiB (BLAKE2b, C of Python's own) and a
-    copy of 16 MiB, on one core.
-
-    Returns:
-        A function that does it once and returns its seconds.
-    """
-    import hashlib
-
-    block = bytes(COPIED)
-    hashed = memoryview(block)[:HASHED]
-
-    def turn() -> float:
-        start = time.perf_counter()
-        hashlib.blake2b(hashed).digest()
-        bytearray(block)
-        return time.perf_counter() - start
-
-    return turn

@@ -175,18 +175,21 @@ class _Watch(NamedTuple):
 def _start(prepared: Prepared) -> Start:
     """What it took until the first picture was there; the process's imports are its first session's."""
     context, imports = prepared.context, IMPORTS.take()
+    first_call, build = context.first_call_watched, prepared.building
     seen = {
-        "import": imports is not None and IMPORTS.contended,
-        "build": prepared.contended,
-        "first call": context.first_call_contended,
+        "build": (build.contended, build.fixed_work_s),
+        "first call": (first_call.contended, first_call.fixed_work_s),
     }
+    if imports is not None:
+        seen["import"] = (IMPORTS.contended, IMPORTS.fixed_work_s)
     parts = getattr(prepared.pipe, "components", {}).values()
     tensors = [p for part in parts if hasattr(part, "parameters") for p in part.parameters()]
     return Start(
         build_s=max(0.0, prepared.build_s - (context.first_call_s or 0.0) * prepared.first_call_inside),
         import_s=imports,
         first=prepared.first,
-        contended=tuple(name for name, busy in seen.items() if busy),
+        contended=tuple(name for name, (contended, _) in seen.items() if contended),
+        fixed_work_s={name: work_s for name, (_, work_s) in seen.items() if all(work_s)},
         weights_bytes=sum(p.numel() * p.element_size() for p in tensors),
     )
 

@@ -19,6 +19,7 @@ from perfsuite.pipelines.technique import Context
 if TYPE_CHECKING:
     import numpy as np
 
+    from perfsuite.device.load import Stretch
     from perfsuite.pipelines.technique import Optimization, Variant
     from perfsuite.records import Device, Workload
 
@@ -35,19 +36,23 @@ class Prepared:
     context: Context
     evidence: tuple[str, ...]
     """One line an optimization."""
-    build_s: float
+    building: Stretch
+    """Loading, applying and proving."""
     snapshot: Snapshot = field(repr=False)
     """Global settings before the build."""
     weights: str = "auto"
     """Where they were taken from, as `prepare` was told."""
-    contended: bool = False
-    """Whether others took cores meanwhile."""
     base_bytes: int = 0
     """Resident before it was built; on CUDA allocated."""
     first: bool = False
     """Whether it is the first of its process."""
     first_call_inside: bool = False
-    """Whether `build_s` holds the first call."""
+    """Whether the build holds the first call."""
+
+    @property
+    def build_s(self) -> float:
+        """Seconds of the build, with the first call where it holds that."""
+        return self.building.seconds
 
     def generate(self, prompt: int = 0) -> np.ndarray:
         """One picture of the workload, see `Context.generate`."""
@@ -151,7 +156,7 @@ def prepare(
             _forget(snapshot, compiled=not _OPEN)
         raise
     prepared = Prepared(
-        pipe, context, tuple(evidence), watch.seconds, snapshot, weights, watch.contended, base,
+        pipe, context, tuple(evidence), watch, snapshot, weights, base,
         first=next(_BUILT) == 0,
         # A technique that compiles is proven by the first call.
         first_call_inside=context.first_call_s is not None,

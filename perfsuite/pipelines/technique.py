@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.device.clock import now
+from perfsuite.device.load import Stretch
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
@@ -193,8 +194,8 @@ class Context:
     device: Device
     first_call_s: float | None = None
     """Seconds of the first whole generation, with compilation; None before it."""
-    first_call_contended: bool = False
-    """Whether others took cores during it."""
+    first_call_watched: Stretch = field(default_factory=Stretch)
+    """What was seen of others and of the machine's speed during it."""
     compilation: Compilation | None = None
     """Where the compiled code of the first call came from."""
     compiled: Graphs | None = None
@@ -298,7 +299,7 @@ class Context:
                 start = now()
                 self.generate(pipe)
                 self.first_call_s = now() - start
-            self.first_call_contended = load.contended
+            self.first_call_watched = load
             self.compilation = watch.found
             if record is not None:
                 self.compiled = record.found

@@ -156,6 +156,9 @@ class Start:
     """Whether nothing was built in the process before: what libraries set up once, it pays for."""
     weights_bytes: Bytes = 0
     """Of all components as they were built."""
+    fixed_work_s: Mapping[str, tuple[Seconds, Seconds]] = field(default_factory=dict)
+    """Of ``import``, ``build`` and ``first call``: what work that is not made of torch took before and after
+    it; empty in older files."""
 
 
 @dataclass(frozen=True)

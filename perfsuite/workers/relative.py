@@ -13,8 +13,8 @@ from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
 from perfsuite.device import Tf32, load
 from perfsuite.device import failures as errors
+from perfsuite.device.fixed_work import fixed_work
 from perfsuite.device.memory import free_bytes
-from perfsuite.measuring.control import fixed_work
 from perfsuite.measuring.pieces import Pieces, kinds_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.variants import REFERENCE

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import gates
 
+from perfsuite.device.load import Stretch
 from perfsuite.structure import counting
 
 PAIR_S = 8.0
@@ -52,7 +53,7 @@ def _built(context, snapshot):
     pipe = models.load(context.workload, context.device, torch.float32)
     for step in context.variant.optimizations:
         step.apply(pipe, context)
-    return Prepared(pipe, context, (), 0.0, snapshot)
+    return Prepared(pipe, context, (), Stretch(), snapshot)
 
 
 def _call(prepared, before=lambda: None):

@@ -19,9 +19,12 @@ class LogicalCluster:
     """Two nodes; the driver is at the first."""
 
     def __init__(self, folder: Path) -> None:
+        from ray._common.utils import get_ray_address_file
         from ray.cluster_utils import Cluster
 
         self._folder = folder
+        # Ray writes its newest address there, wherever the cluster itself has its files.
+        Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
         self.ray = Cluster(initialize_head=True, head_node_args=self._options("a", temp_dir=str(folder)))
         self._second = self.ray.add_node(**self._options("b"))
 

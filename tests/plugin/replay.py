@@ -16,8 +16,8 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
   one, and what it says to that;
 * ``noise``: standard deviation of the noise on its pictures;
 * ``kept_bytes``: what each of its calls keeps;
-* ``build_s``, ``build_contended``: seconds of its build, and whether others took cores meanwhile;
-  ``fresh_build_s`` of a fresh process;
+* ``build_s``, ``build_contended``, ``fixed_work_s``: seconds of its build, whether others took cores
+  meanwhile, and the fixed work before and after it; ``fresh_build_s`` of a fresh process;
 * ``stays``: its weights are held by somebody for ever;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
@@ -183,6 +183,7 @@ def block():
 def prepare(workload, variant, device="auto", weights="auto"):
     """In place of `perfsuite.pipelines.prepare`."""
     from perfsuite.device import Snapshot
+    from perfsuite.device.load import Stretch
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Context
 
@@ -207,9 +208,11 @@ def prepare(workload, variant, device="auto", weights="auto"):
     if "build_error" in script:
         fail(script["build_error"])
     evidence = (f"replayed {variant.name}",)
+    work_s = tuple(script.get("fixed_work_s", (0.0, 0.0)))
+    building = Stretch(script.get("build_s", 0.5), script.get("build_contended", False), work_s)
     return Prepared(
-        pipe, ReplayContext(workload, variant, device), evidence, script.get("build_s", 0.5), Snapshot({}),
-        contended=script.get("build_contended", False), base_bytes=2**20, first=script.get("first", True),
+        pipe, ReplayContext(workload, variant, device), evidence, building, Snapshot({}),
+        base_bytes=2**20, first=script.get("first", True),
     )  # fmt: skip
 
 

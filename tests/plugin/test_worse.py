@@ -94,6 +94,19 @@ def test_beside_others_a_start_says_nothing(worse):
     assert (verdict.status, verdict.causes[-1]) == ("INCONCLUSIVE", "OTHER_PROCESS")
 
 
+def test_a_machine_that_is_slower_than_it_was_does_not_slow_the_start(worse):
+    """Fixed work says so: it took as much longer as the build did."""
+    _record(worse, build_s=2.0, fixed_work_s=[0.005, 0.005])
+    worse.replay({"fp32": {"build_s": 3.2, "fixed_work_s": [0.0081, 0.0079]}})
+    _run(worse).assert_outcomes(passed=3)
+    verdict = worse.results()["fp32"].start[0].verdict
+    assert (verdict.status, verdict.causes) == ("OK", ("EVERYTHING_SLOWER",))
+    worse.replay({"fp32": {"build_s": 3.2, "fixed_work_s": [0.0051, 0.0049]}})
+    run = _run(worse)
+    run.assert_outcomes(passed=2, failed=1)
+    run.stdout.fnmatch_lines(["*build REGRESSED: 3.2 s, 2.0 s in the baseline: *units of fixed work*"])
+
+
 def test_a_variant_that_stays_in_memory_fails_the_run(worse):
     """Though every test passed, since it can be seen only once all is released."""
     worse.replay({"fp32": {"stays": True}})

@@ -6,6 +6,7 @@ import gc
 
 import pytest
 
+from perfsuite.device.load import Stretch
 from perfsuite.pipelines import models, optimizations, variants, workloads
 
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
@@ -72,7 +73,7 @@ def rung(bench):
         context = make(variant)
         for step in context.variant.optimizations:
             step.apply(pipe, context)
-        return Prepared(pipe, context, (), 0.0, snapshot)
+        return Prepared(pipe, context, (), Stretch(), snapshot)
 
     return prepare
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
+from perfsuite.decision.amount_verdicts import compare_amounts
 from perfsuite.decision.basis import judge_sessions
-from perfsuite.decision.session_amounts import compare_amounts
 from perfsuite.pipelines import models
 from perfsuite.records import Status, Verdict
 from perfsuite.store import StoreError, parse_baselines

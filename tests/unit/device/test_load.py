@@ -127,3 +127,23 @@ def test_what_this_process_has_started_is_its_own() -> None:
     before = load.read_tree()
     subprocess.run(busy, check=True, timeout=60)
     assert load.read_tree().own - before.own >= 0.4
+
+
+def test_a_stretch_is_timed_without_what_probes_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own probes and those of a stretch within it: they are no part of what is watched."""
+    clock = [0.0]
+    probes = iter([0.004, 0.005, 0.006, 0.007])
+
+    def take() -> float:
+        clock[0] += 0.5
+        load.PROBE.spent_s += 0.5
+        return next(probes)
+
+    monkeypatch.setattr(load.PROBE, "take", take)
+    monkeypatch.setattr(load, "read_tree", lambda: Reading(clock[0], 0.0, 0.0))
+    with load.watching(1) as outer:
+        clock[0] += 1.0
+        with load.watching(1) as inner:
+            clock[0] += 2.0
+    assert (outer.seconds, inner.seconds) == (3.0, 2.0)
+    assert (outer.fixed_work_s, inner.fixed_work_s) == ((0.004, 0.007), (0.005, 0.006))

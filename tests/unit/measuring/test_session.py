@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from perfsuite.device.load import Stretch
 from perfsuite.measuring import session
 from perfsuite.measuring.session import Plan, is_steady, rounds_for, warm_up
 from perfsuite.records import Device, Session
@@ -134,15 +135,15 @@ def stand_in(calls: Calls, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Any
             first_call=lambda pipe: 2.0,
             device=Device("cpu", "Example", "cpu-example-2t", 2, 2**33),
             first_call_s=2.0,
-            first_call_contended=False,
+            first_call_watched=Stretch(2.0, fixed_work_s=(0.005, 0.006)),
             variant=SimpleNamespace(compiled=False),
             compilation=None,
         ),
         pipe=None,
         generate=calls,
         build_s=2.5,
+        building=Stretch(2.5, contended=True, fixed_work_s=(0.004, 0.005)),
         first_call_inside=True,
-        contended=True,
         base_bytes=2**20,
         first=True,
     )
@@ -235,6 +236,14 @@ def measured(watch: Watch, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Sessi
     """A session of calls of one second, beside what `watch` saw."""
     calls = Calls([1.0] * 99)
     return session.measure(stand_in(calls, watch, monkeypatch), session.time_calls, plan)
+
+
+def test_a_start_has_the_fixed_work_beside_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's import here, so none of it."""
+    start = measured(Watch([]), Plan(time_budget_s=5.0), monkeypatch).start
+    assert start is not None
+    assert start.fixed_work_s == {"build": (0.004, 0.005), "first call": (0.005, 0.006)}
+    assert start.contended == ("build",)
 
 
 def test_rounds_follow_the_last_calls_of_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:

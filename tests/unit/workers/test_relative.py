@@ -8,6 +8,7 @@ import pytest
 from sessions import make_session
 
 from perfsuite.device import Snapshot, Tf32, load
+from perfsuite.device.load import Stretch
 from perfsuite.measuring.pieces import Piece
 from perfsuite.pipelines import Prepared, variants, workloads
 from perfsuite.pipelines.technique import Context
@@ -32,7 +33,7 @@ def prepared(variant: str) -> Prepared:
         name=variant, scheduler=Schedule(), unet=empty, vae=empty, text_encoder=empty, text_encoder_2=empty
     )
     return Prepared(
-        pipe, Context(workloads.SHAPES, variants.get(variant), DEVICE), (), 0.1, Snapshot({}), "hub"
+        pipe, Context(workloads.SHAPES, variants.get(variant), DEVICE), (), Stretch(0.1), Snapshot({}), "hub"
     )
 
 

@@ -1,0 +1,141 @@
+"""Verdicts on a session's figures of memory and start: by what is stored, else by their budgets.
+
+What is in seconds is judged in units of fixed work too, where both sides know it. A machine that is slower
+than it was slows the fixed work alike, and only its unit tells that from code that got slower. But a fixed
+work that got faster, with another Python for instance, makes all else look slow: what its unit accuses must
+be seen in seconds as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from perfsuite.decision.amounts import START_IN_WORK, beside_others, by_budget, judge_amount
+from perfsuite.decision.session_amounts import comparable, peak, starts
+from perfsuite.decision.wording import percent
+from perfsuite.records import Cause, Quantity, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from perfsuite.decision.amounts import Kind
+    from perfsuite.decision.session_amounts import Amount
+    from perfsuite.records import Session, Verdict
+
+AGAIN = 3
+"""Fresh processes that look at a suspect again, at most."""
+
+
+def judge(
+    amount: Amount,
+    of: Callable[[Session], Amount | None],
+    stored: Sequence[Session],
+    again: Callable[[], Sequence[Session]],
+) -> Verdict:
+    """The verdict on one figure: by what is stored, else by its budget; a suspect by what is measured again.
+
+    Args:
+        amount: the figure.
+        of: finds it in another session.
+        stored: sessions of the baseline.
+        again: sessions of fresh processes, asked for once where stored figures make it a suspect; none where
+            the first verdict is to stand.
+    """
+    like = comparable(of, stored, first=amount.first)
+    if not like:
+        verdict = by_budget(amount.value, amount.budget, amount.rule, amount.show)
+        return beside_others(verdict) if amount.contended else verdict
+    verdict = judge_amounts(like, [amount])
+    if amount.contended:
+        return beside_others(verdict)
+    alone = comparable(of, stored, first=True)
+    sessions = again() if verdict.status is Status.REGRESSED and alone else ()
+    if not sessions:
+        return _while_changing(verdict, amount.changed) if amount.unfit else verdict
+    fresh = comparable(of, sessions, first=True)
+    if not fresh:
+        return beside_others(verdict)
+    verdict = judge_amounts(alone, fresh)
+    detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
+    return replace(verdict, detail=detail)
+
+
+def judge_amounts(stored: Sequence[Amount], fresh: Sequence[Amount]) -> Verdict:
+    """Judge figures of one name, the fresh ones together.
+
+    Raises:
+        ValueError: a figure that is not positive and finite.
+    """
+    kind, show = fresh[0].kind, fresh[0].show
+    seconds = judge_amount([a.value for a in stored], [a.value for a in fresh], kind, show)
+    then, now = _in_work(stored), _in_work(fresh)
+    if not then or len(now) < len(fresh):
+        return seconds
+    worked = judge_amount(then, now, START_IN_WORK, lambda units: f"{units:.0f} units of fixed work")
+    more = fmean(a.value for a in fresh) - fmean(a.value for a in stored)
+    return _both(seconds, worked, kind, more)
+
+
+def _in_work(amounts: Sequence[Amount]) -> list[float]:
+    return [units for a in amounts if not a.unfit and (units := a.in_work) is not None]
+
+
+def _both(seconds: Verdict, worked: Verdict, kind: Kind, more: float) -> Verdict:
+    """One verdict: fixed work decides, and accuses only what has become longer by `more` seconds, enough for
+    somebody to act."""
+    assert seconds.ratio is not None
+    if worked.status is Status.REGRESSED:
+        if more < kind.least:
+            return seconds
+        if seconds.ratio >= 1 + kind.tolerance / 2:
+            return replace(worked, detail=f"{seconds.detail}; {worked.detail}")
+        said = f"{worked.detail}; in seconds it is not, so the fixed work or the machine has become faster"
+        return replace(seconds, status=Status.INCONCLUSIVE, detail=f"{seconds.detail}; {said}")
+    if seconds.status is Status.OK:
+        return seconds
+    slower = (Cause.EVERYTHING_SLOWER,) if seconds.status is Status.REGRESSED else ()
+    return replace(
+        seconds,
+        status=worked.status,
+        causes=(*seconds.causes, *slower),
+        detail=f"{worked.detail}; in seconds: {seconds.detail}",
+    )
+
+
+def _while_changing(verdict: Verdict, changed: float) -> Verdict:
+    """A bad verdict on a start during which the machine's speed changed."""
+    if verdict.status is not Status.REGRESSED:
+        return verdict
+    return replace(
+        verdict,
+        status=Status.INCONCLUSIVE,
+        causes=(*verdict.causes, Cause.NOISY_MACHINE),
+        detail=f"{verdict.detail}; the machine's speed changed by {percent(changed)} meanwhile",
+    )
+
+
+def compare_amounts(
+    stored: Sequence[Session], fresh: Sequence[Session], device_kind: str
+) -> tuple[Quantity, ...]:
+    """Each figure that both sides have and that nothing disturbed, the new sessions judged together.
+
+    Raises:
+        ValueError: a figure that is not positive and finite.
+    """
+    then, now = _by_name(stored, device_kind), _by_name(fresh, device_kind)
+    return tuple(
+        Quantity(some[0].name, some[0].unit, median(a.value for a in some), judge_amounts(then[key], some))
+        for key, some in now.items()
+        if key in then
+    )
+
+
+def _by_name(sessions: Sequence[Session], device_kind: str) -> dict[tuple[str, bool], list[Amount]]:
+    found: dict[tuple[str, bool], list[Amount]] = {}
+    for session in sessions:
+        for amount in (peak(session, device_kind), *starts(session)):
+            if amount is not None and not amount.unfit:
+                found.setdefault((amount.name, amount.first), []).append(amount)
+    return found
