@@ -47,6 +47,8 @@ class Worse:
 
     def __init__(self, settings: Settings, hand: Hand, ledger: Ledger) -> None:
         self._settings, self._hand, self._ledger = settings, hand, ledger
+        self._again_of: dict[tuple[str, bool], list[Session]] = {}
+        """Of fresh processes, by variant and by whether they compiled anew: all suspects of it share them."""
 
     def memory(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
         """Peak memory and growth over calls."""
@@ -94,20 +96,21 @@ class Worse:
         # An artifact is this run's own, and no fresh process loads it.
         if compilation and compilation.source is CodeSource.ARTIFACT:
             return []
-        sessions: list[Session] = []
-        for number in range(1, wanted + 1):
+        cold = case.amount.name == f"compile, {CodeSource.COLD}"
+        sessions = self._again_of.setdefault((key_of(case.workload, case.variant), cold), [])
+        for number in range(len(sessions) + 1, wanted + 1):
             said = f"suspect ({case.amount.name}): fresh process {number} of {wanted}"
             self._hand.enter(key_of(case.workload, case.variant), said)
             try:
-                sessions.append(self._fresh(case))
+                sessions.append(self._fresh(case, cold=cold))
             except WorkerError as error:
                 failure.append(str(error).splitlines()[0])
                 return []
         return sessions
 
-    def _fresh(self, case: _Case) -> Session:
+    def _fresh(self, case: _Case, *, cold: bool) -> Session:
         """One session of a process that imports and builds itself, and compiles if the suspect had to."""
-        with _server(cold=case.amount.name == f"compile, {CodeSource.COLD}") as server:
+        with _server(cold=cold) as server:
             return measure_session(
                 server.worker(),
                 case.workload.name,

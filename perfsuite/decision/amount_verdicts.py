@@ -28,6 +28,10 @@ AGAIN = 3
 """Fresh processes that look at a suspect again, at most."""
 
 
+SEEN = 0.25
+"""Share of the tolerance by which seconds must have grown where fixed work says that something regressed."""
+
+
 def judge(
     amount: Amount,
     of: Callable[[Session], Amount | None],
@@ -51,7 +55,7 @@ def judge(
     if amount.contended:
         return beside_others(verdict)
     alone = comparable(of, stored, first=True)
-    sessions = again() if verdict.status is Status.REGRESSED and alone else ()
+    sessions = again() if alone and _suspect(verdict, like, amount) else ()
     if not sessions:
         return _while_changing(verdict, amount.changed) if amount.unfit else verdict
     fresh = comparable(of, sessions, first=True)
@@ -60,6 +64,16 @@ def judge(
     verdict = judge_amounts(alone, fresh)
     detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
     return replace(verdict, detail=detail)
+
+
+def _suspect(verdict: Verdict, stored: Sequence[Amount], amount: Amount) -> bool:
+    """Whether to measure again: slower for certain, or perhaps and by half the tolerance, which one
+    session against few cannot tell."""
+    if verdict.status is not Status.INCONCLUSIVE:
+        return verdict.status is Status.REGRESSED
+    assert verdict.ratio is not None
+    more = amount.value - fmean(a.value for a in stored)
+    return verdict.ratio >= 1 + amount.kind.tolerance / 2 and more >= amount.kind.least
 
 
 def judge_amounts(stored: Sequence[Amount], fresh: Sequence[Amount]) -> Verdict:
@@ -89,19 +103,15 @@ def _both(seconds: Verdict, worked: Verdict, kind: Kind, more: float) -> Verdict
     if worked.status is Status.REGRESSED:
         if more < kind.least:
             return seconds
-        if seconds.ratio >= 1 + kind.tolerance / 2:
+        if seconds.ratio >= 1 + SEEN * kind.tolerance:
             return replace(worked, detail=f"{seconds.detail}; {worked.detail}")
         said = f"{worked.detail}; in seconds it is not, so the fixed work or the machine has become faster"
         return replace(seconds, status=Status.INCONCLUSIVE, detail=f"{seconds.detail}; {said}")
     if seconds.status is Status.OK:
         return seconds
     slower = (Cause.EVERYTHING_SLOWER,) if seconds.status is Status.REGRESSED else ()
-    return replace(
-        seconds,
-        status=worked.status,
-        causes=(*seconds.causes, *slower),
-        detail=f"{worked.detail}; in seconds: {seconds.detail}",
-    )
+    causes = (*worked.causes, *slower)
+    return replace(worked, causes=causes, detail=f"{worked.detail}; in seconds: {seconds.detail}")
 
 
 def _while_changing(verdict: Verdict, changed: float) -> Verdict:
