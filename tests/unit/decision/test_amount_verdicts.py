@@ -129,6 +129,9 @@ def test_what_one_session_cannot_tell_is_measured_again(build_s: float, asked: b
     found = judge(build(session(build_s, (0.005, 0.005))), partial(named, "build"), STORED, again)
     assert bool(calls) is asked
     assert found.status is (Status.REGRESSED if asked else Status.OK)
+    calls.clear()
+    judge(build(session(23.4, (0.005, 0.005))), partial(named, "build"), STORED[:2], again)
+    assert not calls, "more stored sessions are wanted first"
 
 
 def test_two_files_are_compared_in_units_too() -> None:
