@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from packaging.requirements import Requirement
 from fleet_folders import parted
+from packaging.requirements import Requirement
 from sample_runs import result, write_run
 
 from perfsuite.cli import app
@@ -79,7 +79,7 @@ def test_the_workflow_runs_each_part(tmp_path: Path) -> None:
 
 
 def test_the_workflow_joins_what_its_jobs_leave() -> None:
-    """A part that found something bad is joined as any other, and its page is made though the join says so."""
+    """What found something bad is joined as all else, and the page is made though the join says so."""
     found = workflow()["jobs"]
     left = [step["with"] for step in found["run"]["steps"] if "upload-artifact" in step.get("uses", "")]
     assert [step["path"] for step in left] == ["fleet"]
