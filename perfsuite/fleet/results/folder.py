@@ -145,7 +145,7 @@ def _pieces(folder: Folder, block: Block, attempt: Attempt) -> Iterator[Piece]:
         run = read_results(folder.home(block) / OBJECTS / attempt.files[LEFT])
     except StoreError as error:
         raise StoreError(f"{LEFT} of block {block.id[:12]}, from {attempt.machine}: {error}") from error
-    yield Piece(block, _moved(folder, block, attempt, run))
+    yield Piece(block, _moved(folder, block, attempt, run), attempt.machine, attempt.uuid)
 
 
 def _moved(folder: Folder, block: Block, attempt: Attempt, run: Run) -> Run:

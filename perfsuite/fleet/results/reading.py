@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from perfsuite.fleet.ledger.file import is_driven
 from perfsuite.fleet.ledger.times import Past, expect
 from perfsuite.fleet.planning.joining import absent
 from perfsuite.fleet.results.folder import comparisons, merge_folder, read_folder
+from perfsuite.fleet.results.kinds import labels
 from perfsuite.fleet.results.spreads import gpu_spread
 from perfsuite.fleet.results.squares import squares
 from perfsuite.fleet.results.status import Status, status
@@ -75,14 +76,15 @@ def of_folder(folder: Folder, *, driven: bool) -> Reading:
     """What a folder says, merged; `driven`: whether a driver has it. Raises `StoreError`."""
     now = _status(folder, driven=driven)
     runs = merge_folder(folder)
-    gpus = (gpu_spread(merged) for _, merged in runs)
+    known = labels([merged.kind for _, merged in runs])
+    gpus = [(gpu_spread(merged), kind) for (_, merged), kind in zip(runs, known, strict=True)]
     return Reading(
         folder.plan,
         now,
         tuple(squares(folder, now)),
         tuple(runs),
         comparisons(folder),
-        tuple(each for each in gpus if each is not None),
+        tuple(replace(each, kind=kind) for each, kind in gpus if each is not None),
         tuple(folder.account.attempts),
         frozenset((a.block, a.number) for a in folder.judged.values()),
     )

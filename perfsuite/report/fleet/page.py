@@ -241,7 +241,7 @@ def _named(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> list
     for table, variant, field in _fields(tables):
         for mark in field.marks:
             what = f"{table.workload}, {words.work(mark.work)}"
-            where = f"{field.column.environment} on {field.column.device}"
+            where = field.column.where
             if mark.badge.tone in ("bad", "unsure"):
                 same = found.setdefault((mark.badge.word, what, where, mark.detail), [])
                 same.append((variant, mark.badge, field.link))
