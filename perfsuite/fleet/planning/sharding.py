@@ -34,7 +34,7 @@ class Job:
     blocks: int
     cells: int
     limit_s: float
-    """After which all its blocks have ended, one by one."""
+    """Of all its blocks, one by one; waiting for leases and making environments come on top."""
 
 
 def jobs(plan: Plan, count: int | None = None) -> list[Job]:
