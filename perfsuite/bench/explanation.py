@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from perfsuite import decision
 from perfsuite.decision.basis import BUSY_CORES, bases
 from perfsuite.measuring.profiling import OTHERS
+from perfsuite.pipelines import loaded
 from perfsuite.records import Entry, Hot, Status, Verdict
 from perfsuite.structure.comparing import compare
 
@@ -148,10 +149,9 @@ def explain(before: Side, after: Side, key: str) -> Explanation:
         NothingToExplainError: the two were measured with different protocols.
     """
     one, two = before.evidence[key], after.evidence[key]
-    if one.protocol != two.protocol:
+    if why := loaded.unlike(one.protocol, two.protocol):
         raise NothingToExplainError(
-            f"{key}: measured with different protocols, which no times or counts are comparable of: "
-            f"{one.protocol!r} and {two.protocol!r}"
+            f"{key}: measured with different protocols, which no times or counts are comparable of: {why}"
         )
     missing: dict[str, str] = {}
     verdict, in_seconds = _verdicts(before, after, key, missing)

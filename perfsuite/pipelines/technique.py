@@ -20,6 +20,7 @@ from perfsuite.pipelines.watching.graphs import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
 
@@ -71,6 +72,9 @@ class Optimization:
     """Points of 100 that its pictures' CLIP score may lose on average, where a CLIP model reads them."""
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
+    loads: Callable[[str], tuple[Path, ...]] = lambda model: ()
+    """By a model's name: the files and folders that it reads beside the model's own. Others are another
+    technique: nothing that is stored of these is compared with it."""
     fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
     """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
     draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.spread import spread
 from perfsuite.measuring import Plan
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models
 from perfsuite.records import Result
 from perfsuite.workers.client import RefusedError, StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
@@ -37,7 +37,6 @@ def calibrate(
     variants: Sequence[Variant],
     sessions: int,
     *,
-    protocol: str,
     versions: dict[str, str],
     weights: str = "auto",
     time_budget_s: float = 6.0,
@@ -56,7 +55,7 @@ def calibrate(
             be started.
         StoreError: the file is bad or cannot be written.
     """
-    stored = _check(store, device, workload, variants, protocol, versions, restart)
+    stored = _check(store, device, workload, variants, weights, versions, restart)
     began = {name: len(found) for name, found in stored.items()}
     failed: dict[str, WorkerError] = {}
     for number in range(1, sessions + 1):
@@ -72,6 +71,7 @@ def calibrate(
                 failed[variant.name] = error
                 progress(f"{workload.name} {variant.name}: left out: {str(error).splitlines()[0]}")
                 continue
+            protocol = loaded.protocol(workload, weights, variant)
             result = Result(workload.name, variant.name, protocol, session=session)
             store.update(device, [result], "reset" if number == 1 else "append")
     if failed:
@@ -95,7 +95,7 @@ def _check(
     device: Device,
     workload: Workload,
     variants: Sequence[Variant],
-    protocol: str,
+    weights: str,
     versions: dict[str, str],
     restart: bool,
 ) -> dict[str, tuple[Session, ...]]:
@@ -108,10 +108,9 @@ def _check(
             found[variant.name] = ()
             continue
         where = f"{store.path(device.slug)}: entry {entry.key}"
-        if entry.protocol != protocol:
-            raise CalibrationError(
-                f"{where}: measured with {entry.protocol!r}, now {protocol!r}; {_remedy(protocol, entry)}"
-            )
+        protocol = loaded.protocol(workload, weights, variant)
+        if why := loaded.unlike(entry.protocol, protocol):
+            raise CalibrationError(f"{where}: {why}; {_remedy(protocol, entry)}")
         then = dict(entry.sessions[-1].versions)
         if then != versions:
             moved = ", ".join(

@@ -6,11 +6,13 @@ from perfsuite.pipelines.models.sources import (
     blind,
     digest,
     load,
+    loaded_in,
     others,
     protocol,
     reference_folder,
     resolve,
     weights_in,
+    without_loaded,
 )
 
 __all__ = [
@@ -21,10 +23,12 @@ __all__ = [
     "family",
     "known",
     "load",
+    "loaded_in",
     "others",
     "protocol",
     "reference_folder",
     "resolve",
     "source_of",
     "weights_in",
+    "without_loaded",
 ]

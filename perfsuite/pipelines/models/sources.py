@@ -246,7 +246,8 @@ def _identity(taken: Weights) -> str:
 
 
 _PROTOCOL = re.compile(
-    r"""(?s).* prompt (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?: weights (?P<weights>.+))?"""
+    r"""(?s).* prompt (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"""(?: weights (?P<weights>.+?))?(?: loads (?P<loaded>.+ [0-9a-f]{12}))?"""
 )
 
 
@@ -255,6 +256,18 @@ def weights_in(protocol: str) -> str | None:
     line of another form."""
     found = _PROTOCOL.fullmatch(protocol)
     return None if found is None else found["weights"] or "shipped"
+
+
+def loaded_in(protocol: str) -> str:
+    """What a line of `protocol` says of the files that techniques load; empty where it says nothing."""
+    found = _PROTOCOL.fullmatch(protocol)
+    return "" if found is None else found["loaded"] or ""
+
+
+def without_loaded(protocol: str) -> str:
+    """A line of `protocol` as it is of all variants of a workload."""
+    loaded = loaded_in(protocol)
+    return protocol.removesuffix(f" loads {loaded}") if loaded else protocol
 
 
 def others(protocol: str, stored: str) -> bool:

@@ -10,6 +10,7 @@ from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from perfsuite.records import Device, Workload
@@ -43,6 +44,16 @@ class Layer:
 def path_of(adapter: str | Path, model: str) -> Path | None:
     """The file of an adapter, by its name for a model or by its own path; None where it has none."""
     return ADAPTERS.get((adapter, model)) if isinstance(adapter, str) else adapter
+
+
+def files(*adapters: str | Path) -> Callable[[str], tuple[Path, ...]]:
+    """The files of these adapters by model, for `Optimization.loads`."""
+
+    def of(model: str) -> tuple[Path, ...]:
+        found = (path_of(adapter, model) for adapter in adapters)
+        return tuple(path for path in found if path is not None)
+
+    return of
 
 
 def no_adapter(adapter: str | Path, workload: Workload) -> str | None:

@@ -113,6 +113,7 @@ def few_step(
         task_margin=margin,
         # Few steps cost more of the score than caches do: of a whole guided model, and of its own steps.
         clip_margin=2.0,
+        loads=adapters.files(recipe.adapter),
         fits=functools.partial(_fits, recipe=recipe),
         draws=functools.partial(_draws, recipe=recipe),
         parameter=steps,

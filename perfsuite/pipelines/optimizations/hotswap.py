@@ -101,6 +101,7 @@ LORA_HOTSWAP = Optimization(
     apply=_apply,
     verify=_verify,
     supports=adapters.without_peft,
+    loads=adapters.files("lora-a", "lora-b"),
     fits=_fits,
     phase=1,
     conflicts=(

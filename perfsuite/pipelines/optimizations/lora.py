@@ -38,6 +38,7 @@ LORA = Optimization(
     apply=_apply,
     verify=_verify,
     supports=adapters.without_peft,
+    loads=adapters.files(ADAPTER),
     fits=_fits,
     phase=1,
     conflicts=("lcm", "lora-hotswap", "layerwise-fp8", "model-offload", "group-offload"),

@@ -60,6 +60,7 @@ TINY_VAE = Optimization(
     summary="a tiny distilled VAE decoder in place of the model's own",
     apply=_apply,
     verify=_verify,
+    loads=lambda model: (DECODERS[model],) if model in DECODERS else (),
     fits=_fits,
     phase=3,
     conflicts=("vae-tiling", "vae-slicing", "int8", "fp8"),

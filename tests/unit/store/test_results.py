@@ -206,7 +206,7 @@ def damage(raw: bytes, number: int, line: bytes) -> bytes:
         (1, b'{"schema_version": 1, "kind": "run"', "cut short"),
         (1, b'{"schema_version": 1, "kind": "run", "id": "x", "date": "d"}', "field device: Field required"),
         (1, b'{"schema_version": 1, "kind": "result"}', "field kind: "),
-        (1, b'{"schema_version": 5}', "schema 5, this one reads up to 4; upgrade perfsuite"),
+        (1, b'{"schema_version": 6}', "schema 6, this one reads up to 5; upgrade perfsuite"),
         (2, b"", "empty"),
         (2, b'{"kind": "resu', "cut short"),
         (2, b"\xff", "not UTF-8"),
