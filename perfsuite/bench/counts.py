@@ -36,10 +36,11 @@ class CountGate:
         """The verdict on `counts` of the result's workload, variant and protocol."""
         version = minor(counts.versions["torch"])
         entry = self._entry(result)
-        if entry is not None and (why := loaded.unlike(entry.protocol, result.protocol)):
+        if entry is not None and entry.protocol != result.protocol:
             return CountVerdict(
                 Status.INCOMPATIBLE,
-                detail=why,
+                detail=loaded.moved_files(entry.protocol, result.protocol)
+                or f"counts of {entry.protocol!r} are stored, this run is of {result.protocol!r}",
                 causes=(Cause.OTHER_WEIGHTS,) if models.others(result.protocol, entry.protocol) else (),
             )
         if entry is None or version not in entry.counts:

@@ -149,9 +149,10 @@ def explain(before: Side, after: Side, key: str) -> Explanation:
         NothingToExplainError: the two were measured with different protocols.
     """
     one, two = before.evidence[key], after.evidence[key]
-    if why := loaded.unlike(one.protocol, two.protocol):
+    if one.protocol != two.protocol:
+        differs = loaded.moved_files(one.protocol, two.protocol) or f"{one.protocol!r} and {two.protocol!r}"
         raise NothingToExplainError(
-            f"{key}: measured with different protocols, which no times or counts are comparable of: {why}"
+            f"{key}: measured with different protocols, which no times or counts are comparable of: {differs}"
         )
     missing: dict[str, str] = {}
     verdict, in_seconds = _verdicts(before, after, key, missing)

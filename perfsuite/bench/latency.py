@@ -191,9 +191,10 @@ class Latency:
         if not entry:
             return self._judge_shape(workload, variant, session)
         protocol = self._ledger.protocol(workload, variant)
-        if (why := loaded.unlike(entry.protocol, protocol)) != "":
+        if entry.protocol != protocol:
             return decision.incompatible(
-                why,
+                loaded.moved_files(entry.protocol, protocol)
+                or f"the baseline was measured with {entry.protocol!r}, this run with {protocol!r}",
                 len(entry.sessions),
                 other_weights=models.others(protocol, entry.protocol),
             )

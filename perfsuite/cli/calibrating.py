@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,7 +102,7 @@ def _sessions(
     *, time_budget_s: float, restart: bool,
 ) -> None:  # fmt: skip
     from perfsuite.device import fingerprint, versions
-    from perfsuite.pipelines import unsupported, variants
+    from perfsuite.pipelines import loaded, unsupported, variants
     from perfsuite.report import calibration
     from perfsuite.store import Baselines
     from perfsuite.workers import Server
@@ -120,7 +121,8 @@ def _sessions(
     store = Baselines(folder)
     with Server() as server:
         found = calibrate(
-            server, store, target, workload, chosen, sessions, versions=versions(),
+            server, store, target, workload, chosen, sessions,
+            protocol=partial(loaded.protocol, workload, weights), versions=versions(),
             weights=weights, time_budget_s=time_budget_s, restart=restart, progress=to_stderr,
         )  # fmt: skip
     typer.echo(calibration.table(found, target.name))

@@ -81,10 +81,11 @@ def _entries(entries: dict[str, Described], examination: Examination, record: st
         "largest_effect": max(effects, default=None), "versions": ", ".join(moved) or None,
     }  # fmt: skip
     wrong = []
-    strange = {why: d.variant for d in here if (why := _unlike(examination, d))}
-    if strange:
+    others = [(d, now) for d in here if (now := _protocol(examination, d)) not in (None, d.protocol)]
+    if others:
         wrong.append("measured with another protocol, so verdicts will be INCOMPATIBLE")
-        wrong += [f"{name}: {why}" for why, name in strange.items() if not why.startswith("the baseline")]
+        said_of = ((d.variant, loaded.moved_files(d.protocol, now or "")) for d, now in others)
+        wrong += [f"{name}: {why}" for name, why in said_of if why]
     if moved:
         wrong.append(f"of other versions ({', '.join(moved)})")
     if min(sessions) < MINIMUM_SESSIONS:
@@ -110,19 +111,17 @@ def _span(numbers: list[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _unlike(examination: Examination, stored: Described) -> str:
-    """Why nothing can be compared with what is stored; empty where it can, and where that depends on the
-    hub's answer."""
+def _protocol(examination: Examination, stored: Described) -> str | None:
+    """What the stored variant would be measured with; None where that depends on the hub's answer."""
     workload, weights = examination.workload, examination.weights
     try:
         if models.source_of(workload.model).hub is not None and weights == "auto":
-            return ""
-        own = loaded.protocol(workload, weights, variants.get(stored.variant))
+            return None
+        return loaded.protocol(workload, weights, variants.get(stored.variant))
     except WeightsError:  # the finding "weights" says so
-        return ""
+        return None
     except ValueError:  # a variant that is gone
-        own = models.protocol(workload, weights)
-    return loaded.unlike(stored.protocol, own)
+        return models.protocol(workload, weights)
 
 
 def _shape(examination: Examination) -> str:

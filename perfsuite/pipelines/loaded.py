@@ -54,10 +54,8 @@ def other_files(stored: str, now: str) -> str:
     return f"other files are loaded than were: {', '.join(moved) or f'{stored} -> {now}'}"
 
 
-def unlike(stored: str, now: str) -> str:
-    """Why figures of two protocols cannot be compared, in words; empty where they can."""
-    if stored == now:
+def moved_files(stored: str, now: str) -> str:
+    """Which files two protocols differ in, in words; empty where they differ in nothing, or in more."""
+    if models.without_loaded(stored) != models.without_loaded(now):
         return ""
-    if models.without_loaded(stored) == models.without_loaded(now):
-        return other_files(models.loaded_in(stored), models.loaded_in(now))
-    return f"the baseline was measured with {stored!r}, this run with {now!r}"
+    return other_files(models.loaded_in(stored), models.loaded_in(now))

@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device import flash_attention
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
 from perfsuite.pipelines.dtypes import dtype_of
@@ -62,6 +63,8 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    flash_attention: str | None = None
+    """Which implementation torch's flash attention is re-routed to during its calls, as ``FA3``."""
     promise: Promise = Promise.EXACT
     same_as: str = ""
     """Of an exact one that makes another model of the model: the technique whose numbers are the same in
@@ -183,6 +186,11 @@ class Variant:
         return self.optimizations[0].name
 
     @property
+    def flash_attention(self) -> str | None:
+        """What torch's flash attention is re-routed to during its calls; None: to nothing."""
+        return next((o.flash_attention for o in self.optimizations if o.flash_attention), None)
+
+    @property
     def compiled(self) -> bool:
         """True if any of its code is compiled."""
         return any(o.compiles for o in self.optimizations)
@@ -250,7 +258,11 @@ class Context:
         """
         import numpy as np
 
-        with drawing_noise(pipe.scheduler, self._noise(prompt)):
+        # What another pipeline of this process re-routed, or nobody did, is not this one's.
+        with (
+            flash_attention(self.variant.flash_attention),
+            drawing_noise(pipe.scheduler, self._noise(prompt)),
+        ):
             images = pipe(
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),

@@ -37,6 +37,7 @@ def calibrate(
     variants: Sequence[Variant],
     sessions: int,
     *,
+    protocol: Callable[[Variant], str],
     versions: dict[str, str],
     weights: str = "auto",
     time_budget_s: float = 6.0,
@@ -55,7 +56,7 @@ def calibrate(
             be started.
         StoreError: the file is bad or cannot be written.
     """
-    stored = _check(store, device, workload, variants, weights, versions, restart)
+    stored = _check(store, device, workload, variants, protocol, versions, restart)
     began = {name: len(found) for name, found in stored.items()}
     failed: dict[str, WorkerError] = {}
     for number in range(1, sessions + 1):
@@ -71,8 +72,7 @@ def calibrate(
                 failed[variant.name] = error
                 progress(f"{workload.name} {variant.name}: left out: {str(error).splitlines()[0]}")
                 continue
-            protocol = loaded.protocol(workload, weights, variant)
-            result = Result(workload.name, variant.name, protocol, session=session)
+            result = Result(workload.name, variant.name, protocol(variant), session=session)
             store.update(device, [result], "reset" if number == 1 else "append")
     if failed:
         raise _failure(failed, len(variants))
@@ -95,7 +95,7 @@ def _check(
     device: Device,
     workload: Workload,
     variants: Sequence[Variant],
-    weights: str,
+    protocol: Callable[[Variant], str],
     versions: dict[str, str],
     restart: bool,
 ) -> dict[str, tuple[Session, ...]]:
@@ -108,9 +108,10 @@ def _check(
             found[variant.name] = ()
             continue
         where = f"{store.path(device.slug)}: entry {entry.key}"
-        protocol = loaded.protocol(workload, weights, variant)
-        if why := loaded.unlike(entry.protocol, protocol):
-            raise CalibrationError(f"{where}: {why}; {_remedy(protocol, entry)}")
+        now = protocol(variant)
+        if entry.protocol != now:
+            why = loaded.moved_files(entry.protocol, now) or f"measured with {entry.protocol!r}, now {now!r}"
+            raise CalibrationError(f"{where}: {why}; {_remedy(now, entry)}")
         then = dict(entry.sessions[-1].versions)
         if then != versions:
             moved = ", ".join(

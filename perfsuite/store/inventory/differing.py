@@ -107,9 +107,10 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
     if before.device.slug != after.device.slug:
         detail = f"measured on {before.device.name}, then on {after.device.name}"
         verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
-    elif why := loaded.unlike(old.protocol, new.protocol):
+    elif old.protocol != new.protocol:
+        why = f"measured with {old.protocol!r}, then with {new.protocol!r}"
         verdict = decision.incompatible(
-            why, len(old.sessions), len(new.sessions),
+            loaded.moved_files(old.protocol, new.protocol) or why, len(old.sessions), len(new.sessions),
             other_weights=models.others(new.protocol, old.protocol),
         )  # fmt: skip
     elif fresh:

@@ -151,7 +151,7 @@ def test_every_line_has_the_runs_id(path: Path, writer: ResultsWriter, make_resu
     path.write_text(f"{head}\n{line}\n{head}\n")
     with pytest.raises(StoreError, match=r"line 3.*begins another run"):
         read_results(path)
-    path.write_text(f"{head.replace(': 4', ': 2')}\n{_without(line)}\n")
+    path.write_text(f"{head.replace(': 5', ': 2')}\n{_without(line)}\n")
     assert len(read_results(path).results) == 1
 
 
