@@ -81,10 +81,10 @@ def _entries(entries: dict[str, Described], examination: Examination, record: st
         "largest_effect": max(effects, default=None), "versions": ", ".join(moved) or None,
     }  # fmt: skip
     wrong = []
-    others = [(d, now) for d in here if (now := _protocol(examination, d)) not in (None, d.protocol)]
+    others = [(d, own) for d in here if (own := _protocol(examination, d)) not in (None, d.protocol)]
     if others:
         wrong.append("measured with another protocol, so verdicts will be INCOMPATIBLE")
-        said_of = ((d.variant, loaded.moved_files(d.protocol, now or "")) for d, now in others)
+        said_of = ((d.variant, loaded.moved_files(d.protocol, own or "")) for d, own in others)
         wrong += [f"{name}: {why}" for name, why in said_of if why]
     if moved:
         wrong.append(f"of other versions ({', '.join(moved)})")

@@ -106,8 +106,8 @@ def _check_implementation(ran: Counter[str], count: int, wanted: str | None) -> 
     own, others = (of_fa3, of_fa2) if wanted == "FA3" else (of_fa2, of_fa3)
     if others or sum(own.values()) < count:
         raise NotEngagedError(
-            f"{wanted or 'FA2'} was to run {count} attentions, and its kernels ran {sum(own.values())}; of the "
-            f"other implementation ran {some(sorted(others)) or 'none'}"
+            f"{wanted or 'FA2'} was to run {count} attentions, and its kernels ran {sum(own.values())}; "
+            f"of the other implementation ran {some(sorted(others)) or 'none'}"
         )
 
 
