@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device import flash_attention
 from perfsuite.device.clock import now
 from perfsuite.device.load import watching as watching_load
+from perfsuite.pipelines.contradictions import reason
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
@@ -135,19 +136,35 @@ class Variant:
         for optimization in self.optimizations:
             for other in optimization.conflicts:
                 if other in names:
-                    raise ContradictionError(
-                        f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
-                    )
+                    raise ContradictionError(self._excluded(optimization, other))
             for other in optimization.requires:
                 if other not in names:
                     raise ContradictionError(
-                        f"variant {self.name!r}: {optimization.name} requires {other}; add it"
+                        f"variant {self.name!r}: {optimization.name} requires {other}; add it: "
+                        f"{self._sum(*names, other)}"
                     )
         for before, after in zip(self.optimizations, self.optimizations[1:], strict=False):
             if before.phase > after.phase:
                 raise ContradictionError(
                     f"variant {self.name!r}: {after.name} must be applied before {before.name}"
                 )
+
+    def _sum(self, *names: str) -> str:
+        """These techniques, as a sum of those that can be named."""
+        hidden = [o.name for o in self.optimizations if o.hidden]
+        return "+".join(name for name in names if name not in hidden)
+
+    def _excluded(self, optimization: Optimization, other: str) -> str:
+        """That two do not go together, why, and what does."""
+        why = reason(optimization.base, other)
+        names = [o.name for o in self.optimizations]
+        without = [
+            self._sum(*(n for n in names if n.partition(":")[0] != left))
+            for left in (other, optimization.base)
+        ]
+        remedy = f"; write {without[0]} or {without[1]}" if optimization.phase else ""
+        said = f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
+        return said + (f": {why}" if why else "") + remedy
 
     def __contains__(self, name: str) -> bool:
         return any(name in (o.name, o.base) for o in self.optimizations)

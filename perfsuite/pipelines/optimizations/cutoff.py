@@ -65,7 +65,10 @@ def _fits(workload: Workload, variant: Variant) -> str | None:
         )
     guidance = variant.drawn(workload).guidance
     if guidance <= 1:
-        return f"a guidance of {guidance:g} calls the UNet with the prompt alone from the first step on"
+        return (
+            f"a guidance of {guidance:g} calls the UNet with the prompt alone from the first step on, so "
+            "there is none to end; take a workload with guidance above 1"
+        )
     return None
 
 

@@ -152,12 +152,21 @@ def _check_generated(pipe: Any, context: Context, wanted: str) -> str | None:
 
 def _supports(device: Device, kernel: str) -> str | None:
     if device.kind not in OPERATORS[kernel]:
-        return f"torch has no {kernel} attention kernel for a {device.kind}"
+        return (
+            f"torch has no {kernel} attention kernel for a {device.kind}; take a GPU (--perf-device=cuda), "
+            "or sdpa-flash or sdpa-math"
+        )
     if kernel == "fa3":
         if float(device.details.get("capability", "9.0")) != 9.0:
-            return f"FlashAttention 3 needs compute capability 9.0, {device.name} has another"
+            return (
+                f"FlashAttention 3 needs compute capability 9.0 (Hopper), {device.name} has another; take "
+                "sdpa-flash or sdpa-cudnn"
+            )
         if importlib.util.find_spec("flash_attn_interface") is None:
-            return "FlashAttention 3 needs the module flash_attn_interface, which is not installed"
+            return (
+                "FlashAttention 3 needs the module flash_attn_interface, which is not installed; build it "
+                "from the folder hopper of flash-attention's source, or take sdpa-flash"
+            )
     return None
 
 

@@ -49,7 +49,10 @@ def _verify(pipe: Any, context: Context) -> str:
 
 def _fits(workload: Workload, variant: Variant) -> str | None:
     if workload.model not in DECODERS:
-        return f"there is no tiny VAE for the model {workload.model} of {workload.name}"
+        return (
+            f"there is no tiny VAE for the model {workload.model} of {workload.name}, but for "
+            f"{', '.join(DECODERS)}; take a workload of these"
+        )
     folder = DECODERS[workload.model]
     there = (folder / "config.json").is_file()
     return None if there else f"its tiny VAE {folder} is not there; train it, or name another folder"
