@@ -63,8 +63,8 @@ def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
         having = ", ".join(sorted(model for name, model in ADAPTERS if name == adapter))
         return (
             f"there is no adapter {adapter} for the model {workload.model} of {workload.name}, but one for "
-            f"{having}; take a workload of that, or register a technique with an adapter of your own (perfsuite guide "
-            "registering)"
+            f"{having}; take a workload of that, or register a technique with an adapter of your own "
+            "(perfsuite guide registering)"
         )
     return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
 

@@ -149,7 +149,7 @@ def cache(name: str, summary: str, parameter: Parameter, published: str, on_unet
         least_ssim=lambda value: 0.5,
         parameter=parameter,
         card=Card(
-            where="Flux.1; refused on UNets, PixArt and SD3, with the reason",
+            where="Flux.1; refused elsewhere",
             proof="run matrix: all blocks spared in the same calls; twice the same; latents differ",
             published=published,
         ),

@@ -188,7 +188,7 @@ def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
         flash_attention=IMPLEMENTATIONS.get(kernel),
         card=Card(
             where="UNets of SDXL and SD 1.5",
-            proof="names of the kernels that one UNet call ran, as many as there are attentions",
+            proof="names of the kernels that a UNet call ran, one for each attention",
             published=published,
         ),
     )

@@ -89,7 +89,7 @@ def _refused(name: str) -> Optimization:
         fits=functools.partial(_fits, name=name),
         phase=3,
         card=Card(
-            where="nowhere: does nothing on a UNet, or fails; on transformers nothing here proves it",
+            where="nowhere: naming it tells the reason",
             proof="-",
             refused=True,
         ),
