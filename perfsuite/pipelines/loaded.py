@@ -7,6 +7,7 @@ stored with, beside thresholds, and in the key of stored references.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import models
@@ -25,7 +26,7 @@ def loaded_by(variant: Variant, model: str) -> str:
 
     It is read anew each time: a file may be exchanged while a process lives.
     """
-    paths = {path for o in variant.optimizations for path in o.loads(model) if path.exists()}
+    paths = {path for o in variant.optimizations for path in map(Path, o.loads(model)) if path.exists()}
     return ", ".join(f"{path.name} {identity.as_it_is(path)}" for path in sorted(paths))
 
 

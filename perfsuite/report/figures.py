@@ -89,9 +89,14 @@ def worse(result: Result) -> bool:
 
 def unjudged(result: Result) -> bool:
     """Whether it was compared with nothing, though it was to be or has a baseline."""
-    if any(c[1] is PictureStatus.INCOMPATIBLE for c in complaints(result)):
-        return True
-    return result.verdict is not None and result.verdict.status in (Status.INCOMPATIBLE, *UNJUDGED)
+    return bool(unjudged_as(result))
+
+
+def unjudged_as(result: Result) -> list[str]:
+    """The statuses that say so: of the latency, and of pictures."""
+    verdict = result.verdict
+    found = [verdict.status.value] if verdict and verdict.status in (Status.INCOMPATIBLE, *UNJUDGED) else []
+    return found + [c[1].value for c in complaints(result) if c[1] is PictureStatus.INCOMPATIBLE]
 
 
 def least_ssim(result: Result) -> float | None:
