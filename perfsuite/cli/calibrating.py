@@ -165,7 +165,7 @@ def _quality(
         found = replace(
             found,
             variants={**stored.variants, **found.variants},
-            loaded={**stored.loaded, **found.loaded},
+            loaded={n: v for n, v in stored.loaded.items() if n not in found.variants} | dict(found.loaded),
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_thresholds(path, found)

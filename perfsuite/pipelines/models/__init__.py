@@ -2,17 +2,14 @@
 
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.models.origins import SOURCES, family, known, source_of
+from perfsuite.pipelines.models.protocols import loaded_in, others, weights_in, without_loaded
 from perfsuite.pipelines.models.sources import (
     blind,
     digest,
     load,
-    loaded_in,
-    others,
     protocol,
     reference_folder,
     resolve,
-    weights_in,
-    without_loaded,
 )
 
 __all__ = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -243,37 +242,6 @@ def _identity(taken: Weights) -> str:
     beside = [place.parent / name for name in TOKENIZERS] if taken.kind == "file" else []
     files = [str(place), *(str(folder) for folder in beside if (folder / "vocab.json").is_file())]
     return "+".join(identity.of_files(file) for file in files)
-
-
-_PROTOCOL = re.compile(
-    r"""(?s).* prompt (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-    r"""(?: weights (?P<weights>.+?))?(?: loads (?P<loaded>.+ [0-9a-f]{12}))?"""
-)
-
-
-def weights_in(protocol: str) -> str | None:
-    """What a line of `protocol` says of the weights: ``shipped``, ``hub``, ``random`` and so on; None for a
-    line of another form."""
-    found = _PROTOCOL.fullmatch(protocol)
-    return None if found is None else found["weights"] or "shipped"
-
-
-def loaded_in(protocol: str) -> str:
-    """What a line of `protocol` says of the files that techniques load; empty where it says nothing."""
-    found = _PROTOCOL.fullmatch(protocol)
-    return "" if found is None else found["loaded"] or ""
-
-
-def without_loaded(protocol: str) -> str:
-    """A line of `protocol` as it is of all variants of a workload."""
-    loaded = loaded_in(protocol)
-    return protocol.removesuffix(f" loads {loaded}") if loaded else protocol
-
-
-def others(protocol: str, stored: str) -> bool:
-    """Whether two protocols are of weights from different places."""
-    weights, then = weights_in(protocol), weights_in(stored)
-    return weights is not None and then is not None and weights != then
 
 
 def reference_folder(workload: Workload, weights: str = "auto") -> str:
