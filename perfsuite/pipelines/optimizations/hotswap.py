@@ -122,5 +122,6 @@ LORA_HOTSWAP = Optimization(
     card=Card(
         where="models with adapters of one kind; extra lora",
         proof="each layer adds what a fresh load would; latents differ between adapters; 0 compilations",
+        measured="0.53x (n=9)",
     ),
 )

@@ -170,7 +170,7 @@ def _supports(device: Device, kernel: str) -> str | None:
     return None
 
 
-def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
+def _choice(kernel: str, summary: str, published: str = "", measured: str = "") -> Optimization:
     name = f"sdpa-{kernel}"
     return Optimization(
         name=name,
@@ -189,13 +189,14 @@ def _choice(kernel: str, summary: str, published: str = "") -> Optimization:
         card=Card(
             where="UNets of SDXL and SD 1.5",
             proof="names of the kernels that a UNet call ran, one for each attention",
+            measured=measured,
             published=published,
         ),
     )
 
 
-SDPA_FLASH = _choice("flash", "SDPA of the UNet by torch's flash kernel and no other")
-SDPA_MATH = _choice("math", "SDPA of the UNet by plain products and no fused kernel")
+SDPA_FLASH = _choice("flash", "SDPA of the UNet by torch's flash kernel and no other", measured="0.98x (n=9)")
+SDPA_MATH = _choice("math", "SDPA of the UNet by plain products and no fused kernel", measured="0.93x (n=9)")
 SDPA_CUDNN = _choice("cudnn", "SDPA of the UNet by cuDNN's kernel and no other")
 SDPA_FA3 = _choice(
     "fa3", "SDPA of the UNet by FlashAttention 3 (Hopper)",

@@ -46,5 +46,6 @@ LORA = Optimization(
     card=Card(
         where="models with an adapter; extra lora",
         proof="layers changed by the adapter, and still as it left them",
+        measured="1.00x (n=9)",
     ),
 )
