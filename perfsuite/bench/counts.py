@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models
 from perfsuite.records import Cause, CountVerdict, Status
 from perfsuite.store.counts import CountsStore, minor
 from perfsuite.structure.comparing import compare
@@ -39,7 +39,8 @@ class CountGate:
         if entry is not None and entry.protocol != result.protocol:
             return CountVerdict(
                 Status.INCOMPATIBLE,
-                detail=f"counts of {entry.protocol!r} are stored, this run is of {result.protocol!r}",
+                detail=loaded.moved_files(entry.protocol, result.protocol)
+                or f"counts of {entry.protocol!r} are stored, this run is of {result.protocol!r}",
                 causes=(Cause.OTHER_WEIGHTS,) if models.others(result.protocol, entry.protocol) else (),
             )
         if entry is None or version not in entry.counts:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from perfsuite import decision
 from perfsuite.decision.basis import BUSY_CORES, bases
 from perfsuite.measuring.profiling import OTHERS
+from perfsuite.pipelines import loaded
 from perfsuite.records import Entry, Hot, Status, Verdict
 from perfsuite.structure.comparing import compare
 
@@ -149,9 +150,9 @@ def explain(before: Side, after: Side, key: str) -> Explanation:
     """
     one, two = before.evidence[key], after.evidence[key]
     if one.protocol != two.protocol:
+        differs = loaded.moved_files(one.protocol, two.protocol) or f"{one.protocol!r} and {two.protocol!r}"
         raise NothingToExplainError(
-            f"{key}: measured with different protocols, which no times or counts are comparable of: "
-            f"{one.protocol!r} and {two.protocol!r}"
+            f"{key}: measured with different protocols, which no times or counts are comparable of: {differs}"
         )
     missing: dict[str, str] = {}
     verdict, in_seconds = _verdicts(before, after, key, missing)

@@ -15,7 +15,7 @@ from perfsuite.decision import basis as judging
 from perfsuite.decision import surroundings
 from perfsuite.decision.confirmation import Confirmation
 from perfsuite.measuring.session import time_calls
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models
 from perfsuite.records import Status
 from perfsuite.store import SHAPE_FILE, load_shape
 from perfsuite.workers import WorkerError, measure_session
@@ -190,10 +190,11 @@ class Latency:
         entry = self._ledger.entry(workload.name, variant.name)
         if not entry:
             return self._judge_shape(workload, variant, session)
-        protocol = self._ledger.protocol(workload)
+        protocol = self._ledger.protocol(workload, variant)
         if entry.protocol != protocol:
             return decision.incompatible(
-                f"the baseline was measured with {entry.protocol!r}, this run with {protocol!r}",
+                loaded.moved_files(entry.protocol, protocol)
+                or f"the baseline was measured with {entry.protocol!r}, this run with {protocol!r}",
                 len(entry.sessions),
                 other_weights=models.others(protocol, entry.protocol),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision import unjudged
 from perfsuite.device import versions
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models, variants
 from perfsuite.records import Result, Run, Status
 from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, Runs, merge_results
 
@@ -48,13 +48,17 @@ class Ledger:
         self._date = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._writer: ResultsWriter | None = None
 
-    def protocol(self, workload: Workload) -> str:
+    def protocol(self, workload: Workload, variant: str | Variant) -> str:
         """What must be equal for latencies to be comparable."""
-        return models.protocol(workload, self._settings.weights)
+        weights = self._settings.weights
+        try:
+            return loaded.protocol(workload, weights, variants.get(variant))
+        except ValueError:  # a variant that is gone, whose baseline is not
+            return models.protocol(workload, weights)
 
     def blank(self, workload: Workload, variant: Variant, evidence: tuple[str, ...]) -> Result:
         """A result that holds no more than the proof that the variant's techniques took hold."""
-        return Result(workload.name, variant.name, self.protocol(workload), evidence=evidence)
+        return Result(workload.name, variant.name, self.protocol(workload, variant), evidence=evidence)
 
     def result(self, workload: str, variant: str) -> Result | None:
         """What is known of a variant so far."""
@@ -96,7 +100,7 @@ class Ledger:
         """Put on disk that a variant is not judged, and why."""
         entry = self.entry(workload.name, variant)
         verdict = unjudged(status, why, len(entry.sessions) if entry is not None else 0)
-        return self.record(Result(workload.name, variant, self.protocol(workload), verdict=verdict))
+        return self.record(Result(workload.name, variant, self.protocol(workload, variant), verdict=verdict))
 
     def add_session(self, workload: Workload, variant: Variant, session: Session) -> None:
         """Keep one more session for a new baseline of a variant."""

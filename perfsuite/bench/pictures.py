@@ -14,10 +14,10 @@ from perfsuite.quality.assessing import Inspection, inspect
 from perfsuite.quality.exhibits import Keeper
 from perfsuite.quality.looks import relative_thresholds, with_look, with_pictures
 from perfsuite.quality.loop import run_freely
-from perfsuite.quality.pictures import judge, score
+from perfsuite.quality.pictures import judge, score, unlike, worst
 from perfsuite.quality.plausibility import judge_honest
-from perfsuite.quality.thresholds import declared, for_variant
-from perfsuite.records import Look, PictureStatus
+from perfsuite.quality.thresholds import declared, for_variant, strange
+from perfsuite.records import Look, PictureStatus, Quality
 from perfsuite.store import load_thresholds, thresholds_path
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.quality.loop import Drawn
-    from perfsuite.records import Exhibits, PictureScore, Quality, Result, Workload
+    from perfsuite.records import Exhibits, PictureScore, Result, Workload
     from perfsuite.settings import Settings
 
 
@@ -58,7 +58,9 @@ class Pictures:
         prompt = workload.prompts[0]
         blind = models.blind(workload, self._settings.weights)
         allowed = None if blind else self._thresholds(workload, variant).get(prompt)
-        return score(prompt, drawn, reference.pictures[0], allowed, batch=workload.batch, blind=blind)
+        found = score(prompt, drawn, reference.pictures[0], allowed, batch=workload.batch, blind=blind)
+        why = self._strange(workload, variant)
+        return unlike([found], why)[0] if why else found
 
     def _thresholds(self, workload: Workload, variant: Variant) -> dict[str, float]:
         """The least SSIM of each prompt for this variant.
@@ -68,13 +70,25 @@ class Pictures:
         """
         if models.blind(workload, self._settings.weights):
             return {}
-        stored = load_thresholds(thresholds_path(self._folder(workload), self._hand.device.kind))
-        found = for_variant(stored, variant) if stored is not None else {}
+        stored = load_thresholds(self._thresholds_path(workload))
+        found = for_variant(stored, variant, workload.model) if stored is not None else {}
         if not found and variant.promise is Promise.APPROXIMATE:
             found = declared(variant, workload)
         if not found and self._references.deep:
             found = relative_thresholds(self._references.get(workload, variant), variant.precision)
         return found
+
+    def _strange(self, workload: Workload, variant: Variant) -> str:
+        """Why the stored thresholds are not for this variant, and where they are; empty where they are."""
+        if models.blind(workload, self._settings.weights):
+            return ""
+        path = self._thresholds_path(workload)
+        stored = load_thresholds(path)
+        why = strange(stored, variant, workload.model) if stored is not None else ""
+        return f"{path}: {why}" if why else ""
+
+    def _thresholds_path(self, workload: Workload) -> Path:
+        return thresholds_path(self._folder(workload), self._hand.device.kind)
 
     def _folder(self, workload: Workload) -> Path:
         """Where the golden pictures and the thresholds of a workload are."""
@@ -105,6 +119,10 @@ class Pictures:
             with_flip=self._settings.report is not None,
             blind=models.blind(context.workload, self._settings.weights),
         )
+        why = self._strange(context.workload, context.variant)
+        if why:
+            scores = unlike(found.scores, why)
+            found = Quality(worst(scores), scores)
         earlier = self._inspections.get((context.workload.name, context.variant.name))
         if earlier is not None:
             found = with_pictures(earlier.quality, found.scores)
@@ -180,14 +198,17 @@ class Pictures:
     def _inspect(self, prepared: Prepared | Elsewhere, reference: quality.Reference) -> Inspection:
         context = prepared.context
         thresholds = self._thresholds(context.workload, context.variant)
+        why = self._strange(context.workload, context.variant)
         if isinstance(prepared, Elsewhere):
-            return prepared.inspect(reference, thresholds, self._settings.artifacts)
+            found = prepared.inspect(reference, thresholds, self._settings.artifacts)
+            return replace(found, quality=_told(found.quality, why))
         names = (context.workload.name, context.variant.name)
         drawn = self._drawn[2] if self._drawn is not None and self._drawn[:2] == names else None
         found = inspect(
             prepared.pipe, reference, context.variant, thresholds, context.device, context.workload, drawn,
             compiled=self.looks_into_compiled,
         )  # fmt: skip
+        found = replace(found, quality=_told(found.quality, why))
         return replace(found, artifacts=found.write(self._settings.artifacts, reference))
 
     def golden(self, workload: Workload) -> Quality:
@@ -197,3 +218,8 @@ class Pictures:
     def honest(self, workload: Workload) -> Look:
         """Whether eager code of this run's precisions is as near to float32 as when it was recorded."""
         return judge_honest(self._folder(workload), self._references.get(workload))
+
+
+def _told(quality: Quality, why: str) -> Quality:
+    """What all looks found, with why the pictures' stored thresholds are of something else, if they are."""
+    return with_pictures(quality, unlike(quality.scores, why)) if why else quality

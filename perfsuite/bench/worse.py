@@ -85,7 +85,7 @@ class Worse:
 
     def _comparable(self, case: _Case) -> Entry | None:
         entry = self._ledger.entry(case.workload.name, case.variant.name)
-        if entry is None or entry.protocol != self._ledger.protocol(case.workload):
+        if entry is None or entry.protocol != self._ledger.protocol(case.workload, case.variant):
             return None
         return alike(entry, case.session)
 

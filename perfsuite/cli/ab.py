@@ -107,8 +107,11 @@ def ab(
     if found.verdict.status is Status.REGRESSED or wrong:
         raise typer.Exit(1)
     # Random weights that nobody asked for are those of a hub that did not answer.
-    unjudged = quality is None or (quality.status is PictureStatus.NOT_JUDGED and not random)
+    status = PictureStatus.NOT_JUDGED if quality is None else quality.status
+    unjudged = status is PictureStatus.INCOMPATIBLE or (
+        status is PictureStatus.NOT_JUDGED and (quality is None or not random)
+    )
     if unjudged:
-        typer.echo(f"perfsuite: pictures {PictureStatus.NOT_JUDGED}: only latencies were compared", err=True)
+        typer.echo(f"perfsuite: pictures {status}: only latencies were compared", err=True)
     if unjudged or found.verdict.status not in (Status.OK, Status.IMPROVED):
         raise typer.Exit(2)

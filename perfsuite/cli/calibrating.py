@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,7 +102,7 @@ def _sessions(
     *, time_budget_s: float, restart: bool,
 ) -> None:  # fmt: skip
     from perfsuite.device import fingerprint, versions
-    from perfsuite.pipelines import models, unsupported, variants
+    from perfsuite.pipelines import loaded, unsupported, variants
     from perfsuite.report import calibration
     from perfsuite.store import Baselines
     from perfsuite.workers import Server
@@ -117,11 +118,11 @@ def _sessions(
             chosen.append(variant)
         elif names:
             raise ValueError(f"{variant.name}: {reason}")
-    protocol = models.protocol(workload, weights)
     store = Baselines(folder)
     with Server() as server:
         found = calibrate(
-            server, store, target, workload, chosen, sessions, protocol=protocol, versions=versions(),
+            server, store, target, workload, chosen, sessions,
+            protocol=partial(loaded.protocol, workload, weights), versions=versions(),
             weights=weights, time_budget_s=time_budget_s, restart=restart, progress=to_stderr,
         )  # fmt: skip
     typer.echo(calibration.table(found, target.name))
@@ -161,7 +162,11 @@ def _quality(
     )
     if stored is not None and stored.protocol == found.protocol:
         # A run over some variants leaves the others as they are.
-        found = replace(found, variants={**stored.variants, **found.variants})
+        found = replace(
+            found,
+            variants={**stored.variants, **found.variants},
+            loaded={n: v for n, v in stored.loaded.items() if n not in found.variants} | dict(found.loaded),
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_thresholds(path, found)
     typer.echo(f"{'variant':<30} {'floor':>8} {'allowed':>8}  n  (least over the prompts)")

@@ -6,6 +6,7 @@ process; a variant that leaves one changed would be measured as its successor's 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device.enumerated import enumerated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _ENVIRONMENT = (
     "TORCH", "PYTORCH_", "INDUCTOR", "TRITON_", "DIFFUSERS_", "ATEN_", "ONEDNN_", "DNNL_",
@@ -141,7 +142,11 @@ def _flash_attention_impl() -> Any:
     return None if current is None else current()
 
 
-def _set_flash_attention_impl(value: Any) -> None:
+def put_flash_attention(value: str | None) -> None:
+    """Re-route flash attention to an implementation, such as ``FA3``; None: torch's own.
+
+    It holds for the whole process, so that of two pipelines side by side each call has to say it.
+    """
     from torch.nn import attention
 
     if value != _flash_attention_impl():
@@ -149,6 +154,17 @@ def _set_flash_attention_impl(value: Any) -> None:
             attention.restore_flash_attention_impl()
         else:
             attention.activate_flash_attention_impl(value)
+
+
+@contextlib.contextmanager
+def flash_attention(wanted: str | None) -> Iterator[None]:
+    """For a moment flash attention is this implementation, and afterwards what it was."""
+    before = _flash_attention_impl()
+    put_flash_attention(wanted)
+    try:
+        yield
+    finally:
+        put_flash_attention(before)
 
 
 def _restore_torch(settings: dict[str, Any]) -> None:
@@ -166,7 +182,7 @@ def _restore_torch(settings: dict[str, Any]) -> None:
     torch.use_deterministic_algorithms(
         settings["torch.deterministic_algorithms"], warn_only=settings["torch.deterministic_warn_only"]
     )
-    _set_flash_attention_impl(settings["torch.flash_attention_impl"])
+    put_flash_attention(settings["torch.flash_attention_impl"])
     for name, setting in enumerated().items():
         if setting.read() != settings[name]:
             setting.write(settings[name])

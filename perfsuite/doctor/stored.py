@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.comparisons import MINIMUM_SESSIONS
 from perfsuite.device import versions
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models, variants
 from perfsuite.pipelines.models import WeightsError
 from perfsuite.quality.golden import golden_path, latents_path
 from perfsuite.quality.levels import levels_path
@@ -81,9 +81,11 @@ def _entries(entries: dict[str, Described], examination: Examination, record: st
         "largest_effect": max(effects, default=None), "versions": ", ".join(moved) or None,
     }  # fmt: skip
     wrong = []
-    protocol = _protocol(examination)
-    if protocol is not None and any(d.protocol != protocol for d in here):
+    others = [(d, own) for d in here if (own := _protocol(examination, d)) not in (None, d.protocol)]
+    if others:
         wrong.append("measured with another protocol, so verdicts will be INCOMPATIBLE")
+        said_of = ((d.variant, loaded.moved_files(d.protocol, own or "")) for d, own in others)
+        wrong += [f"{name}: {why}" for name, why in said_of if why]
     if moved:
         wrong.append(f"of other versions ({', '.join(moved)})")
     if min(sessions) < MINIMUM_SESSIONS:
@@ -109,14 +111,17 @@ def _span(numbers: list[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _protocol(examination: Examination) -> str | None:
-    """What would be measured with; None where that depends on the hub's answer."""
+def _protocol(examination: Examination, stored: Described) -> str | None:
+    """What the stored variant would be measured with; None where that depends on the hub's answer."""
+    workload, weights = examination.workload, examination.weights
     try:
-        if models.source_of(examination.workload.model).hub is not None and examination.weights == "auto":
+        if models.source_of(workload.model).hub is not None and weights == "auto":
             return None
-        return models.protocol(examination.workload, examination.weights)
+        return loaded.protocol(workload, weights, variants.get(stored.variant))
     except WeightsError:  # the finding "weights" says so
         return None
+    except ValueError:  # a variant that is gone
+        return models.protocol(workload, weights)
 
 
 def _shape(examination: Examination) -> str:

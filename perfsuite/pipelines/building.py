@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perfsuite.device import Snapshot, fingerprint, load
+from perfsuite.device import Snapshot, fingerprint, load, put_flash_attention
 from perfsuite.device import failures as errors
 from perfsuite.device.held import base_bytes, trim
 from perfsuite.device.imports import COMPILER, IMPORTS
@@ -134,6 +134,8 @@ def prepare(
     base = base_bytes(device.kind)
     pipe, doing = None, "loading weights"
     try:
+        # Of a pipeline beside this one it may be another; what this one wants its technique puts.
+        put_flash_attention(None)
         if device.kind == "cpu":
             torch.set_num_threads(device.count)
         context = Context(workload, variant, device)

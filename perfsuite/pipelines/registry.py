@@ -75,6 +75,8 @@ class Registry:
             ("apply", "a function that changes the pipeline: apply(pipe, context)"),
             ("verify", "a function that returns the evidence as one line, or raises NotEngagedError: "
              "verify(pipe, context)"),
+            ("loads", "a function of the model's name that gives the files which it reads beside the model: "
+             "loads=lambda model: (path,)"),
         ):  # fmt: skip
             if not callable(getattr(optimization, field)):
                 raise RegistrationError(f"{where} has no {field}; give {wanted}")

@@ -9,9 +9,11 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.device import flash_attention
 from perfsuite.device.clock import now
 from perfsuite.device.load import Stretch
 from perfsuite.device.load import watching as watching_load
+from perfsuite.pipelines.contradictions import reason
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, ParameterError, Promise
@@ -21,6 +23,7 @@ from perfsuite.pipelines.watching.graphs import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
 
@@ -62,6 +65,8 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    flash_attention: str | None = None
+    """Which implementation torch's flash attention is re-routed to during its calls, as ``FA3``."""
     promise: Promise = Promise.EXACT
     same_as: str = ""
     """Of an exact one that makes another model of the model: the technique whose numbers are the same in
@@ -72,6 +77,9 @@ class Optimization:
     """Points of 100 that its pictures' CLIP score may lose on average, where a CLIP model reads them."""
     least_ssim: Callable[[float | None], float] = lambda value: 1.0
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
+    loads: Callable[[str], tuple[Path, ...]] = lambda model: ()
+    """By a model's name: the files and folders that it reads beside the model's own. Others are another
+    technique: nothing that is stored of these is compared with it."""
     fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
     """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
     draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
@@ -129,19 +137,35 @@ class Variant:
         for optimization in self.optimizations:
             for other in optimization.conflicts:
                 if other in names:
-                    raise ContradictionError(
-                        f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
-                    )
+                    raise ContradictionError(self._excluded(optimization, other))
             for other in optimization.requires:
                 if other not in names:
                     raise ContradictionError(
-                        f"variant {self.name!r}: {optimization.name} requires {other}; add it"
+                        f"variant {self.name!r}: {optimization.name} requires {other}; add it: "
+                        f"{self._sum(*names, other)}"
                     )
         for before, after in zip(self.optimizations, self.optimizations[1:], strict=False):
             if before.phase > after.phase:
                 raise ContradictionError(
                     f"variant {self.name!r}: {after.name} must be applied before {before.name}"
                 )
+
+    def _sum(self, *names: str) -> str:
+        """These techniques, as a sum of those that can be named."""
+        hidden = [o.name for o in self.optimizations if o.hidden]
+        return "+".join(name for name in names if name not in hidden)
+
+    def _excluded(self, optimization: Optimization, other: str) -> str:
+        """That two do not go together, why, and what does."""
+        why = reason(optimization.base, other)
+        names = [o.name for o in self.optimizations]
+        without = [
+            self._sum(*(n for n in names if n.partition(":")[0] != left))
+            for left in (other, optimization.base)
+        ]
+        remedy = f"; write {without[0]} or {without[1]}" if optimization.phase else ""
+        said = f"variant {self.name!r}: {optimization.name} and {other} exclude each other"
+        return said + (f": {why}" if why else "") + remedy
 
     def __contains__(self, name: str) -> bool:
         return any(name in (o.name, o.base) for o in self.optimizations)
@@ -178,6 +202,11 @@ class Variant:
     def precision(self) -> str:
         """Name of the optimization that sets the precision."""
         return self.optimizations[0].name
+
+    @property
+    def flash_attention(self) -> str | None:
+        """What torch's flash attention is re-routed to during its calls; None: to nothing."""
+        return next((o.flash_attention for o in self.optimizations if o.flash_attention), None)
 
     @property
     def compiled(self) -> bool:
@@ -248,7 +277,11 @@ class Context:
         """
         import numpy as np
 
-        with drawing_noise(pipe.scheduler, self._noise(prompt)):
+        # What another pipeline of this process re-routed, or nobody did, is not this one's.
+        with (
+            flash_attention(self.variant.flash_attention),
+            drawing_noise(pipe.scheduler, self._noise(prompt)),
+        ):
             images = pipe(
                 latents=self.latents(pipe, prompt),
                 num_inference_steps=self._steps(pipe, steps),

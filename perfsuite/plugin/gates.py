@@ -149,7 +149,7 @@ def pictures(test: GatedTest, prepared: Prepared | Elsewhere) -> Check:
     # The looks below the pictures have tests of their own.
     found = replace(result.quality, status=worst(result.quality.scores), looks=())
     test.properties(junit.of_pictures(found))
-    if found.status is not PictureStatus.NOT_JUDGED:
+    if found.status not in (PictureStatus.NOT_JUDGED, PictureStatus.INCOMPATIBLE):
         test.judged()
     name, passed = " ".join(_names(prepared)), _passes(found.status, bench)
     steps = messages.look_steps(result, "pictures", found.status, test.repeated)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import models
 from perfsuite.quality.golden import GOLDEN_SSIM
-from perfsuite.quality.pictures import score, worst
-from perfsuite.quality.thresholds import for_variant
+from perfsuite.quality.pictures import score, unlike, worst
+from perfsuite.quality.thresholds import for_variant, strange
 from perfsuite.records import Quality
 from perfsuite.store import load_thresholds, thresholds_path
 
@@ -51,8 +51,10 @@ def compare_sides(
     if files.keys() != {"base", "head"}:
         return None
     base, head = load_file(files["base"]), load_file(files["head"])
-    stored = load_thresholds(thresholds_path(reference_folder, device_kind))
-    allowed = for_variant(stored, variant) if stored is not None else {}
+    path = thresholds_path(reference_folder, device_kind)
+    stored = load_thresholds(path)
+    allowed = for_variant(stored, variant, workload.model) if stored is not None else {}
+    why = strange(stored, variant, workload.model) if stored is not None else ""
     if not allowed and "fp32" in variant:
         allowed = dict.fromkeys(workload.prompts, GOLDEN_SSIM)
     blind = models.blind(workload, weights)
@@ -61,4 +63,6 @@ def compare_sides(
         for key in sorted(base)
         for prompt in [workload.prompts[int(key)]]
     )
+    if why:
+        scores = unlike(scores, f"{path}: {why}")
     return Quality(worst(scores), scores)

@@ -88,9 +88,12 @@ def _unseen(errors: Errors, workload: Workload) -> str:
 
 
 def gravest(statuses: Sequence[PictureStatus]) -> PictureStatus:
-    """BROKEN, DEGRADED, NEW, INCONCLUSIVE, OK in this order; looks that could not be taken do not count."""
+    """BROKEN, DEGRADED, INCOMPATIBLE, NEW, INCONCLUSIVE, OK in this order.
+
+    Looks that could not be taken do not count.
+    """
     order = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.INCONCLUSIVE, PictureStatus.NEW,
-             PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
+             PictureStatus.INCOMPATIBLE, PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
     return max(statuses, key=order.index)
 
 

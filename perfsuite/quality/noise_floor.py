@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.device import fingerprint, versions
 from perfsuite.pipelines import prepare, release, unsupported, variants, workloads
+from perfsuite.pipelines.loaded import loaded_by
 from perfsuite.pipelines.promises import Promise
 from perfsuite.quality.metrics import broken, ssim
 from perfsuite.quality.reference import base_of, record_reference
@@ -97,6 +98,7 @@ def measure_noise(
         measured_on=f"{device.name}, {device.count} threads" if device.kind == "cpu" else device.name,
         versions=versions(),
         variants=found,
+        loaded={name: read for name in found if (read := loaded_by(variants.get(name), workload.model))},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Workload
 
 _SEVERITY = (PictureStatus.NOT_JUDGED, PictureStatus.OK, PictureStatus.INCONCLUSIVE, PictureStatus.NEW,
-             PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
+             PictureStatus.INCOMPATIBLE, PictureStatus.DEGRADED, PictureStatus.BROKEN)  # fmt: skip
 
 
 def worst(scores: Sequence[PictureScore]) -> PictureStatus:
@@ -58,6 +59,17 @@ def score(
             detail += f": {times:.1f} times the allowed distance from float32"
         return PictureScore(prompt, PictureStatus.DEGRADED, similarity, ratio, threshold, detail, visible)
     return PictureScore(prompt, PictureStatus.OK, similarity, ratio, threshold, "", visible)
+
+
+def unlike(scores: Sequence[PictureScore], why: str) -> tuple[PictureScore, ...]:
+    """The same pictures where their stored thresholds are of something else, and why: none of them was
+    compared with what it should be, but a broken one is broken."""
+    return tuple(
+        s
+        if s.status is PictureStatus.BROKEN
+        else replace(s, status=PictureStatus.INCOMPATIBLE, threshold=None, detail=why)
+        for s in scores
+    )
 
 
 def judge(

@@ -145,7 +145,7 @@ def record_reference(
     found: Reference | None = None
     folder: Path | None = None
     if cache is not None:
-        key = content_key(workload, device, weights, base.name)
+        key = content_key(workload, device, weights, base)
         folder = cache / f"{_file_name(workload, base)}-{key[:20]}"
         if folder.exists():
             found = load_reference(folder, workload, device, weights, base)

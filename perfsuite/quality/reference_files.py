@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -12,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfsuite.device import versions
-from perfsuite.pipelines import models
+from perfsuite.pipelines import models, variants
 from perfsuite.pipelines.dtypes import NAMES
+from perfsuite.pipelines.loaded import loaded_by
+from perfsuite.pipelines.optimizations import OPTIMIZATIONS
 from perfsuite.quality.generation import Trace
 from perfsuite.quality.modules import ModuleRecord
 from perfsuite.quality.relative_errors import Errors, Place, QualityError
@@ -23,15 +27,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from perfsuite.pipelines.families import Family
+    from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Device, Workload
 
 FORMAT = 6
 ENVIRONMENT = ("ATEN_", "CUBLAS_", "DNNL_", "KMP_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_")
 """Variables with these beginnings may change float32 results."""
 OWN_SOURCES = (
-    "quality", "pipelines/optimizations", "pipelines/building.py", "pipelines/technique.py",
-    "pipelines/dtypes.py", "pipelines/watching/stepwise.py", "pipelines/models/sources.py",
-    "pipelines/models/initial.py",
+    "quality", "pipelines/optimizations", "pipelines/families", "pipelines/models", "pipelines/watching",
+    "pipelines/building.py", "pipelines/dtypes.py", "pipelines/promises.py", "pipelines/schedules.py",
+    "pipelines/technique.py", "pipelines/variants.py",
 )  # fmt: skip
 """Files and folders of this package that compute what a reference holds."""
 
@@ -73,26 +79,29 @@ class Stored(NamedTuple):
     yardsticks: dict[str, Yardstick]
 
 
-def content_key(workload: Workload, device: Device, weights: str, base: str = "fp32") -> str:
-    """Hash of all that float32 results depend on; `base`: name of what is run."""
+def content_key(workload: Workload, device: Device, weights: str, base: Variant = variants.REFERENCE) -> str:
+    """Hash of all that float32 results depend on; `base`: what is run."""
     import torch
 
+    family = models.family(workload.model)
     held = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
     parts = {
         "format": FORMAT,
         "workload": asdict(workload),
-        "base": base,
+        "base": base.name,
+        "loaded": loaded_by(base, workload.model),
+        "family": family.name,
         "weights": models.digest(workload, weights),
         "device": [device.kind, device.name, device.count, dict(device.details)],
         "versions": versions(),
         "torch": [torch.version.git_version, torch.__config__.show()],
-        "sources": _sources_stamp(),
+        "sources": _sources_stamp(family, base),
         "environment": held,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _sources_stamp() -> str:
+def _sources_stamp(family: Family, base: Variant) -> str:
     """Changes when a source file of what computes the pictures does: versions stay while one edits."""
     import diffusers
     import transformers
@@ -101,18 +110,49 @@ def _sources_stamp() -> str:
 
     stamp = hashlib.sha256()
     roots = {
-        diffusers: ("models", "pipelines/stable_diffusion_xl", "schedulers", "image_processor.py"),
-        transformers: ("models/clip", "modeling_utils.py", "masking_utils.py"),
+        diffusers: (
+            _pipeline_folder(family), "models", "schedulers", "loaders", "hooks", "callbacks.py",
+            "image_processor.py", "pipelines/pipeline_utils.py",
+        ),
+        transformers: ("models/clip", "models/t5", "modeling_utils.py", "masking_utils.py"),
         perfsuite: OWN_SOURCES,
-    }
+    }  # fmt: skip
     for package, parts in roots.items():
         root = Path(str(package.__file__)).parent
         for part in parts:
-            top = root / part
-            for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
-                status = path.stat()
-                stamp.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())
+            _add(stamp, root / part, root)
+    for path in sorted(_registered_sources(base)):
+        _add(stamp, path, path.parent)
     return stamp.hexdigest()
+
+
+def _pipeline_folder(family: Family) -> str:
+    """Where diffusers has the family's pipeline, below its own folder."""
+    import diffusers
+
+    module: str = getattr(diffusers, family.pipeline).__module__
+    return "/".join(module.split(".")[1:-1])
+
+
+def _registered_sources(base: Variant) -> set[Path]:
+    """Files of the techniques that others registered."""
+    own = OPTIMIZATIONS.values()
+    others = [o for o in base.optimizations if all(o.apply is not each.apply for each in own)]
+    found = {getattr(inspect.unwrap(_function(o.apply)), "__code__", None) for o in others}
+    return {path for code in found if code is not None and (path := Path(code.co_filename)).is_file()}
+
+
+def _function(apply: Any) -> Any:
+    """What a `functools.partial` calls."""
+    while isinstance(apply, functools.partial):
+        apply = apply.func
+    return apply
+
+
+def _add(stamp: hashlib._Hash, top: Path, root: Path) -> None:
+    for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+        status = path.stat()
+        stamp.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())
 
 
 def save(

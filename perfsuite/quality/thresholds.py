@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfsuite.pipelines import variants
+from perfsuite.pipelines.loaded import loaded_by, other_files
 from perfsuite.pipelines.promises import Promise
 
 if TYPE_CHECKING:
@@ -32,8 +33,17 @@ def declared(variant: Variant, workload: Workload) -> dict[str, float]:
     return dict.fromkeys(workload.prompts, min(o.least_ssim(o.value) for o in approximate))
 
 
-def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
-    """Prompt to least SSIM.
+def strange(stored: Thresholds, variant: Variant, model: str) -> str:
+    """Why what is stored of a variant is not for it: it was measured with other files than its techniques
+    load for the model now. Empty where it is, and where nothing is stored of the variant."""
+    if variant.name not in stored.variants:
+        return ""
+    why = other_files(stored.loaded.get(variant.name, ""), loaded_by(variant, model))
+    return f"the stored threshold of {variant.name} is of something else: {why}" if why else ""
+
+
+def for_variant(stored: Thresholds, variant: Variant, model: str) -> dict[str, float]:
+    """Prompt to least SSIM; nothing where what is stored is of other files, see `strange`.
 
     A combination that was not measured itself takes, prompt by prompt, the least threshold of the
     measured variants of its precision; those with an optimization that may cost more, such as int8, count
@@ -43,6 +53,8 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         # The same code twice in one process: anything but the same picture is a fault.
         prompts = {prompt for measured in stored.variants.values() for prompt in measured}
         return dict.fromkeys(sorted(prompts), threshold_of(1.0))
+    if strange(stored, variant, model):
+        return {}
     if variant.name in stored.variants:
         of_variant = stored.variants[variant.name]
         return {prompt: max(entry.threshold, LEAST_SSIM) for prompt, entry in of_variant.items()}
@@ -52,6 +64,7 @@ def for_variant(stored: Thresholds, variant: Variant) -> dict[str, float]:
         for name, of_variant in stored.variants.items()
         if (measured := variants.get(name)).optimizations[0].name == precision
         and measured.kept == variant.kept
+        and not strange(stored, measured, model)
         and all(o.name in variant for o in measured.optimizations if o.error_factor > 1.0)
     ]
     least: dict[str, float] = {}

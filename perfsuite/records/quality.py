@@ -20,6 +20,8 @@ class PictureStatus(StrEnum):
     """NaN, Inf, flat or saturated: no picture, whatever its score."""
     NEW = "NEW"
     """No threshold is stored for this variant, or no golden picture for this workload."""
+    INCOMPATIBLE = "INCOMPATIBLE"
+    """The threshold was measured with other files than the variant's techniques load now."""
     INCONCLUSIVE = "INCONCLUSIVE"
     """Too few captions to tell whether more are lost than may be."""
     NOT_JUDGED = "NOT_JUDGED"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from perfsuite.records import Quantity, Result
 
 BAD = (PictureStatus.DEGRADED, PictureStatus.BROKEN)
-"""Statuses of pictures and looks that fail a test."""
+"""Statuses of pictures and looks that are wrong."""
+FAILS = (*BAD, PictureStatus.INCOMPATIBLE)
+"""Those that fail a test."""
 _RANK = {Status.REGRESSED: 0, Status.LESS_JUDGED: 1, Status.NOT_JUDGED: 1, Status.INCOMPATIBLE: 2,
          Status.IMPROVED: 3, Status.INCONCLUSIVE: 4, Status.NEW: 5, Status.OK: 6}  # fmt: skip
 
@@ -63,7 +65,7 @@ def complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
 
 def wrong(result: Result) -> list[tuple[str, PictureStatus, str]]:
     """Those complaints that fail a test."""
-    return [c for c in complaints(result) if c[1] in BAD]
+    return [c for c in complaints(result) if c[1] in FAILS]
 
 
 def amounts(result: Result) -> list[Quantity]:
@@ -82,12 +84,19 @@ def verdict_words(result: Result) -> str:
 def worse(result: Result) -> bool:
     """Whether it is slower, takes more memory or longer to start, or what it draws is wrong."""
     slower = result.verdict is not None and result.verdict.status is Status.REGRESSED
-    return slower or bool(amounts(result)) or bool(wrong(result))
+    return slower or bool(amounts(result)) or any(c[1] in BAD for c in complaints(result))
 
 
 def unjudged(result: Result) -> bool:
     """Whether it was compared with nothing, though it was to be or has a baseline."""
-    return result.verdict is not None and result.verdict.status in (Status.INCOMPATIBLE, *UNJUDGED)
+    return bool(unjudged_as(result))
+
+
+def unjudged_as(result: Result) -> list[str]:
+    """The statuses that say so: of the latency, and of pictures."""
+    verdict = result.verdict
+    found = [verdict.status.value] if verdict and verdict.status in (Status.INCOMPATIBLE, *UNJUDGED) else []
+    return found + [c[1].value for c in complaints(result) if c[1] is PictureStatus.INCOMPATIBLE]
 
 
 def least_ssim(result: Result) -> float | None:

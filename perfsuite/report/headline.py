@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
-from perfsuite.report.figures import amounts, complaints, unjudged
+from perfsuite.report.figures import amounts, complaints, unjudged, unjudged_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _wrong(wrong: Sequence[Result], results: Sequence[Result]) -> str:
 
 
 def _missed(missed: Sequence[Result], results: Sequence[Result]) -> str:
-    statuses = ", ".join(dict.fromkeys(r.verdict.status for r in missed if r.verdict))
+    statuses = ", ".join(dict.fromkeys(status for r in missed for status in unjudged_as(r)))
     if len(missed) == len(results):
         return f"Nothing was judged: {statuses}."
     return _capital(f"{_count(missed, results)} were compared with nothing: {statuses}.")

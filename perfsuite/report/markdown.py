@@ -172,7 +172,7 @@ def _worse(result: Result) -> str:
     if verdict is not None and verdict.status is Status.REGRESSED:
         change = f" {show.change(verdict.ratio)}" if verdict.ratio is not None else ""
         words.append(f"REGRESSED{change}")
-    elif verdict is not None and figures.unjudged(result):
+    elif verdict is not None and verdict.status in figures.unjudged_as(result):
         words.append(f"{verdict.status}: {code(verdict.detail)}")
     words += [f"{code(q.name)} {q.verdict.status}" for q in figures.amounts(result)]
     words += [f"{code(look)} {status}" for look, status, _ in figures.wrong(result)]

@@ -92,6 +92,9 @@ def look_steps(result: Result, look: str, status: PictureStatus, options: Sequen
     if look in _TESTS and status is PictureStatus.DEGRADED:
         measure = _calibrate("--quality", result.workload, options, f"--variant={result.variant}")
         steps.append(("if they changed on purpose, measure their noise floor anew", measure))
+    if status is PictureStatus.INCOMPATIBLE:
+        measure = _calibrate("--quality", result.workload, options, f"--variant={result.variant}")
+        return [("measure the threshold with what is loaded now", measure), *steps]
     return steps
 
 

@@ -10,6 +10,7 @@ History of the format:
 * 3: every line has ``"run"``, the id of the first; the first has ``"asked"``, what the run was to judge, and
   ``"timed"``. Verdicts may be NOT_JUDGED or LESS_JUDGED.
 * 4: a session may have ``"gpu"``, a result ``"repeats"``, and a verdict the cause OTHER_GPU.
+* 5: pictures may be INCOMPATIBLE.
 """
 
 import os
@@ -25,7 +26,7 @@ from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place, StoreError
 from perfsuite.store.files import held, read_bytes, write_atomic
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 WITH_IDS = 3
 """From here on every line says which run it is of."""
 

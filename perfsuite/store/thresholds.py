@@ -5,10 +5,12 @@ History of the format:
 
 * 1: ``{"schema_version": 1, "workload", "protocol", "margin", "measured_on", "versions",
   "variants": {"<variant>": {"prompts": {"<prompt>": {"floor", "n", "threshold"}}}}}``
+* 2: there is ``"loaded"``: by variant what its techniques loaded beside the model, name and hash of each
+  file. It may be missing, as in 1, and variants that load nothing are not in it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +20,7 @@ from perfsuite.store.documents import CONFIG, encode, parse
 from perfsuite.store.errors import Place
 from perfsuite.store.files import read_bytes, write_atomic
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Thresholds:
     versions: Mapping[str, str]
     variants: Mapping[str, Mapping[str, PromptThreshold]]
     """By variant, then by prompt."""
+    loaded: Mapping[str, str] = field(default_factory=dict)
+    """By variant, see `perfsuite.pipelines.loaded`; without those that load nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class _Document:
     measured_on: str
     versions: Mapping[str, str]
     variants: Mapping[str, _Prompts]
+    loaded: Mapping[str, str] = field(default_factory=dict)
 
 
 def thresholds_path(folder: Path, device_kind: str) -> Path:
@@ -86,7 +91,7 @@ def load_thresholds(path: str | Path) -> Thresholds | None:
     if raw is None:
         return None
     document = parse(_Document, raw, _place(path), SCHEMA_VERSION)
-    values = {field.name: getattr(document, field.name) for field in fields(Thresholds)}
+    values = {each.name: getattr(document, each.name) for each in fields(Thresholds)}
     variants = {name: variant.prompts for name, variant in document.variants.items()}
     return Thresholds(**{**values, "variants": variants})
 
@@ -99,7 +104,7 @@ def write_thresholds(path: str | Path, thresholds: Thresholds) -> None:
             untouched.
     """
     path = Path(path)
-    values = {field.name: getattr(thresholds, field.name) for field in fields(thresholds)}
+    values = {each.name: getattr(thresholds, each.name) for each in fields(thresholds)}
     variants = {name: _Prompts(prompts) for name, prompts in thresholds.variants.items()}
     document = _Document(SCHEMA_VERSION, **{**values, "variants": variants})
     write_atomic(path, encode(document, _place(path)))

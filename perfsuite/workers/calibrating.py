@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.decision.spread import spread
 from perfsuite.measuring import Plan
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models
 from perfsuite.records import Result
 from perfsuite.workers.client import RefusedError, StartError, WorkerError
 from perfsuite.workers.sessions import measure_session
@@ -37,7 +37,7 @@ def calibrate(
     variants: Sequence[Variant],
     sessions: int,
     *,
-    protocol: str,
+    protocol: Callable[[Variant], str],
     versions: dict[str, str],
     weights: str = "auto",
     time_budget_s: float = 6.0,
@@ -72,7 +72,7 @@ def calibrate(
                 failed[variant.name] = error
                 progress(f"{workload.name} {variant.name}: left out: {str(error).splitlines()[0]}")
                 continue
-            result = Result(workload.name, variant.name, protocol, session=session)
+            result = Result(workload.name, variant.name, protocol(variant), session=session)
             store.update(device, [result], "reset" if number == 1 else "append")
     if failed:
         raise _failure(failed, len(variants))
@@ -95,7 +95,7 @@ def _check(
     device: Device,
     workload: Workload,
     variants: Sequence[Variant],
-    protocol: str,
+    protocol: Callable[[Variant], str],
     versions: dict[str, str],
     restart: bool,
 ) -> dict[str, tuple[Session, ...]]:
@@ -108,10 +108,10 @@ def _check(
             found[variant.name] = ()
             continue
         where = f"{store.path(device.slug)}: entry {entry.key}"
-        if entry.protocol != protocol:
-            raise CalibrationError(
-                f"{where}: measured with {entry.protocol!r}, now {protocol!r}; {_remedy(protocol, entry)}"
-            )
+        now = protocol(variant)
+        if entry.protocol != now:
+            why = loaded.moved_files(entry.protocol, now) or f"measured with {entry.protocol!r}, now {now!r}"
+            raise CalibrationError(f"{where}: {why}; {_remedy(now, entry)}")
         then = dict(entry.sessions[-1].versions)
         if then != versions:
             moved = ", ".join(

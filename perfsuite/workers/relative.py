@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite import pipelines
 from perfsuite.decision.paired import Turns, pair_ratio
-from perfsuite.device import Tf32, load
+from perfsuite.device import Tf32, load, put_flash_attention
 from perfsuite.device import failures as errors
 from perfsuite.device.fixed_work import fixed_work
 from perfsuite.device.memory import free_bytes
@@ -100,7 +100,10 @@ def _in_turns(
     sides = [_short(reference, like_it), _short(prepared, short)]
     if sides[0].per_call != sides[1].per_call:
         return f"a short call has {sides[1].per_call} pieces, the reference's {sides[0].per_call}"
-    base, head = (_under(tf32, side) for tf32, side in zip(settings, sides, strict=True))
+    base, head = (
+        _under(tf32, side, of.context.variant.flash_attention)
+        for tf32, side, of in zip(settings, sides, (reference, prepared), strict=True)
+    )
     rng = random.Random(seed)
 
     def call() -> Turns:
@@ -199,11 +202,12 @@ def _call_s(turns: Turns, pieces: dict[str, int]) -> float:
     return sum(count * median(s for name, s in pairs if name == kind) for kind, count in pieces.items())
 
 
-def _under(tf32: Tf32, side: Pieces) -> Callable[[], Piece]:
+def _under(tf32: Tf32, side: Pieces, flash_attention: str | None) -> Callable[[], Piece]:
     """The pieces of one side under its own settings; they are set outside the clock."""
 
     def advance() -> Piece:
         tf32.put()
+        put_flash_attention(flash_attention)
         return side.advance()
 
     return advance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import __version__
 from perfsuite.fleet.planning.identity import digest, identified
-from perfsuite.pipelines import variants, workloads
+from perfsuite.pipelines import loaded, variants, workloads
 from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import Block, Cell, DeviceClass, Plan, PlannedEnvironment, Work
 
@@ -84,8 +84,11 @@ class _Maker:
         )
 
     def _key(self, work: Work, environments: Sequence[PlannedEnvironment], name: str, repeat: int) -> str:
-        techniques = [each.name for each in variants.get(name).optimizations]
-        return digest(work, name, techniques, [each.lock for each in environments], self._about, repeat)
+        variant = variants.get(name)
+        techniques = [each.name for each in variant.optimizations]
+        read = loaded.loaded_by(variant, workloads.get(self._workload).model)
+        about = (*self._about, read) if read else self._about
+        return digest(work, name, techniques, [each.lock for each in environments], about, repeat)
 
 
 def _gates(matrix: Matrix) -> Iterator[Block]:

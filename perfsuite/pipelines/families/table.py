@@ -19,7 +19,10 @@ _OF_SDXL = {
     "cfg-cutoff": "diffusers' callback for it knows SDXL's embeddings alone",
 }
 _ONLY_UNETS = {
-    "deepcache": "it runs the outermost layer of a UNet on what the inner ones gave, and here is no UNet",
+    "deepcache": (
+        "it runs the outermost layer of a UNet on what the inner ones gave, and here is no UNet; on Flux.1 "
+        "take first-block-cache or taylorseer"
+    ),
     **dict.fromkeys(
         _KERNELS,
         "it chooses the kernel in a UNet's processors, which here are others; sdpa takes torch's choice",

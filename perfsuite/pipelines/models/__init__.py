@@ -2,15 +2,14 @@
 
 from perfsuite.pipelines.models.checks import WeightsError
 from perfsuite.pipelines.models.origins import SOURCES, family, known, source_of
+from perfsuite.pipelines.models.protocols import loaded_in, others, weights_in, without_loaded
 from perfsuite.pipelines.models.sources import (
     blind,
     digest,
     load,
-    others,
     protocol,
     reference_folder,
     resolve,
-    weights_in,
 )
 
 __all__ = [
@@ -21,10 +20,12 @@ __all__ = [
     "family",
     "known",
     "load",
+    "loaded_in",
     "others",
     "protocol",
     "reference_folder",
     "resolve",
     "source_of",
     "weights_in",
+    "without_loaded",
 ]

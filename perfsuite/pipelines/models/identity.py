@@ -17,13 +17,17 @@ PROVENANCE = ("_diffusers_version", "_name_or_path", "transformers_version")
 
 @cache
 def of_files(place: str) -> str:
+    """As `as_it_is`, of what was there when this process first asked: weights are loaded once."""
+    return as_it_is(Path(place))
+
+
+def as_it_is(root: Path) -> str:
     """Hash of a file, or of all that a loader may read in a folder, by names, sizes and content.
 
     Configurations count as much as tensors: another scheduler, head count or scaling factor is another
     model. Of large files evenly spaced samples are read. It stays the same where files are copied or moved,
     and where they are saved again by another version.
     """
-    root = Path(place)
     found = hashlib.sha256()
     if root.is_file():
         _add(found, root, root.name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -243,24 +242,6 @@ def _identity(taken: Weights) -> str:
     beside = [place.parent / name for name in TOKENIZERS] if taken.kind == "file" else []
     files = [str(place), *(str(folder) for folder in beside if (folder / "vocab.json").is_file())]
     return "+".join(identity.of_files(file) for file in files)
-
-
-_PROTOCOL = re.compile(
-    r"""(?s).* prompt (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?: weights (?P<weights>.+))?"""
-)
-
-
-def weights_in(protocol: str) -> str | None:
-    """What a line of `protocol` says of the weights: ``shipped``, ``hub``, ``random`` and so on; None for a
-    line of another form."""
-    found = _PROTOCOL.fullmatch(protocol)
-    return None if found is None else found["weights"] or "shipped"
-
-
-def others(protocol: str, stored: str) -> bool:
-    """Whether two protocols are of weights from different places."""
-    weights, then = weights_in(protocol), weights_in(stored)
-    return weights is not None and then is not None and weights != then
 
 
 def reference_folder(workload: Workload, weights: str = "auto") -> str:

@@ -10,6 +10,7 @@ from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from perfsuite.records import Device, Workload
@@ -45,11 +46,26 @@ def path_of(adapter: str | Path, model: str) -> Path | None:
     return ADAPTERS.get((adapter, model)) if isinstance(adapter, str) else adapter
 
 
+def files(*adapters: str | Path) -> Callable[[str], tuple[Path, ...]]:
+    """The files of these adapters by model, for `Optimization.loads`."""
+
+    def of(model: str) -> tuple[Path, ...]:
+        found = (path_of(adapter, model) for adapter in adapters)
+        return tuple(path for path in found if path is not None)
+
+    return of
+
+
 def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
     """Why there is none for the workload's model, None if there is."""
     path = path_of(adapter, workload.model)
     if path is None:
-        return f"there is no adapter {adapter} for the model {workload.model} of {workload.name}"
+        having = ", ".join(sorted(model for name, model in ADAPTERS if name == adapter))
+        return (
+            f"there is no adapter {adapter} for the model {workload.model} of {workload.name}, but one for "
+            f"{having}; take a workload of that, or register a technique with an adapter of your own "
+            "(perfsuite guide registering)"
+        )
     return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
 
 

@@ -79,5 +79,6 @@ LAYERWISE_FP8 = Optimization(
     card=Card(
         where="every denoiser but Kandinsky 2.2's; it cannot be undone, and fits no quantization beside it",
         proof="residency log: float8 before and after a call, the pipeline's type in every product",
+        measured="0.44x (n=9)",
     ),
 )

@@ -65,7 +65,10 @@ def _fits(workload: Workload, variant: Variant) -> str | None:
         )
     guidance = variant.drawn(workload).guidance
     if guidance <= 1:
-        return f"a guidance of {guidance:g} calls the UNet with the prompt alone from the first step on"
+        return (
+            f"a guidance of {guidance:g} calls the UNet with the prompt alone from the first step on, so "
+            "there is none to end; take a workload with guidance above 1"
+        )
     return None
 
 
@@ -86,6 +89,7 @@ CFG_CUTOFF = Optimization(
     card=Card(
         where="SDXL with guidance above 1, one picture a call",
         proof="batch log: 2 up to the cut, 1 after it; twice the same; latents differ from whole guidance",
+        measured="1.11x (n=9)",
         published="T-GATE, which also keeps cross-attention: SDXL 53.2 to 27.9 s on a 1080 Ti (its table)",
     ),
 )

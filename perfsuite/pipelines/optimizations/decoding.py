@@ -93,6 +93,7 @@ VAE_TILING = Optimization(
     card=Card(
         where="every AutoencoderKL, for pictures larger than the tile",
         proof="more than one decoder call a picture, none larger than the tile",
+        measured="0.95x at 64 (n=9)",
     ),
 )
 
@@ -129,5 +130,6 @@ VAE_SLICING = Optimization(
     card=Card(
         where="every AutoencoderKL, for batches of two and more",
         proof="as many decoder calls as pictures, each of one",
+        measured="0.99x at batch 2 (n=9)",
     ),
 )

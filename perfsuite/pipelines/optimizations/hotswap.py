@@ -101,6 +101,7 @@ LORA_HOTSWAP = Optimization(
     apply=_apply,
     verify=_verify,
     supports=adapters.without_peft,
+    loads=adapters.files("lora-a", "lora-b"),
     fits=_fits,
     phase=1,
     conflicts=(
@@ -121,5 +122,6 @@ LORA_HOTSWAP = Optimization(
     card=Card(
         where="models with adapters of one kind; extra lora",
         proof="each layer adds what a fresh load would; latents differ between adapters; 0 compilations",
+        measured="0.53x (n=9)",
     ),
 )

@@ -38,6 +38,7 @@ LORA = Optimization(
     apply=_apply,
     verify=_verify,
     supports=adapters.without_peft,
+    loads=adapters.files(ADAPTER),
     fits=_fits,
     phase=1,
     conflicts=("lcm", "lora-hotswap", "layerwise-fp8", "model-offload", "group-offload"),
@@ -45,5 +46,6 @@ LORA = Optimization(
     card=Card(
         where="models with an adapter; extra lora",
         proof="layers changed by the adapter, and still as it left them",
+        measured="1.00x (n=9)",
     ),
 )

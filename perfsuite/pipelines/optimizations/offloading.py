@@ -75,7 +75,10 @@ def _is_grouped(module: Any) -> bool:
 
 def _supports(device: Device) -> str | None:
     if device.kind != "cuda":
-        return f"on a {device.kind} weights are in the host's memory already: there is nowhere to offload to"
+        return (
+            f"on a {device.kind} weights are in the host's memory already, and there is nowhere to offload to"
+            "; take a GPU (--perf-device=cuda)"
+        )
     return None
 
 

@@ -40,6 +40,13 @@ REASONS = {
         "pyramid attention broadcast keeps its state from call to call on a UNet, whose pipeline never "
         "resets it: a second equal call draws another picture; see deepcache"
     ),
+    "sea-cache": (
+        "SeaCache finds no repeated transformer blocks in a UNet and raises ValueError; see deepcache"
+    ),
+    "text-kv-cache": (
+        "TextKVCache attaches one hook to a UNet, none to its attentions, and the picture stays the same to "
+        "the bit; see deepcache"
+    ),
 }
 """Name to why it has no meaning for a UNet."""
 SUMMARIES = {
@@ -49,6 +56,8 @@ SUMMARIES = {
     "first-block-cache": "first-block cache: steps skipped by what their first block gives",
     "fastercache": "FasterCache: attention and guidance of steps before",
     "pab": "pyramid attention broadcast: attention of steps before",
+    "sea-cache": "SeaCache: steps skipped by how their spectrum changes",
+    "text-kv-cache": "TextKVCache: keys and values of the text kept over the steps",
 }
 
 
@@ -64,7 +73,11 @@ def _fits(workload: Workload, variant: Variant, name: str) -> str | None:
     family = known_models.family(workload.model)
     if family.denoiser == "unet":
         return REASONS[name]
-    return f"on transformers such as {family.title}'s it is not among the suite's techniques; it has no proof"
+    return (
+        f"on transformers such as {family.title}'s nothing here proves that it takes hold; on Flux.1 take "
+        "first-block-cache or taylorseer, or register it with a proof of your own (perfsuite guide "
+        "registering)"
+    )
 
 
 def _refused(name: str) -> Optimization:
@@ -76,7 +89,7 @@ def _refused(name: str) -> Optimization:
         fits=functools.partial(_fits, name=name),
         phase=3,
         card=Card(
-            where="nowhere: on a UNet it does nothing, or fails, and on transformers nothing here proves it",
+            where="nowhere: naming it tells the reason",
             proof="-",
             refused=True,
         ),

@@ -29,8 +29,8 @@ _LOOKS: dict[str, tuple[str, str, str]] = {
                                    "pictures and numbers: within what honest code of the precision needs"),
     Status.INCONCLUSIVE.value: ("unsure", "?", "too noisy, or too few sessions, to tell"),
     Status.NEW.value: ("plain", "+", "nothing to compare with yet"),
-    Status.INCOMPATIBLE.value: ("bad", "≠", "the baseline was measured with another workload, weights or "
-                                            "prompt, or on another machine; the test fails"),
+    Status.INCOMPATIBLE.value: ("bad", "≠", "what is stored was measured with another workload, weights, "
+                                            "adapter or prompt, or on another machine; the test fails"),
     PictureStatus.DEGRADED.value: ("bad", "✗", "further from float32 than honest code; the test fails"),
     PictureStatus.BROKEN.value: ("bad", "✗", "NaN, Inf, flat or saturated; the test fails"),
     Status.LESS_JUDGED.value: ("bad", "✗", "there is a baseline, nobody left the variant out, and it was not "

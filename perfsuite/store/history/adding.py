@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from perfsuite.pipelines import models
 from perfsuite.store.history import origins, rows, tables
 from perfsuite.store.history.counts import Group, add_family, identities
 from perfsuite.store.history.devices import device_for
@@ -81,6 +82,12 @@ def add_run(connection: Connection, run: Run, when: When, device: str | None) ->
     )
 
 
+def _protocols(results: Sequence[Result]) -> dict[str, str]:
+    """By workload; of variants that load files of their own also by workload and variant."""
+    found = {r.workload: models.without_loaded(r.protocol) for r in results}
+    return found | {f"{r.workload}/{r.variant}": r.protocol for r in results if models.loaded_in(r.protocol)}
+
+
 def _place(result: Result) -> Place:
     return Place(result.workload, result.protocol, result.variant)
 
@@ -94,7 +101,7 @@ def _add_row(connection: Connection, run: Run, results: Sequence[Result], when: 
         "id": run.id, "device": device, "night": when.night, "date": when.date, "position": when.position,
         "environment": environment.id, "outcome": origins.outcome_of(run).value,
         "commit": origins.commit_of(run), "missing": origins.missing_of(run),
-        "machine": origins.machine_of(run), "protocols": {r.workload: r.protocol for r in results},
+        "machine": origins.machine_of(run), "protocols": _protocols(results),
     }  # fmt: skip
     made = connection.execute(insert(tables.run).values(values)).inserted_primary_key
     assert made is not None

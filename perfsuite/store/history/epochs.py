@@ -24,7 +24,7 @@ class Ran(NamedTuple):
     machine: Mapping[str, str]
     surroundings: Mapping[str, str]
     protocols: Mapping[str, str]
-    """By workload."""
+    """By workload; of variants that load files of their own also by ``workload/variant``."""
 
 
 def events_of(device: str, runs: Sequence[Ran]) -> list[HistoryEvent]:

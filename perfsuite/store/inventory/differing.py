@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perfsuite import decision
 from perfsuite.decision.amount_verdicts import compare_amounts
 from perfsuite.decision.basis import judge_sessions
-from perfsuite.pipelines import models
+from perfsuite.pipelines import loaded, models
 from perfsuite.records import Status, Verdict
 from perfsuite.store import StoreError, parse_baselines
 from perfsuite.store.files import read_bytes
@@ -108,9 +108,9 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
         detail = f"measured on {before.device.name}, then on {after.device.name}"
         verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
     elif old.protocol != new.protocol:
-        detail = f"measured with {old.protocol!r}, then with {new.protocol!r}"
+        why = f"measured with {old.protocol!r}, then with {new.protocol!r}"
         verdict = decision.incompatible(
-            detail, len(old.sessions), len(new.sessions),
+            loaded.moved_files(old.protocol, new.protocol) or why, len(old.sessions), len(new.sessions),
             other_weights=models.others(new.protocol, old.protocol),
         )  # fmt: skip
     elif fresh:

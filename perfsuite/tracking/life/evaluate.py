@@ -73,7 +73,8 @@ def epochs(series: Series, events: Sequence[HistoryEvent]) -> list[str]:
 
 def begun(series: Series, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
     """The events that hold for the series."""
-    return [e for e in events if e.device == series.device and e.workload in (None, series.workload)]
+    own = (None, series.workload, f"{series.workload}/{series.variant}")
+    return [e for e in events if e.device == series.device and e.workload in own]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,17 @@ def test_calibrate_quality_keeps_variants_of_the_same_protocol(
     stored = load_thresholds(tmp_path / "reference" / "shapes" / "thresholds.json")
     assert stored is not None
     assert {name: prompts["p"].floor for name, prompts in stored.variants.items()} == wanted
+
+
+def test_calibrate_quality_keeps_what_the_kept_variants_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And forgets it of those that are measured anew."""
+    before = replace(thresholds("same", one=0.9, two=0.9), loaded={"one": "a 0123456789ab", "two": "b"})
+    found = [replace(thresholds("same", two=0.8), loaded={}), before]
+    monkeypatch.setattr("perfsuite.quality.noise_floor.measure_noise", lambda *a, **k: found.pop())
+    for _ in range(2):
+        invoke("calibrate", "--quality", "--baselines", str(tmp_path))
+    stored = load_thresholds(tmp_path / "reference" / "shapes" / "thresholds.json")
+    assert stored is not None
+    assert stored.loaded == {"one": "a 0123456789ab"}

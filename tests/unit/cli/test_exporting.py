@@ -102,11 +102,11 @@ COMMANDS = [("summary",), *(("export", kind) for kind in KINDS)]
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda text: text.replace('"schema_version": 4', '"schema_version": 99'),
-         "schema_version: written by a newer perfsuite: schema 99, this one reads up to 4; upgrade perf"),
-        (lambda text: text.replace('"schema_version": 4', '"schema_version": 0'),
+        (lambda text: text.replace('"schema_version": 5', '"schema_version": 99'),
+         "schema_version: written by a newer perfsuite: schema 99, this one reads up to 5; upgrade perf"),
+        (lambda text: text.replace('"schema_version": 5', '"schema_version": 0'),
          "schema_version: Input should be greater than or equal to 1, found 0"),
-        (lambda text: text.replace(', "schema_version": 4', ""), "field schema_version: Field required"),
+        (lambda text: text.replace(', "schema_version": 5', ""), "field schema_version: Field required"),
         (lambda text: text.replace('"latency_s"', '"latency"'), "entry 'line 2'"),
         (lambda text: "", "empty"),
         (lambda text: "no JSON\n", "not valid JSON"),

@@ -130,6 +130,7 @@ def twice(registry):
     [
         (optimization(verify=None), "'trick', registered at .* has no verify; give a function"),
         (optimization(apply=None), "has no apply; give"),
+        (optimization(loads=(Path("a"),)), "has no loads; give a function of the model's name"),
         (optimization(phase=0), "has phase 0, which is the precisions' own; give 1 or more"),
         (optimization(name="A trick"), "a name is made of small letters"),
         (optimization(requires="sdpa"), "has a text in requires; give a tuple"),

@@ -3,12 +3,16 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import diffusers
 import pytest
 
 import perfsuite
 from perfsuite.device import versions
-from perfsuite.pipelines import models, workloads
+from perfsuite.pipelines import models, variants, workloads
+from perfsuite.pipelines.families import FAMILIES
+from perfsuite.pipelines.optimizations import adapters, tiny
 from perfsuite.quality import reference_files
 from perfsuite.quality.reference_files import (
     KEPT,
@@ -100,6 +104,47 @@ def test_key_of_weights_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_key_changes_with_workload_and_device(workload: Workload, device: Device, weights: Path) -> None:
     """Float32 rounds differently with another number of threads."""
     assert content_key(workload, device, str(weights)) != content_key(WORKLOAD, CPU, str(weights))
+
+
+@pytest.mark.parametrize("name", ["fp32+lcm:4", "fp32+lora", "fp32+tiny-vae"])
+def test_key_changes_with_what_techniques_load(
+    name: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another adapter under the same name, and other weights of a tiny decoder."""
+    loaded = tmp_path / "loaded"
+    loaded.mkdir()
+    file = loaded / "model.safetensors"
+    file.write_bytes(b"one")
+    for adapter in ("lcm-lora", "lora-a"):
+        monkeypatch.setitem(adapters.ADAPTERS, (adapter, "shapes"), file)
+    monkeypatch.setitem(tiny.DECODERS, "shapes", loaded)
+    base = variants.get(name)
+    before = content_key(WORKLOAD, CPU, str(weights), base)
+    assert content_key(WORKLOAD, CPU, str(weights), base) == before
+    plain = content_key(WORKLOAD, CPU, str(weights))
+    file.write_bytes(b"two")
+    assert content_key(WORKLOAD, CPU, str(weights), base) != before
+    assert content_key(WORKLOAD, CPU, str(weights)) == plain
+
+
+def test_key_changes_with_the_code_of_a_registered_technique(weights: Path, tmp_path: Path) -> None:
+    """Their files are no folder of ours; of the suite's own all are looked at."""
+    source = tmp_path / "mine.py"
+    source.write_text("def apply(pipe, context):\n    pass\n")
+    found: dict[str, Any] = {}
+    exec(compile(source.read_text(), str(source), "exec"), found)
+    mine = replace(variants.get("fp32+lora").optimizations[-1], name="mine", apply=found["apply"])
+    base = replace(variants.REFERENCE, optimizations=(*variants.REFERENCE.optimizations, mine))
+    before = content_key(WORKLOAD, CPU, str(weights), base)
+    source.write_text("def apply(pipe, context):\n    pipe.other()\n")
+    assert content_key(WORKLOAD, CPU, str(weights), base) != before
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_the_code_of_each_familys_pipeline_is_looked_at(name: str) -> None:
+    folder = reference_files._pipeline_folder(FAMILIES[name])
+    assert (Path(diffusers.__file__).parent / folder).is_dir()
+    assert folder.startswith("pipelines/")
 
 
 def test_key_changes_with_versions(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from perfsuite.pipelines import variants, workloads
-from perfsuite.quality.thresholds import LEAST_SSIM, declared, for_variant, threshold_of
+from perfsuite.pipelines.loaded import loaded_by
+from perfsuite.quality.thresholds import LEAST_SSIM, declared, for_variant, strange, threshold_of
 from perfsuite.store import PromptThreshold, Thresholds
 
 
@@ -57,26 +58,26 @@ def stored() -> Thresholds:
 )
 def test_thresholds_of_a_variant(name: str, wanted: dict[str, float], stored: Thresholds) -> None:
     """Its own, else the least of those of its precision; int8 counts for int8 only; float32 is itself."""
-    assert for_variant(stored, variants.get(name)) == wanted
+    assert for_variant(stored, variants.get(name), "shapes") == wanted
 
 
 @pytest.mark.parametrize("name", ["bf16", "bf16+sdpa"])
 def test_a_stored_threshold_beyond_all_likeness_is_not_believed(name: str) -> None:
     """Whoever stored it had a kernel that was wrong for everybody."""
     found = Thresholds("w", "p", 3.0, "CPU", {}, {"bf16": {"p": PromptThreshold(0.35, 3, -0.94)}})
-    assert for_variant(found, variants.get(name)) == {"p": LEAST_SSIM}
+    assert for_variant(found, variants.get(name), "shapes") == {"p": LEAST_SSIM}
 
 
 def test_thresholds_of_what_is_not_exact_are_nobody_elses(stored: Thresholds) -> None:
     """DeepCache's wide threshold is not that of exact variants, whose narrow ones are not DeepCache's."""
     deep = {"p": PromptThreshold(1.0, 3, 0.55)}
     mixed = replace(stored, variants={**stored.variants, "bf16-sdpa-deepcache:3": deep})
-    assert for_variant(mixed, variants.get("bf16+sdpa+channels-last")) == for_variant(
-        stored, variants.get("bf16+sdpa+channels-last")
+    assert for_variant(mixed, variants.get("bf16+sdpa+channels-last"), "shapes") == for_variant(
+        stored, variants.get("bf16+sdpa+channels-last"), "shapes"
     )
-    assert for_variant(mixed, variants.get("bf16+sdpa+compile+deepcache:3")) == {"p": 0.55}
-    assert for_variant(mixed, variants.get("bf16+sdpa+deepcache:2")) == {}
-    assert for_variant(stored, variants.get("bf16+sdpa+cfg-cutoff")) == {}
+    assert for_variant(mixed, variants.get("bf16+sdpa+compile+deepcache:3"), "shapes") == {"p": 0.55}
+    assert for_variant(mixed, variants.get("bf16+sdpa+deepcache:2"), "shapes") == {}
+    assert for_variant(stored, variants.get("bf16+sdpa+cfg-cutoff"), "shapes") == {}
 
 
 def test_the_widest_declared_threshold_of_several_holds() -> None:
@@ -86,3 +87,19 @@ def test_the_widest_declared_threshold_of_several_holds() -> None:
     assert set(one) == set(workloads.SHAPES.prompts)
     assert set(one.values()) == set(both.values()) == {0.7}
     assert set(declared(variants.get("bf16+layerwise-fp8"), workloads.SHAPES).values()) == {0.99}
+
+
+def test_thresholds_of_another_adapter_are_not_taken(stored: Thresholds) -> None:
+    """Nor by relatives; one that does not say what was loaded is not this one's."""
+    lora = {"p": PromptThreshold(1.0, 3, 0.9)}
+    own, relative = variants.get("bf16+sdpa+lora"), variants.get("bf16+sdpa+channels-last+lora")
+    for held, wanted in (
+        ({own.name: loaded_by(own, "shapes")}, {"p": 0.9}),
+        ({own.name: "lora-a.safetensors 0123456789ab"}, {}),
+        ({}, {}),
+    ):
+        mixed = replace(stored, variants={**stored.variants, own.name: lora}, loaded=held)
+        assert for_variant(mixed, own, "shapes") == for_variant(mixed, relative, "shapes") == wanted
+        assert bool(strange(mixed, own, "shapes")) == (not wanted)
+        assert not strange(mixed, relative, "shapes")
+    assert not strange(stored, variants.get("bf16+sdpa"), "shapes")

@@ -22,6 +22,9 @@ PLAIN = optimization("plain", phase=1)
 LATE = optimization("late", phase=3)
 
 
+EXCLUDED = "attention and plain exclude each other; write half.attention or half.plain"
+
+
 @pytest.mark.parametrize(
     ("chosen", "reason"),
     [
@@ -30,9 +33,15 @@ LATE = optimization("late", phase=3)
         ([HALF, WHOLE], "name exactly one precision, got half and whole"),
         ([HALF, HALF], "half is named twice"),
         ([HALF, LATE, LATE], "late is named twice"),
-        ([HALF, FUSED], "fused requires attention; add it"),
-        ([HALF, ATTENTION, PLAIN], "attention and plain exclude each other"),
-        ([HALF, PLAIN, ATTENTION], "attention and plain exclude each other"),
+        ([HALF, FUSED], "fused requires attention; add it: half.fused.attention"),
+        (
+            [HALF, ATTENTION, PLAIN],
+            EXCLUDED,
+        ),
+        (
+            [HALF, PLAIN, ATTENTION],
+            EXCLUDED,
+        ),
         ([HALF, LATE, ATTENTION], "attention must be applied before late"),
         ([ATTENTION, HALF], "half must be applied before attention"),
     ],

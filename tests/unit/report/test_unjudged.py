@@ -3,7 +3,17 @@
 import pytest
 from sessions import make_session
 
-from perfsuite.records import Cause, Device, Result, Run, Status, Verdict
+from perfsuite.records import (
+    Cause,
+    Device,
+    PictureScore,
+    PictureStatus,
+    Quality,
+    Result,
+    Run,
+    Status,
+    Verdict,
+)
 from perfsuite.report import figures, markdown, messages, outcome
 from perfsuite.report.headline import headline
 from perfsuite.report.html.words import badge
@@ -60,3 +70,20 @@ def test_a_baseline_of_other_weights_is_never_replaced() -> None:
     assert [("--perf-update=reset" in said, "fp32" in said) for _, said in both] == [
         (True, True), (False, False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict(Status.OK)])
+def test_pictures_held_to_another_adapters_threshold_are_not_fine(verdict: Verdict | None) -> None:
+    """Whatever the latency's verdict is; and they are not called worse."""
+    score = PictureScore("p", PictureStatus.INCOMPATIBLE, 0.9, 20.0, None, "another adapter")
+    quality = Quality(PictureStatus.INCOMPATIBLE, (score,))
+    result = Result("shapes", "bf16-lora", "p", verdict=verdict, quality=quality)
+    assert outcome.sentence([result], 1) == "1 of 1 INCOMPATIBLE"
+    assert headline([result]).verdict == "Nothing was judged: INCOMPATIBLE."
+    assert not figures.worse(result)
+    text = markdown.summary([Run("r", "2026-01-02", DEVICE, (result,))])
+    assert text.startswith("## perfsuite: 1 of 1 result not judged\n")
+    assert "<code>shapes bf16-lora</code>: <code>pictures</code> INCOMPATIBLE**" in text
+    assert badge(PictureStatus.INCOMPATIBLE).tone == "bad"
+    (first, _) = messages.look_steps(result, "pictures", PictureStatus.INCOMPATIBLE)
+    assert "perfsuite calibrate --quality" in first[1]

@@ -151,7 +151,7 @@ def test_every_line_has_the_runs_id(path: Path, writer: ResultsWriter, make_resu
     path.write_text(f"{head}\n{line}\n{head}\n")
     with pytest.raises(StoreError, match=r"line 3.*begins another run"):
         read_results(path)
-    path.write_text(f"{head.replace(': 4', ': 2')}\n{_without(line)}\n")
+    path.write_text(f"{head.replace(': 5', ': 2')}\n{_without(line)}\n")
     assert len(read_results(path).results) == 1
 
 
@@ -206,7 +206,7 @@ def damage(raw: bytes, number: int, line: bytes) -> bytes:
         (1, b'{"schema_version": 1, "kind": "run"', "cut short"),
         (1, b'{"schema_version": 1, "kind": "run", "id": "x", "date": "d"}', "field device: Field required"),
         (1, b'{"schema_version": 1, "kind": "result"}', "field kind: "),
-        (1, b'{"schema_version": 5}', "schema 5, this one reads up to 4; upgrade perfsuite"),
+        (1, b'{"schema_version": 6}', "schema 6, this one reads up to 5; upgrade perfsuite"),
         (2, b"", "empty"),
         (2, b'{"kind": "resu', "cut short"),
         (2, b"\xff", "not UTF-8"),

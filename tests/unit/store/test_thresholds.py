@@ -63,12 +63,13 @@ def test_the_file_has_the_agreed_form(path: Path) -> None:
         "threshold": 0.85,
     }
     assert {k: v for k, v in document.items() if k != "variants"} == {
-        "schema_version": 1,
+        "schema_version": 2,
         "workload": "shapes",
         "protocol": "shapes 64x64",
         "margin": 1.5,
         "measured_on": "Example CPU",
         "versions": {"torch": "2.8.0"},
+        "loaded": {},
     }
     assert list(document["variants"]) == ["bf16", "fp16"]
     assert "ein grünes Dreieck" in text
@@ -117,10 +118,21 @@ def test_a_bad_head_is_named(path: Path, change: dict[str, Any], field: str) -> 
         load_thresholds(path)
 
 
+def test_what_was_loaded_is_kept(path: Path) -> None:
+    """A file of before says nothing of it."""
+    told = replace(THRESHOLDS, loaded={"bf16": "lora-a.safetensors 0123456789ab"})
+    write_thresholds(path, told)
+    assert load_thresholds(path) == told
+    document = json.loads(path.read_text())
+    del document["loaded"]
+    path.write_text(json.dumps({**document, "schema_version": 1}))
+    assert load_thresholds(path) == THRESHOLDS
+
+
 def test_a_newer_schema(path: Path) -> None:
     path.parent.mkdir(parents=True)
-    path.write_text('{"schema_version": 2}')
-    with pytest.raises(StoreError, match="schema 2, this one reads up to 1; upgrade perfsuite"):
+    path.write_text('{"schema_version": 3}')
+    with pytest.raises(StoreError, match="schema 3, this one reads up to 2; upgrade perfsuite"):
         load_thresholds(path)
 
 

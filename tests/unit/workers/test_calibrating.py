@@ -76,7 +76,8 @@ def store(tmp_path: Path) -> Baselines:
 @pytest.fixture
 def run(store: Baselines) -> Callable[..., list[Spread]]:
     def started(server: FakeServer, sessions: int = 3, **options: Any) -> list[Spread]:
-        values: dict[str, Any] = {"protocol": PROTOCOL, "versions": VERSIONS, **options}
+        protocol = options.pop("protocol", PROTOCOL)
+        values: dict[str, Any] = {"protocol": lambda variant: protocol, "versions": VERSIONS, **options}
         return calibrate(server, store, DEVICE, workloads.SHAPES, CHOSEN, sessions, **values)  # type: ignore[arg-type]
 
     return started

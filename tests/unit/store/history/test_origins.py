@@ -12,6 +12,7 @@ from sample_runs import DEVICE, result
 from perfsuite.decision import unjudged
 from perfsuite.records import HistoryEvent, Outcome, Result, Status
 from perfsuite.store.history.origins import environment_of, missing_of, outcome_of
+from perfsuite.tracking.life.evaluate import begun
 
 if TYPE_CHECKING:
     from perfsuite.store.history import History
@@ -108,6 +109,24 @@ def test_another_protocol(history: History) -> None:
         ("protocol", "64x64 -> 128x128", "shapes")
     ]
     assert len({s.protocol for s in history.series()}) == 2
+
+
+def test_another_adapter_is_an_event_of_its_variant_alone(history: History) -> None:
+    """The workload's own protocol is as it was, in whatever order variants ran."""
+    own = "shapes 64x64 prompt 'a'"
+    for night, last in enumerate("aab"):
+        lora = replace(
+            night_run(night, measured(protocol=f"{own} loads lora.safetensors {last * 12}")).results[0],
+            variant="fp32-lora",
+        )
+        run = night_run(night, measured(protocol=own))
+        results = (lora, *run.results) if night else (*run.results, lora)
+        history.add(replace(run, results=results))
+    (event,) = history.events()
+    assert (event.night[-2:], event.kind, event.workload) == ("06", "protocol", "shapes/fp32-lora")
+    assert event.text.endswith(" loads lora.safetensors bbbbbbbbbbbb")
+    assert {s.variant for s in history.series() if begun(s, [event])} == {"fp32-lora"}
+    assert {s.variant for s in history.series()} > {"fp32-lora"}
 
 
 def test_a_run_that_tells_nothing_is_none(history: History) -> None:
