@@ -121,8 +121,10 @@ def close(session: pytest.Session, bench: Workbench | None, exitstatus: int) -> 
     if not ended or config.option.setuponly or hasattr(config, "workerinput"):
         return []
     said = [] if bench is None else _say_gone(_gone(session.items, bench), bench)
-    if exitstatus == pytest.ExitCode.OK and config.stash[TALLY].nothing:
-        said += _say_nothing(session, bench)
+    if config.stash[TALLY].nothing:
+        said += _say_nothing(session, bench) if exitstatus == pytest.ExitCode.OK else []
+    elif bench is not None:
+        said += _say_silent(session, bench)
     if said and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return said
@@ -135,6 +137,29 @@ def _say_gone(gone: Sequence[tuple[Workload, str]], bench: Workbench) -> list[st
     if not gone:
         return []
     return ["if the variants are gone on purpose, remove their baselines: perfsuite baselines prune --yes"]
+
+
+def _say_silent(session: pytest.Session, bench: Workbench) -> list[str]:
+    """Of tests that judge sessions, where there is a baseline: a skip that nobody asked for in this run, or a
+    test that forgets its gate, goes by in green else."""
+    silent, said = session.config.stash[TALLY].silent, []
+    for item in session.items:
+        pair = pair_of(item)
+        if item.nodeid not in silent or pair is None or not SESSION_GATES & gates_of(item):
+            continue
+        workload, variant = pair
+        result = bench.result(workload.name, variant.name)
+        refused = result is not None and result.verdict is not None and result.verdict.status in UNJUDGED
+        if refused or bench.ledger.entry(workload.name, variant.name) is None:
+            continue
+        name, why = item.name.partition("[")[0], silent[item.nodeid] or "it came to no verdict"
+        if "latency_gate" in gates_of(item) and (result is None or result.verdict is None):
+            bench.ledger.refuse(workload, variant.name, Status.LESS_JUDGED, f"{name} judged nothing: {why}")
+        said.append(
+            f"{Status.LESS_JUDGED}: {workload.name} {variant.name}: {name} judged nothing, though there is a "
+            f"baseline: {why}; if that is meant, leave it out: -k, --deselect, --perf-variant"
+        )
+    return said
 
 
 def _say_nothing(session: pytest.Session, bench: Workbench | None) -> list[str]:

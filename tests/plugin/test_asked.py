@@ -1,5 +1,6 @@
 """What a run is asked to judge and what it judges: nothing that nobody left out goes missing in green."""
 
+import fnmatch
 import json
 import subprocess
 import sys
@@ -107,6 +108,51 @@ def test_tests_that_judge_nothing_fail_the_run(suite, body):
     # In a process of its own: pytester's record of this one's hooks holds the skip, and that the pipeline.
     untimed = suite.start("test_mine.py", "--benchmark-disable", "--perf-variant=fp32")
     assert untimed.wait(60) == pytest.ExitCode.OK
+
+
+SKIPPING = """
+import pytest
+
+def test_latency(pipeline, latency_gate):
+    {body}
+    check = latency_gate(pipeline)
+    assert check, check.message
+
+{mark}
+def test_memory(pipeline, memory_gate):
+    check = memory_gate(pipeline)
+    assert check, check.message
+
+def test_ssim(pipeline, picture_gate):
+    check = picture_gate(pipeline)
+    assert check, check.message
+"""
+ONLY = "if pipeline.context.variant.name == 'bf16': "
+
+
+@pytest.mark.parametrize(
+    ("body", "mark", "less", "said"),
+    [
+        ("pytest.skip('a reason')", "", {"fp32", "bf16"}, "shapes fp32: test_latency *: a reason"),
+        (f"{ONLY}pytest.skip('a reason')", "", {"bf16"}, "shapes bf16: test_latency *: a reason"),
+        (f"{ONLY}return", "", {"bf16"}, "shapes bf16: test_latency *: it came to no verdict"),
+        ("", "@pytest.mark.skip('a reason')", set(), "shapes fp32: test_memory *: a reason"),
+    ],
+)
+def test_what_has_a_baseline_is_not_skipped_in_green(suite, body, mark, less, said):
+    """Though its pictures, or other variants, are judged."""
+    suite.latency("--perf-update=new", "--perf-confirm=0")
+    (suite.path / "test_mine.py").write_text(SKIPPING.format(body=body, mark=mark))
+    # In a process of its own, as above.
+    run = suite.start("test_mine.py", "--perf-variant=fp32,bf16")
+    assert run.wait(60) == pytest.ExitCode.TESTS_FAILED
+    printed = (suite.path / "run-0.txt").read_text()
+    assert fnmatch.filter(printed.splitlines(), f"LESS_JUDGED: {said}; if that is meant, *"), printed
+    found = {n: r.verdict and r.verdict.status for n, r in suite.results().items()}
+    assert {name for name, status in found.items() if status == "LESS_JUDGED"} == less
+    assert "REGRESSED" not in printed
+    left_out = suite.start("test_mine.py", "--perf-variant=fp32,bf16", "-k", "test_ssim")
+    assert left_out.wait(60) == pytest.ExitCode.OK
 
 
 def test_a_skip_beside_what_is_judged_is_none(suite):
