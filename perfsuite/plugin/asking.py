@@ -16,7 +16,7 @@ from perfsuite.records import UNJUDGED, Status
 from perfsuite.report import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from perfsuite.bench.workbench import Workbench
     from perfsuite.records import Workload
@@ -120,7 +120,7 @@ def close(session: pytest.Session, bench: Workbench | None, exitstatus: int) -> 
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if not ended or config.option.setuponly or hasattr(config, "workerinput"):
         return []
-    said = [] if bench is None else _say_gone(_gone(session.items, bench), bench)
+    said = [] if bench is None else _say_gone(_gone(session.items, bench), _lost(session, bench), bench)
     if config.stash[TALLY].nothing:
         said += _say_nothing(session, bench) if exitstatus == pytest.ExitCode.OK else []
     elif bench is not None:
@@ -130,13 +130,16 @@ def close(session: pytest.Session, bench: Workbench | None, exitstatus: int) -> 
     return said
 
 
-def _say_gone(gone: Sequence[tuple[Workload, str]], bench: Workbench) -> list[str]:
+def _say_gone(gone: Sequence[tuple[Workload, str]], lost: Sequence[str], bench: Workbench) -> list[str]:
     for workload, name in gone:
         why = "there is a baseline, but no such variant any more"
         bench.ledger.refuse(workload, name, Status.LESS_JUDGED, why)
-    if not gone:
-        return []
-    return ["if the variants are gone on purpose, remove their baselines: perfsuite baselines prune --yes"]
+    said = [
+        f"{Status.LESS_JUDGED}: {name}: there is a baseline, but no such workload any more" for name in lost
+    ]
+    if gone or lost:
+        said.append("if they are gone on purpose, remove their baselines: perfsuite baselines prune --yes")
+    return said
 
 
 def _say_silent(session: pytest.Session, bench: Workbench) -> list[str]:
@@ -180,9 +183,18 @@ def _gone(items: Sequence[pytest.Item], bench: Workbench) -> list[tuple[Workload
     return [(chosen[e.workload], e.variant) for e in stored if e.workload in chosen and not _is(e.variant)]
 
 
-def _is(name: str) -> bool:
+def _lost(session: pytest.Session, bench: Workbench) -> list[str]:
+    """Workloads that have a baseline and are none any more, where nobody named workloads for this run."""
+    config = session.config
+    if config.getoption("perf_workload") or bench.settings.variants or not times_any(session.items):
+        return []
+    stored = bench.baselines.entries.values() if bench.baselines is not None else ()
+    return [name for name in dict.fromkeys(e.workload for e in stored) if not _is(name, workloads.get)]
+
+
+def _is(name: str, get: Callable[[str], object] = variants.get) -> bool:
     try:
-        variants.get(name)
+        get(name)
     except ValueError:  # unknown, or a contradiction
         return False
     return True

@@ -95,6 +95,17 @@ def test_a_variant_that_is_none_any_more_does_not_vanish(suite):
     assert suite.results()["warp"].verdict.status == "LESS_JUDGED"
 
 
+def test_a_workload_that_is_none_any_more_does_not_vanish(suite):
+    """As when it was renamed: all of its entries are compared with nothing. Who names workloads chose."""
+    suite.latency("--perf-update=new", variants="fp32")
+    text = suite.baseline_file.read_text()
+    suite.baseline_file.write_text(text.replace('"shapes/', '"figures/').replace('"shapes"', '"figures"'))
+    run = suite.latency(*PLAIN, variants="")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(["LESS_JUDGED: figures: there is a baseline, but no such workload any more"])
+    assert suite.latency(*PLAIN, "--perf-workload=shapes", variants="").ret == pytest.ExitCode.OK
+
+
 @pytest.mark.parametrize("body", ["pytest.skip('a reason')", "pass"])
 def test_tests_that_judge_nothing_fail_the_run(suite, body):
     """Whoever skips them, and where a test forgets its gate."""
