@@ -32,7 +32,9 @@ def test_one_session_serves_all_three(worse):
     """Nothing is measured again, and without a baseline budgets hold."""
     _run(worse).assert_outcomes(passed=3)
     assert [e for e in worse.events() if e.startswith("build")] == ["build fp32"]
-    assert set(_statuses(worse, "memory")) == {"growth", "resident growth", "peak memory"}
+    assert set(_statuses(worse, "memory")) == {
+        "growth", "resident growth", "thread growth", "file growth", "peak memory",
+    }  # fmt: skip
     assert _statuses(worse, "start") == {"build": "NEW", "first call": "NEW"}
     assert worse.results()["fp32"].start[0].budget == pytest.approx(30.0, abs=0.1)
 
@@ -61,6 +63,16 @@ def test_memory_that_grows_fails_without_a_baseline(worse):
     run.stdout.fnmatch_lines(["*shapes fp32: growth REGRESSED: it grows by 10*.? kB a call*"])
     run.stdout.fnmatch_lines(["fp32 * growth REGRESSED*"])
     assert worse.sessions() == {}
+
+
+@pytest.mark.parametrize("what", ["file", "thread"])
+def test_a_file_or_a_thread_that_each_call_keeps_fails_too(worse, what):
+    """It is less than a page, or memory that no allocator gave out, and ends the process all the same."""
+    worse.replay({"fp32": {f"kept_{what}s": 1}})
+    run = _run(worse)
+    run.assert_outcomes(passed=2, failed=1)
+    assert _statuses(worse, "memory")[f"{what} growth"] == "REGRESSED"
+    run.stdout.fnmatch_lines([f"*shapes fp32: {what} growth REGRESSED: it grows by 1.00 a call*"])
 
 
 def test_a_start_that_takes_longer(worse):

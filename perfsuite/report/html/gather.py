@@ -85,9 +85,8 @@ def _source(path: Path, baselines: Path) -> Source:
             f"run was interrupted or they failed before anything was measured: {named}."
         )
     if run.cut_off:
-        notes.append(
-            f"Measured and not judged: {', '.join(run.cut_off[:8])}: the run ended in between, or is not over."
-        )
+        named = ", ".join(run.cut_off[:8])
+        notes.append(f"Measured and not judged: {named}: the run ended in between, or is not over.")
     stored = None
     try:
         stored = Baselines(baselines).of(run.device)
