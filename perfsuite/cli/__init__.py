@@ -17,6 +17,7 @@ from perfsuite.cli import (
 from perfsuite.cli import (
     planning,
     running,
+    joining,
     trying,
     explaining,
     reporting,
@@ -37,6 +38,7 @@ __all__ = [
     "explaining",
     "exporting",
     "guiding",
+    "joining",
     "listing",
     "main",
     "planning",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perfsuite.cli.app import app, fail
-from perfsuite.cli.results import Results, chosen, is_fleet
+from perfsuite.cli.results import Results, chosen, is_fleet, joined, parts_of
 
 
 @app.command()
@@ -19,7 +19,8 @@ def report(
 ) -> None:
     """Write one HTML page of one or more runs, from their results files.
 
-    Of a folder of a plan (perfsuite run) it is the page of its matrix, beside one of all its runs.
+    Of a folder of a plan (perfsuite run) it is the page of its matrix, beside one of all its runs. So it
+    is of several folders of its parts (perfsuite plan --shard), with merged results beside the page.
 
     Exit code 0: written, whatever the results are; 2: results cannot be read, or the page not written.
     """
@@ -30,6 +31,8 @@ def report(
     try:
         if results and len(results) == 1 and is_fleet(results[0]):
             page = site.write(results[0], out, baselines)
+        elif results and parts_of(results) == results:
+            page = site.write_parts(joined(results, out, baselines), out, baselines)
         else:
             page = html.write(chosen(results), out, baselines)
     except StoreError as error:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from perfsuite.cli.app import Comparison, app, terminal, to_stderr
-from perfsuite.records import CellState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -188,7 +187,7 @@ def _drive(asked: _Asked) -> int:
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
     typer.echo(f"all of it on a page: perfsuite report {shlex.quote(str(asked.out))}")
-    return _code(found, bad=shown.bad > 0, missing=shown.missing > 0)
+    return page.exit_code(whole, shown)
 
 
 def _say_status(asked: _Asked) -> None:
@@ -231,13 +230,6 @@ def _status(asked: _Asked, account: Account, expected: Mapping[str, Expectation]
     from perfsuite.fleet.results.status import status
 
     return status(asked.plan, account, utc_now(), driven=driven, expected=expected)
-
-
-def _code(found: Status, *, bad: bool, missing: bool) -> int:
-    """Of a run that has ended: repeats are judged together, so one bad one alone is not."""
-    if bad:
-        return 1
-    return 2 if missing or set(found.cells) - {CellState.DONE} else 0
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _fresh(
 def _suspect(verdict: Verdict, stored: Sequence[Amount], amount: Amount) -> bool:
     """Whether to measure again: slower for certain, or perhaps and by half the tolerance, which one
     session against few cannot tell."""
-    if verdict.status is not Status.INCONCLUSIVE:
+    if verdict.status is not Status.INCONCLUSIVE or Cause.FEW_SESSIONS in verdict.causes:
         return verdict.status is Status.REGRESSED
     assert verdict.ratio is not None
     more = amount.value - fmean(a.value for a in stored)

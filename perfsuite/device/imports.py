@@ -15,6 +15,9 @@ MODULES = (
     "transformers.models.clip.modeling_clip",
 )  # fmt: skip
 """All that building a pipeline needs, so that no build pays for it."""
+COMPILER = ("torch._dynamo", "torch._inductor.compile_fx")
+"""What compiling needs beside, some 150 modules: pytest looks into each that is imported, so a first call in
+its process paid more for them than one in a worker's."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import sys
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.device import Snapshot, fingerprint, load
 from perfsuite.device import failures as errors
 from perfsuite.device.held import base_bytes, trim
-from perfsuite.device.imports import IMPORTS
+from perfsuite.device.imports import COMPILER, IMPORTS
 from perfsuite.pipelines import models, variants, workloads
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.technique import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from perfsuite.device.load import Stretch
@@ -124,6 +127,8 @@ def prepare(
     if reason is not None:
         raise UnsupportedError(reason)
     IMPORTS.bring()
+    if variant.compiled:
+        IMPORTS.bring(*COMPILER)
     trim()
     snapshot = Snapshot.take()
     base = base_bytes(device.kind)
@@ -132,7 +137,7 @@ def prepare(
         if device.kind == "cpu":
             torch.set_num_threads(device.count)
         context = Context(workload, variant, device)
-        with load.watching(context.busy_threads) as watch:
+        with _without_old_garbage(), load.watching(context.busy_threads) as watch:
             pipe = models.load(workload, device, dtype_of(variant), weights)
             evidence = []
             for optimization in variant.optimizations:
@@ -163,6 +168,17 @@ def prepare(
     )  # fmt: skip
     _OPEN[id(pipe)] = prepared
     return prepared
+
+
+@contextlib.contextmanager
+def _without_old_garbage() -> Iterator[None]:
+    """Let the collector leave alone what is there: the more of it, the longer a compilation would take."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _at_last(pipe: Any, context: Context) -> list[str]:

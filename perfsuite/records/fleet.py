@@ -126,7 +126,9 @@ class Plan:
     ab_options: tuple[str, ...] = ()
     """Further ones of ``perfsuite ab``."""
     shard: str = ""
-    """``2/4`` where it is one part of a plan; empty else."""
+    """``2/4`` where it is one part of a plan, ``1, 3 of 4`` where it is several joined; empty else."""
+    whole: str = ""
+    """Of a part: hash of the matrix and of how it is parted, the same on every machine; empty else."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from perfsuite.fleet.ledger.account import End, this_sitting
 from perfsuite.fleet.ledger.file import Ledger
 from perfsuite.fleet.planning.files import PLAN, write_plan
 from perfsuite.fleet.planning.matrix import Comparison
+from perfsuite.fleet.planning.sharding import shard
 from perfsuite.records import (
     Attempt,
     CountVerdict,
@@ -187,6 +188,23 @@ def plain(path: Path, **changes: Any) -> Path:
         well(driver, block)
     driver.end()
     return path
+
+
+def parted(path: Path, count: int, *, begun: Sequence[int] = (), **changes: Any) -> list[Path]:
+    """A folder a part of one plan, of which all is well; of those that are only `begun` nothing is known."""
+    plan = planned(**{"work": ALL_WORK, "variants": ("fp32", "bf16"), "rungs": 1, **changes})
+    found = []
+    for number in range(1, count + 1):
+        driver = Driver(path / f"part-{number - 1}", shard(plan, number, count))
+        driver.attempt(f"doctor-{number}", Ending.PASSED, seconds=9)
+        for block in driver.plan.blocks:
+            if number in begun:
+                driver.attempt(block, Ending.LOST, cause="gone")
+            else:
+                well(driver, block)
+        driver.end()
+        found.append(driver.path)
+    return found
 
 
 def well(driver: Driver, block: Block, gpu: str = "", **options: Any) -> None:

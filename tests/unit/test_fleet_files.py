@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from fleet_folders import parted
 from packaging.requirements import Requirement
 from sample_runs import result, write_run
 
@@ -67,7 +68,7 @@ def test_the_workflow_runs_each_part(tmp_path: Path) -> None:
     steps = [step for job in found["jobs"].values() for step in job["steps"] if "run" in step]
     commands = [step["run"].removeprefix("'") for step in steps if "perfsuite" in step["run"]]
     commands = [c for c in commands if "pip" not in c]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         line = command.partition(" >> ")[0].replace("$JOBS", "4").replace("$SHARD", "1/4")
         check_command(line.replace("$MATRIX", "matrix.toml").replace("$RUNNER_TEMP", "/tmp"))
@@ -75,6 +76,19 @@ def test_the_workflow_runs_each_part(tmp_path: Path) -> None:
     assert taken - {"outputs"} <= {field.name for field in fields(Job)} | {"matrix"}
     assert found["jobs"]["plan"]["outputs"]["matrix"] == "${{ steps.plan.outputs.matrix }}"
     assert found["jobs"]["run"]["strategy"]["matrix"] == "${{ fromJSON(needs.plan.outputs.matrix) }}"
+
+
+def test_the_workflow_joins_what_its_jobs_leave() -> None:
+    """What found something bad is joined as all else, and the page is made though the join says so."""
+    found = workflow()["jobs"]
+    left = [step["with"] for step in found["run"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert [step["path"] for step in left] == ["fleet"]
+    assert found["report"]["if"] == "${{ !cancelled() }}"
+    steps = {step.get("run") or step["uses"].partition("@")[0]: step for step in found["report"]["steps"]}
+    assert steps["actions/download-artifact"]["with"] == {"path": "parts"}
+    assert "if" not in steps["perfsuite join parts/* --out fleet"]
+    for after in ("perfsuite report fleet --out page", "actions/upload-artifact"):
+        assert steps[after]["if"] == "${{ !cancelled() }}"
 
 
 def test_nobody_types_a_command_into_the_workflow() -> None:
@@ -102,12 +116,18 @@ def closure(names: list[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["plan MATRIX --format github --jobs 4", "report run.jsonl --out page"],
-    ids=["plan", "report"],
+    [
+        "plan MATRIX --format github --jobs 4",
+        "report run.jsonl --out page",
+        "join parts/part-0 parts/part-1 --out fleet",
+        "report parts/part-0 parts/part-1 --out page",
+    ],
+    ids=["plan", "report", "join", "report of parts"],
 )
 def test_no_more_is_needed_than_is_installed(command: str, tmp_path: Path) -> None:
     """What the command imports is of the requirements that the workflow installs in place of all."""
     write_run(tmp_path / "run.jsonl", [result("bf16")])
+    parted(tmp_path / "parts", 2)
     words = command.replace("MATRIX", str(FILES / "matrix.toml")).split()
     program = (
         "import sys; sys.argv[0] = 'perfsuite'\n"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perfsuite.cli.app import fail
-from perfsuite.cli.results import Results, chosen, is_fleet
+from perfsuite.cli.results import Results, chosen, is_fleet, joined, parts_of
 from perfsuite.cli.tracking.app import track
 from perfsuite.cli.tracking.database import DEFAULT, Db, opened
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+    from perfsuite.fleet.results.reading import Reading
     from perfsuite.records import Run
     from perfsuite.store.history import Added
 
@@ -55,7 +58,11 @@ def add(
     fleets = [path for path in results or [] if is_fleet(path)]
     others = [path for path in results or [] if path not in fleets]
     try:
-        runs = [named for path in fleets for named in of_plan(path, device, unfinished=unfinished)]
+        runs = [
+            named
+            for name, plan in _plans(fleets)
+            for named in of_plan(name, plan, device, unfinished=unfinished)
+        ]
         if others or not fleets:
             runs += [(device, read_results(path)) for path in chosen(others)]
         with opened(db, create=True) as history:
@@ -65,27 +72,47 @@ def add(
         raise fail(error) from error
 
 
-def of_plan(path: Path, device: str | None, *, unfinished: bool) -> list[tuple[str | None, Run]]:
+def _plans(folders: list[Path]) -> Iterator[tuple[str, Reading]]:
+    """What was run in these folders, with their names; parts of one plan are one. Raises `StoreError`."""
+    from perfsuite.fleet.results.reading import read, read_parts
+
+    parts = parts_of(folders)
+    if len(parts) > 1:
+        with tempfile.TemporaryDirectory() as kept:
+            whole = read_parts(joined(parts, Path(kept)))
+        yield ", ".join(map(str, parts)), whole
+    for path in folders:
+        if len(parts) < 2 or path not in parts:
+            yield str(path), read(path)
+
+
+def of_plan(
+    name: str, found: Reading, device: str | None, *, unfinished: bool
+) -> list[tuple[str | None, Run]]:
     """The merged runs of a plan that was run, each with its device's name in a history.
 
     Raises:
-        StoreError: the folder is damaged, or the plan is not over and need be.
+        StoreError: the plan is not over and need be, or two of its runs would have one name.
     """
+    from perfsuite.fleet.planning.joining import named
     from perfsuite.fleet.results.merging import names
-    from perfsuite.fleet.results.reading import read
     from perfsuite.store import StoreError
 
-    found = read(path)
+    if found.absent and not unfinished:
+        raise StoreError(
+            f"{name}: {named(found.absent)} of the plan absent, and what comes later would not be "
+            "added: name that too, or add what there is with --unfinished"
+        )
     if found.unfinished and not unfinished:
         raise StoreError(
-            f"{path}: {found.unfinished} of {len(found.plan.blocks)} blocks have not ended, and what comes "
+            f"{name}: {found.unfinished} of {len(found.plan.blocks)} blocks have not ended, and what comes "
             "later would not be added: go on with perfsuite run, or add what there is with --unfinished"
         )
     try:
         return list(names(found.plan, [merged for _, merged in found.runs], device))
     except ValueError as error:
         raise StoreError(
-            f"{path}: {error}; add their files below results one by one, with --device"
+            f"{name}: {error}; add their files below results one by one, with --device"
         ) from error
 
 

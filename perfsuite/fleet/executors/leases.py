@@ -15,6 +15,8 @@ from perfsuite.fleet.executors.wishes import MachineError, StoppedError, Wishes
 def lease(job: dict[str, Any], wishes: Wishes) -> list[int]:
     """Take the device, and the machine: alone for what is timed, beside others else.
 
+    A device without a name, as Slurm's share of a processor, is nobody else's: only the machine is taken.
+
     The locks are the operating system's, which takes them back from whatever dies. Whoever waits for the
     machine alone holds the turn meanwhile, so that those who share it do not keep it for ever.
     """
@@ -22,7 +24,10 @@ def lease(job: dict[str, Any], wishes: Wishes) -> list[int]:
     until = time.monotonic() + job["lease_limit_s"]
     try:
         _make(folder)
-        device = _locked(folder / f"device-{_slug(job['uuid'])}", True, until, wishes, job["what"])
+        devices = [
+            _locked(folder / f"device-{_slug(uuid)}", True, until, wishes, job["what"])
+            for uuid in filter(None, [job["uuid"]])
+        ]
         turn = _locked(folder / "turn", True, until, wishes, job["what"])
         machine = _locked(folder / "machine", job["exclusive"], until, wishes, job["what"])
     except OSError as error:
@@ -30,7 +35,7 @@ def lease(job: dict[str, Any], wishes: Wishes) -> list[int]:
             f"{folder}: no lease can be had ({error.strerror}); check its permissions"
         ) from error
     os.close(turn)
-    return [device, machine]
+    return [*devices, machine]
 
 
 def _locked(path: Path, alone: bool, until: float, wishes: Wishes, what: str) -> int:

@@ -34,7 +34,7 @@ FOLDER = Path(".perfsuite/slurm")
 PLACES = 64
 """Blocks of each kind of device that are handed to Slurm at once."""
 SPARE_S = 900.0
-"""Of a job beyond its block's limit: for an environment, and for what the block has to write."""
+"""Of a job beyond all that its supervisor may wait for: for what a block has to write at its end."""
 LOOK_S = 0.5
 SLOW_S = 60.0
 """In which a shared file system shows what another machine has written."""
@@ -189,7 +189,7 @@ def parameters(order: Order) -> dict[str, Any]:
         "job_name": "perfsuite",
         "nodes": 1,
         "ntasks_per_node": 1,
-        "time": math.ceil((order.limit_s + SPARE_S) / 60),
+        "time": math.ceil(_longest_s(order) / 60),
         # Not Slurm but the driver tries again, and writes it down.
         "additional_parameters": {"no-requeue": True},
         # A step of its own might get one core.
@@ -204,6 +204,12 @@ def parameters(order: Order) -> dict[str, Any]:
     ):
         wanted["gpus_per_node"] = 1
     return {**wanted, **order.device.slurm}
+
+
+def _longest_s(order: Order) -> float:
+    """After which a job has ended: it may wait for the machine's lease, then make environments, then run."""
+    made = sum(each.python is None for each in order.environments)
+    return jobs.LEASE_LIMIT_S + made * jobs.MAKING_LIMIT_S + order.limit_s + SPARE_S
 
 
 def _wanted(order: Order) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping  # noqa: TC003  # read by pydantic, as are those of records
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 
 from perfsuite.records import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,20 @@ class Account:
                 self.again = self.sat
         else:
             self.end = entry
+
+    def entries(self) -> Iterator[Entry]:
+        """Lines of a ledger that says all this."""
+        sitting = self.sitting
+        yield from self.attempts[: self.again]
+        if sitting is not None and self.again:
+            yield replace(sitting, again=True)
+        yield from self.attempts[self.again : self.sat]
+        if sitting is not None and (self.sat > self.again or not self.again):
+            yield replace(sitting, again=False)
+        yield from self.attempts[self.sat :]
+        yield from self.running.values()
+        if self.end is not None:
+            yield self.end
 
 
 def this_sitting(engine: str, began: str, *, again: bool = False) -> Sitting:

@@ -142,10 +142,7 @@ class Ledger:
         Raises:
             StoreError: it cannot be written; the file is then as it was.
         """
-        name, line_type = next((n, line) for n, (line, kind) in _LINES.items() if type(entry) is kind)
-        place = _place(self._file, 0).at(entry=f"a new line of kind {name}")
-        line = encode(line_type(**_values(entry), kind=name), place, one_line=True)
-        _append(self._file, line)
+        _append(self._file, _encoded(entry, self._file))
         self.account.note(entry)
 
     def put(self, data: bytes) -> str:
@@ -180,9 +177,37 @@ class Ledger:
 
 def _begun(file: Path, plan: Plan) -> Account:
     """A new ledger, also in the place of one in which nothing was begun."""
-    header = _HeaderLine(kind="ledger", schema_version=SCHEMA_VERSION, plan=plan.id, name=plan.name)
-    write_atomic(file, encode(header, _place(file, 1), one_line=True))
+    write_atomic(file, _header(plan.id, plan.name, file))
     return Account(plan.id, plan.name)
+
+
+def write_account(folder: Path, account: Account) -> None:
+    """Write a whole ledger in one step, in the place of any that is there: read again it says the same.
+
+    Raises:
+        LedgerError: a driver has the folder.
+        StoreError: it cannot be written.
+    """
+    file = folder / FILE
+    lock = _locked(file)
+    if lock is None:
+        raise LedgerError(_taken(folder))
+    try:
+        lines = [_encoded(entry, file) for entry in account.entries()]
+        write_atomic(file, b"".join((_header(account.plan, account.name, file), *lines)))
+    finally:
+        lock.release()
+
+
+def _header(plan: str, name: str, file: Path) -> bytes:
+    header = _HeaderLine(kind="ledger", schema_version=SCHEMA_VERSION, plan=plan, name=name)
+    return encode(header, _place(file, 1), one_line=True)
+
+
+def _encoded(entry: Entry, file: Path) -> bytes:
+    name, line_type = next((n, line) for n, (line, kind) in _LINES.items() if type(entry) is kind)
+    place = _place(file, 0).at(entry=f"a new line of kind {name}")
+    return encode(line_type(**_values(entry), kind=name), place, one_line=True)
 
 
 def read_account(folder: Path) -> Account | None:

@@ -22,4 +22,7 @@ def digest(*parts: object) -> str:
 
 def identified(plan: Plan) -> Plan:
     """The same plan with the id that its content gives."""
-    return replace(plan, id=digest(asdict(replace(plan, id=""))))
+    content = asdict(replace(plan, id=""))
+    if not plan.whole:  # as before parts said what they are parts of
+        del content["whole"]
+    return replace(plan, id=digest(content))

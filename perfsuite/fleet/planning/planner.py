@@ -12,7 +12,7 @@ from perfsuite.pipelines.variants import REFERENCE
 from perfsuite.records import Block, Cell, DeviceClass, Plan, PlannedEnvironment, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from perfsuite.fleet.planning.matrix import Matrix
 
@@ -28,17 +28,22 @@ def count_cells(matrix: Matrix) -> int:
 def make_plan(matrix: Matrix, seed: int) -> Plan:
     """All blocks of a matrix, in an order drawn by the seed; what others wait for comes first."""
     blocks = [block for makers in (_gates, _comparisons) for block in makers(matrix)]
-    needed = {each for block in blocks for each in block.needs}
-    # By hash and not by Python's generator, whose order another version may change.
-    ordered = sorted(blocks, key=lambda block: (block.id not in needed, digest(seed, block.id)))
     return identified(
         Plan(
             id="", name=matrix.name, perfsuite=__version__, seed=seed, tests=matrix.tests,
-            environments=matrix.environments, devices=matrix.devices, blocks=tuple(ordered),
+            environments=matrix.environments, devices=matrix.devices, blocks=tuple(ordered(blocks, seed)),
             weights=matrix.weights, baselines=matrix.baselines, compile_cache=matrix.compile_cache,
             plugins=matrix.plugins, options=matrix.options, ab_options=matrix.ab_options,
         )
     )  # fmt: skip
+
+
+def ordered(blocks: Iterable[Block], seed: int) -> list[Block]:
+    """As a plan has them: drawn by the seed, and what others wait for comes first."""
+    known = list(blocks)
+    needed = {each for block in known for each in block.needs}
+    # By hash and not by Python's generator, whose order another version may change.
+    return sorted(known, key=lambda block: (block.id not in needed, digest(seed, block.id)))
 
 
 class _Maker:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.planning.identity import identified
+from perfsuite.fleet.planning.identity import digest, identified
 from perfsuite.records import Work
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Job:
     blocks: int
     cells: int
     limit_s: float
-    """After which all its blocks have ended, one by one."""
+    """Of all its blocks, one by one; waiting for leases and making environments come on top."""
 
 
 def jobs(plan: Plan, count: int | None = None) -> list[Job]:
@@ -79,7 +79,15 @@ def shard(plan: Plan, number: int, count: int) -> Plan:
     """One part of a plan. Raises `ShardError`."""
     chosen = {block.id for block in split(plan, count)[number - 1]}
     blocks = tuple(block for block in plan.blocks if block.id in chosen)
-    return identified(replace(plan, blocks=blocks, shard=f"{number}/{count}"))
+    return identified(replace(plan, blocks=blocks, shard=f"{number}/{count}", whole=_whole(plan, count)))
+
+
+def _whole(plan: Plan, count: int) -> str:
+    """What the parts of one matrix share on all machines: nothing of it is a path or a lock."""
+    packages = {name: sorted(each.packages.items()) for name, each in plan.environments.items()}
+    squares = sorted([*_square(block), block.twin, block.limit_s] for block in plan.blocks)
+    about = [plan.name, plan.perfsuite, plan.options, plan.ab_options, count]
+    return digest(about, packages, [asdict(each) for each in plan.devices.values()], squares)
 
 
 def split(plan: Plan, count: int) -> list[list[Block]]:

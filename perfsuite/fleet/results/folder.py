@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from perfsuite.store.files import read_bytes, write_atomic
 from perfsuite.store.results import encode_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from perfsuite.fleet.ledger.account import Account
     from perfsuite.records import Attempt, Block, Entry, Plan, Result, Run
@@ -35,8 +35,15 @@ class Folder:
     """What a plan run has left so far."""
 
     path: Path
+    """Where merged results go."""
     plan: Plan
     account: Account
+    homes: Mapping[str, Path] = field(default_factory=dict)
+    """Of blocks whose files lie in another folder: that of their part of the plan."""
+
+    def home(self, block: Block) -> Path:
+        """The folder with what the block left."""
+        return self.homes.get(block.id, self.path)
 
     @property
     def judged(self) -> dict[str, Attempt]:
@@ -56,14 +63,23 @@ class Folder:
         sha256 = attempt.files.get(name)
         if sha256 is None:
             return None
-        path = self.path / OBJECTS / sha256
-        raw = read_bytes(path)
-        if raw is None or hashlib.sha256(raw).hexdigest() != sha256:
-            raise StoreError(
-                f"{path}: {name} of block {block.id[:12]} is {'gone' if raw is None else 'damaged'}; restore "
-                f"it, or delete the block's lines from {self.path / LEDGER} and run the plan again"
-            )
-        return raw
+        return read_object(self.home(block), sha256, f"{name} of block {block.id[:12]}")
+
+
+def read_object(folder: Path, sha256: str, what: str) -> bytes:
+    """A file that lies in a folder by its hash; `what` it is, for messages.
+
+    Raises:
+        StoreError: it is not there any more, or was changed.
+    """
+    path = folder / OBJECTS / sha256
+    raw = read_bytes(path)
+    if raw is None or hashlib.sha256(raw).hexdigest() != sha256:
+        raise StoreError(
+            f"{path}: {what} is {'gone' if raw is None else 'damaged'}; restore it, or delete the block's "
+            f"lines from {folder / LEDGER} and run the plan again"
+        )
+    return raw
 
 
 def is_folder(path: Path) -> bool:
@@ -100,7 +116,7 @@ def merge_folder(folder: Folder) -> list[tuple[Path, Merged]]:
     blocks = [b for b in folder.plan.blocks if b.id in judged and b.work not in UNMERGED]
     pieces = [piece for block in blocks for piece in _pieces(folder, block, judged[block.id])]
     found = []
-    for merged in merge(folder.plan, pieces, attempts[0].began, _Stored(folder.plan)):
+    for merged in merge(folder.plan, pieces, min(a.began for a in attempts), _Stored(folder.plan)):
         path = folder.path / MERGED / f"{merged.stem}.jsonl"
         data = encode_results(merged.run, path)
         if read_bytes(path) != data:
@@ -126,10 +142,10 @@ def _pieces(folder: Folder, block: Block, attempt: Attempt) -> Iterator[Piece]:
     if folder.data(block, attempt, LEFT) is None:
         return
     try:
-        run = read_results(folder.path / OBJECTS / attempt.files[LEFT])
+        run = read_results(folder.home(block) / OBJECTS / attempt.files[LEFT])
     except StoreError as error:
         raise StoreError(f"{LEFT} of block {block.id[:12]}, from {attempt.machine}: {error}") from error
-    yield Piece(block, _moved(folder, block, attempt, run))
+    yield Piece(block, _moved(folder, block, attempt, run), attempt.machine, attempt.uuid)
 
 
 def _moved(folder: Folder, block: Block, attempt: Attempt, run: Run) -> Run:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perfsuite.device.fingerprint import slug
+from perfsuite.fleet.results.kinds import Facts, Kind, labels, recorded
 from perfsuite.fleet.results.repeats import judged
 from perfsuite.pipelines import variants
 from perfsuite.records import Run, Work
@@ -37,6 +38,9 @@ class Piece:
 
     block: Block
     run: Run
+    machine: str = ""
+    uuid: str = ""
+    """Of the device that it had."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,25 @@ class Merged:
     run: Run
     blocks: tuple[str, ...]
     """Ids of those that it is of."""
+    beside: Facts = ()
+    """What tells its devices from others of the same slug, as their driver; sorted names and values."""
+    places: tuple[tuple[str, str], ...] = ()
+    """Machines and UUIDs of devices that it was measured on."""
+
+    @property
+    def kind(self) -> Kind:
+        """Of its devices."""
+        return Kind(self.device, self.run.device, self.beside)
 
     @property
     def stem(self) -> str:
         """Of its file's name."""
-        return "--".join(map(slug, (self.environment, self.device, self.run.device.slug)))
+        kind = (self.run.device.slug, *map(" ".join, self.beside))
+        return "--".join(map(slug, (self.environment, self.device, *kind)))
 
 
 def merge(plan: Plan, pieces: Sequence[Piece], began: str, stored: Stored) -> list[Merged]:
-    """One run of each environment, device class and kind of device, in this order.
+    """One run of each environment, device class and kind of device, in this order: see `kinds`.
 
     Args:
         plan: whose blocks they are.
@@ -66,23 +80,47 @@ def merge(plan: Plan, pieces: Sequence[Piece], began: str, stored: Stored) -> li
             blocks are added.
         stored: finds what repeats are judged by.
     """
-    units: dict[tuple[str, str, str], list[Piece]] = defaultdict(list)
     order = {block.id: place for place, block in enumerate(plan.blocks)}
-    for piece in sorted(pieces, key=lambda piece: order[piece.block.id]):
-        block = piece.block
-        units[block.environments[0], block.device, piece.run.device.slug].append(piece)
-    first: dict[tuple[str, str], str] = {}
-    for environment, device, kind in sorted(units):
-        first.setdefault((environment, device), kind)
+    units = _units(sorted(pieces, key=lambda piece: order[piece.block.id]))
+    first: dict[tuple[str, str], _Key] = {}
+    for key in sorted(units):
+        first.setdefault(key[:2], key)
     return [
-        _merged(plan, key, found, began, stored, alone=first[key[:2]] == key[2])
+        _merged(plan, key, found, began, stored, alone=first[key[:2]] == key)
         for key, found in sorted(units.items())
     ]
 
 
+_Key = tuple[str, str, str, Facts]
+"""Environment, device class, slug, and what else tells devices apart."""
+
+
+def _units(pieces: Sequence[Piece]) -> dict[_Key, list[Piece]]:
+    """Results that belong together. What has not recorded its driver and such is as what its machine has
+    told otherwise, or as the first that is like it."""
+    told: dict[tuple[str, ...], list[Facts]] = defaultdict(list)
+    for piece in pieces:
+        found = recorded(piece.run)
+        if found is not None:
+            told[*_about(piece), piece.machine].append(found)
+            told[_about(piece)].append(found)
+    units: dict[_Key, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        beside = recorded(piece.run)
+        if beside is None:
+            alike = told.get((*_about(piece), piece.machine)) or sorted(told.get(_about(piece), ()))
+            beside = alike[0] if alike else ()
+        units[*_about(piece), beside].append(piece)
+    return units
+
+
+def _about(piece: Piece) -> tuple[str, str, str]:
+    return piece.block.environments[0], piece.block.device, piece.run.device.slug
+
+
 def _merged(
     plan: Plan,
-    key: tuple[str, str, str],
+    key: _Key,
     pieces: Sequence[Piece],
     began: str,
     stored: Stored,
@@ -90,9 +128,10 @@ def _merged(
     alone: bool,
 ) -> Merged:
     """Cells that have no result are missing in the first of a class's kinds of devices."""
-    environment, device, _ = key
+    environment, device, kind, beside = key
+    named = [plan.id, environment, device, kind, *map(" ".join, beside), began]
     run = Run(
-        id=hashlib.sha256(json.dumps([plan.id, *key, began]).encode()).hexdigest()[:32],
+        id=hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32],
         date=began,
         device=pieces[0].run.device,
         results=(),
@@ -102,8 +141,9 @@ def _merged(
     )
     results = _results(pieces, lambda result: stored(run, result))
     return Merged(
-        environment, device, replace(run, results=results), tuple(piece.block.id for piece in pieces)
-    )
+        environment, device, replace(run, results=results), tuple(piece.block.id for piece in pieces), beside,
+        tuple(sorted({(piece.machine, piece.uuid) for piece in pieces})),
+    )  # fmt: skip
 
 
 def _wanted(plan: Plan, environment: str, device: str) -> set[str]:
@@ -184,8 +224,12 @@ def names(plan: Plan, merged: Sequence[Merged], device: str | None = None) -> li
     for each in merged:
         name = (device or each.run.device.slug) + (f"@{each.environment}" if several else "")
         if name in found:
-            raise ValueError(
-                f"{name} would be two devices, of the classes {found[name].device} and {each.device}"
-            )
+            raise ValueError(f"{name} would be two devices, {_between(found[name], each)}")
         found[name] = each
     return [(name if several else device, each.run) for name, each in found.items()]
+
+
+def _between(one: Merged, other: Merged) -> str:
+    if one.device != other.device:
+        return f"of the classes {one.device} and {other.device}"
+    return f"with {' and with '.join(labels([one.kind, other.kind]))}"

@@ -44,6 +44,8 @@ class GpuSpread:
     """GPUs that measured anything."""
     sd: float
     """Standard deviation of the log latency between GPUs, with what is believed."""
+    kind: str = ""
+    """What tells them from others of the class; empty where all are alike."""
 
 
 def gpu_spread(merged: Merged) -> GpuSpread | None:

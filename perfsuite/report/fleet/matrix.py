@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from perfsuite.fleet.results.headers import UNKNOWN, Headers
 from perfsuite.pipelines import variants
 from perfsuite.records import CellState, Work
 from perfsuite.report import figures
@@ -14,7 +15,7 @@ from perfsuite.report.fleet import words
 from perfsuite.report.html.words import badge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from perfsuite.fleet.results.merging import Merged
     from perfsuite.fleet.results.squares import Square
@@ -33,6 +34,13 @@ class Column(NamedTuple):
 
     environment: str
     device: str
+    kind: str = ""
+    """What tells its devices from others of the class; empty where all are alike."""
+
+    @property
+    def where(self) -> str:
+        """For a person."""
+        return ", ".join(filter(None, (f"{self.environment} on {self.device}", self.kind)))
 
 
 @dataclass(frozen=True)
@@ -102,41 +110,45 @@ def tables(
         runs: what was merged.
         links: by the number of a run and of a result in it, where it is shown whole.
     """
-    columns = tuple(
-        Column(environment, device)
-        for environment in plan.environments
-        for device in plan.devices
-        if any(_column(s) == (environment, device) for s in squares if s.block.work not in BESIDE)
-    )
+    headers = Headers(runs)
+
+    def column(square: Square) -> Column:
+        return Column(square.block.environments[0], square.block.device, headers.of(square))
+
+    columns = _columns(plan, {column(square) for square in squares if square.block.work not in BESIDE})
     found: dict[str, dict[str, dict[Column, list[Square]]]] = {}
     for square in squares:
         if square.block.work not in BESIDE:
             rows = found.setdefault(square.block.workload, {})
-            rows.setdefault(square.cell.variant, defaultdict(list))[_column(square)].append(square)
-    results = _results(runs, links)
+            rows.setdefault(square.cell.variant, defaultdict(list))[column(square)].append(square)
+    results = _results(runs, links, headers)
     return [
         Table(workload, columns, tuple(_rows(workload, columns, rows, results)))
         for workload, rows in sorted(found.items())
     ]
 
 
-def _column(square: Square) -> Column:
-    return Column(square.block.environments[0], square.block.device)
+def _columns(plan: Plan, found: Set[Column]) -> tuple[Column, ...]:
+    """As the plan has environments and classes; what is not known of a class last."""
+    environments, devices = list(plan.environments), list(plan.devices)
+
+    def place(column: Column) -> tuple[object, ...]:
+        unknown = column.kind == UNKNOWN
+        return environments.index(column.environment), devices.index(column.device), unknown, column.kind
+
+    return tuple(sorted(found, key=place))
 
 
 Found = dict[tuple[Column, str, str], tuple["Result", str]]
 
 
-def _results(runs: Sequence[Merged], links: Mapping[tuple[int, int], str]) -> Found:
-    """By column, workload and variant; of several kinds of devices in one class the gravest verdict is shown
-    first, and all stand in the runs."""
+def _results(runs: Sequence[Merged], links: Mapping[tuple[int, int], str], headers: Headers) -> Found:
+    """By column, workload and variant."""
     found: Found = {}
-    for number, merged in enumerate(runs):
+    for number, (merged, kind) in enumerate(zip(runs, headers.labels, strict=True)):
+        column = Column(merged.environment, merged.device, kind)
         for place, result in enumerate(merged.run.results):
-            key = Column(merged.environment, merged.device), result.workload, result.variant
-            kept = found.get(key)
-            if kept is None or figures.gravest_first([kept[0], result])[0] is result:
-                found[key] = result, links.get((number, place), "")
+            found[column, result.workload, result.variant] = result, links.get((number, place), "")
     return found
 
 

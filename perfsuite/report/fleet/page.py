@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import perfsuite
+from perfsuite.fleet.planning.joining import named
 from perfsuite.records import CellState, Work
 from perfsuite.report import format as show
 from perfsuite.report.fleet import comparisons, matrix, words
@@ -117,7 +118,8 @@ class View:
     bad: int
     """Marks of a bad verdict; what is merely not known is none."""
     missing: int
-    """Marks of what is not known, also where a block ended and said nothing of a variant."""
+    """Marks of what is not known, also where a block ended and said nothing of a variant, and parts of the
+    plan that are not there."""
 
 
 def render(of: Reading, links: Mapping[tuple[int, int], str], made: datetime) -> str:
@@ -149,7 +151,7 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
     bad = sum(badge.tone == "bad" and badge.word not in _UNKNOWN for badge in badges)
     missing = sum(badge.word in _UNKNOWN for badge in badges)
     return View(
-        *_head(Counter(badge.word for badge in badges), bad, missing),
+        *_head(Counter(badge.word for badge in badges), bad, missing, of),
         facts=tuple(_facts(of)),
         counts=tuple(_counted(badges)),
         named=tuple(_named(tables, compared)),
@@ -161,8 +163,18 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
         costs=tuple(_costs(of)),
         tried=tuple(_tried(of)),
         bad=bad,
-        missing=missing,
+        missing=missing + len(of.absent),
     )
+
+
+def exit_code(of: Reading, shown: View) -> int:
+    """Of a plan that was run: 1 where something is bad, 2 where something is not known, 0 else.
+
+    Repeats are judged together, so one bad one alone is not.
+    """
+    if shown.bad:
+        return 1
+    return 2 if shown.missing or set(of.status.cells) - {CellState.DONE} else 0
 
 
 def _fields(tables: Iterable[Table]) -> Iterable[tuple[Table, str, Field]]:
@@ -175,8 +187,9 @@ def _marks(tables: Iterable[Table]) -> list[Mark]:
     return [mark for _, _, field in _fields(tables) for mark in field.marks]
 
 
-def _head(found: Counter[str], bad: int, missing: int) -> tuple[str, str, str]:
+def _head(found: Counter[str], bad: int, missing: int, of: Reading) -> tuple[str, str, str]:
     """A sentence, its tone, and how much it rests on."""
+    absent = len(of.absent)
     unsure, cells = found["INCONCLUSIVE"], sum(found.values())
     parts = [
         f"{number} {said}"
@@ -188,8 +201,12 @@ def _head(found: Counter[str], bad: int, missing: int) -> tuple[str, str, str]:
         )
         if number
     ]
-    tone = "bad" if bad else "unsure" if parts else "good"
+    tone = "bad" if bad else "unsure" if parts or absent else "good"
     sentence = f"{', '.join(parts)} of {cells}" if parts else f"All {cells} are as they should be"
+    if not of.status.cells.get(CellState.DONE):
+        sentence = f"Nothing was judged: {sentence}"
+    if absent:
+        sentence += f"; {absent} part{'' if absent == 1 else 's'} of the plan absent"
     fine = sum(found[word] for word in _FINE)
     return sentence, tone, f"{fine} of {cells} marks are fine: one for each variant and kind of work."
 
@@ -197,6 +214,8 @@ def _head(found: Counter[str], bad: int, missing: int) -> tuple[str, str, str]:
 def _facts(of: Reading) -> Iterable[Fact]:
     plan, attempts = of.plan, of.attempts
     yield Fact("Plan", plan.name + (f", part {plan.shard}" if plan.shard else ""))
+    if of.absent:
+        yield Fact("Absent", f"{named(of.absent)} of the plan, whose cells are not on this page")
     yield Fact("Id", f"{plan.id[:12]}, seed {plan.seed}, perfsuite {plan.perfsuite}")
     done = of.status.blocks.get(CellState.DONE, 0)
     yield Fact("Blocks", f"{done} of {len(plan.blocks)} have a verdict, in {len(attempts)} attempts")
@@ -222,7 +241,7 @@ def _named(tables: Iterable[Table], compared: Iterable[comparisons.Row]) -> list
     for table, variant, field in _fields(tables):
         for mark in field.marks:
             what = f"{table.workload}, {words.work(mark.work)}"
-            where = f"{field.column.environment} on {field.column.device}"
+            where = field.column.where
             if mark.badge.tone in ("bad", "unsure"):
                 same = found.setdefault((mark.badge.word, what, where, mark.detail), [])
                 same.append((variant, mark.badge, field.link))

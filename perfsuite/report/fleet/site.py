@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from perfsuite.fleet.results.reading import read
+from perfsuite.fleet.results.reading import read, read_parts
 from perfsuite.report import html
 from perfsuite.report.fleet.page import render
 from perfsuite.store.files import write_atomic
@@ -13,6 +13,7 @@ from perfsuite.store.files import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from perfsuite.fleet.results.parts import Parts
     from perfsuite.fleet.results.reading import Reading
 
 RUNS = "runs.html"
@@ -24,7 +25,20 @@ def write(folder: Path, out: Path, baselines: Path) -> Path:
     Raises:
         StoreError: something in the folder is damaged, or a page cannot be written.
     """
-    of, now = read(folder), datetime.now(UTC)
+    return _written(read(folder), out, baselines)
+
+
+def write_parts(parts: Parts, out: Path, baselines: Path) -> Path:
+    """Write the pages of a plan whose parts were run apart, and return the first.
+
+    Raises:
+        StoreError: something in a folder is damaged, or a page cannot be written.
+    """
+    return _written(read_parts(parts), out, baselines)
+
+
+def _written(of: Reading, out: Path, baselines: Path) -> Path:
+    now = datetime.now(UTC)
     if of.runs:
         sources = html.gather([path for path, _ in of.runs], baselines)
         write_atomic(out / RUNS, html.render(sources, now).encode())

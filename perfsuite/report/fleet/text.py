@@ -38,7 +38,7 @@ def matrix(view: View, width: int) -> str:
 
 def _table(table: Table, width: int) -> list[str]:
     """A column for each environment and device; where they do not fit, a line for each square."""
-    heads = [("", *(_where(*column) for column in table.columns))]
+    heads = [("", *(column.where for column in table.columns))]
     rows = [
         (row.variant, *(field.text if field is not None else DASH for field in row.fields))
         for row in table.rows
@@ -53,13 +53,9 @@ def _list(table: Table) -> Iterator[str]:
     for row in table.rows:
         yield plain(row.variant)
         yield from columns.table(
-            [(plain(_where(*field.column)), plain(field.text)) for field in row.fields if field is not None],
+            [(plain(field.column.where), plain(field.text)) for field in row.fields if field is not None],
             indent="  ",
         )
-
-
-def _where(environment: str, device: str) -> str:
-    return f"{environment} on {device}"
 
 
 def _comparisons(rows: Sequence[Row], width: int) -> list[str]:

@@ -35,7 +35,8 @@ ORDER = (
 """The gravest first."""
 INTRO = (
     "A square is a variant in an environment on a class of devices, with one word for each kind of work: the "
-    "gravest of what its gates said. Latencies are medians of the first session's calls, changes are over "
+    "gravest of what its gates said. Devices of one class whose figures must not be compared have a column "
+    "each, with what tells them apart. Latencies are medians of the first session's calls, changes are over "
     "the baseline, and both lead to the whole result. GPUs of one model are not one: where stored and new "
     "sessions are of different ones, what they differ by is in the interval of the change."
 )

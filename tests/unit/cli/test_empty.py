@@ -32,7 +32,7 @@ def _cases() -> Iterator[Any]:
                 yield pytest.param(path, param.opts[0], id=" ".join((*path, param.opts[0])))
 
 
-COMPARING = (("ab",), ("bisect",), ("run",), ("track", "confirm"))
+COMPARING = (("ab",), ("bisect",), ("join",), ("run",), ("track", "confirm"))
 """Commands whose exit code 2 has a meaning of its own."""
 CASES = list(_cases())
 

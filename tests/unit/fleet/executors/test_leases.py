@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from orders import order, outcome
+from orders import CPU, began, order, outcome
 
-from perfsuite.fleet.executors import processes
+from perfsuite.fleet.executors import jobs, processes
 from perfsuite.fleet.executors.local import LocalExecutor
 from perfsuite.fleet.executors.wishes import MachineError
 
@@ -18,6 +19,24 @@ def test_all_users_may_lock_and_none_removes_anothers(local: LocalExecutor, leas
     assert leases.stat().st_mode & 0o7777 == 0o1777
     assert {file.name for file in leases.iterdir()} == {"device-cpu", "machine", "turn"}
     assert {file.stat().st_mode & 0o777 for file in leases.iterdir()} == {0o666}
+
+
+def test_a_device_without_a_name_is_no_lease(local: LocalExecutor, leases: Path) -> None:
+    """Slurm gives blocks of a processor cores of their own: two of a node need not wait for each other."""
+    nameless = replace(CPU, uuid="")
+    assert outcome(local, order("b", ""), nameless).exit_code == 0
+    assert {file.name for file in leases.iterdir()} == {"machine", "turn"}
+
+
+def test_what_is_timed_has_its_machine_alone_though_its_device_has_no_name(
+    local: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LEASE_LIMIT_S", 0.3)
+    local.start(order("first", "import time; time.sleep(60)", exclusive=True), replace(CPU, uuid=""))
+    began(local, "first")
+    for exclusive in (True, False):
+        found = outcome(local, order("second", "", exclusive=exclusive), replace(CPU, uuid=""))
+        assert "/machine has been held too long, by process" in found.infrastructure
 
 
 def test_a_link_in_the_place_of_the_folder_opens_nothing(

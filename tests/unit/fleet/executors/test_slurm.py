@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fake_slurm
 import pytest
 from orders import began, ends, order, outcome
 
-from perfsuite.fleet.executors import ExecutorError, Finished, Lost, Refused
+from perfsuite.fleet.executors import ExecutorError, Finished, Lost, Refused, jobs
 from perfsuite.fleet.executors import slurm as module
 from perfsuite.fleet.executors.slurm import SlurmExecutor, parameters
-from perfsuite.records import DeviceClass
+from perfsuite.records import DeviceClass, PlannedEnvironment
 
 pytest.importorskip("submitit")
 H100 = DeviceClass(name="h100", kind="cuda", slurm={"partition": "gpu", "gres": "gpu:h100:1", "time": 90})
@@ -72,9 +73,37 @@ def test_parameters_of_a_job() -> None:
     found = parameters(order("b", "", exclusive=True, device=gpu, limit_s=600, avoid=("n1", "n2")))
     assert found["gpus_per_node"] == 1
     assert found["exclude"] == "n1,n2"
-    assert found["time"] == 25
+    assert found["time"] == 10 + 60 + 15
     assert found["exclusive"] is True
     assert "gpus_per_node" not in parameters(order("b", ""))
+
+
+def test_a_jobs_time_is_that_of_all_that_its_block_may_wait_for() -> None:
+    """For the machine's lease, and for each environment that is made there, before its own limit begins."""
+    made = PlannedEnvironment(name="made", packages={"torch": "2.13.0"})
+    here = order("b", "", limit_s=600)
+    ahead_s = {1: jobs.MAKING_LIMIT_S, 2: 2 * jobs.MAKING_LIMIT_S}
+    for count, seconds in ahead_s.items():
+        wanted = parameters(replace(here, environments=(made,) * count))
+        assert 60 * wanted["time"] >= jobs.LEASE_LIMIT_S + seconds + 600 + jobs.GRACE_S
+    assert parameters(replace(here, device=H100))["time"] == 90
+
+
+def test_blocks_of_a_processor_share_a_node(slurm: SlurmExecutor, leases: Path, tmp_path: Path) -> None:
+    """Slurm gives each cores of its own; each waits here until the other runs too."""
+    for one, other in (("a", "b"), ("b", "a")):
+        meet = f"""
+import os, time
+open({str(tmp_path / one)!r}, "w").write("")
+until = time.monotonic() + 20
+while not os.path.exists({str(tmp_path / other)!r}):
+    assert time.monotonic() < until, "alone"
+    time.sleep(0.02)
+"""
+        slurm.start(order(one, meet), slurm.slots()[-1])
+    found = ends(slurm, 2)
+    assert [event.outcome.exit_code for event in found.values() if isinstance(event, Finished)] == [0, 0]
+    assert {file.name for file in leases.iterdir()} == {"machine", "turn"}
 
 
 @pytest.mark.parametrize(
