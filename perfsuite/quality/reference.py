@@ -197,7 +197,7 @@ def _record(
             for prompt in range(len(workload.prompts)):
                 progress(f"float32, prompt {prompt + 1} of {len(workload.prompts)}")
                 traces.append(record(prepared.pipe, prepared.context, prompt))
-            check_coherent(prepared.pipe, workload.prompts, traces)
+            check_coherent(prepared.pipe, prepared.context, workload.prompts, traces)
             progress("float32, modules")
             records = record_modules(prepared.pipe, prepared.context, traces, aside / "modules")
             structure = structure_of(prepared.pipe)

@@ -18,7 +18,7 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``kept_bytes``: what each of its calls keeps; ``kept_files``, ``kept_threads``: likewise;
 * ``build_s``, ``build_contended``, ``fixed_work_s``: seconds of its build, whether others took cores
   meanwhile, and the fixed work before and after it; ``fresh_build_s`` of a fresh process;
-* ``stays``: its weights are held by somebody for ever;
+* ``stays``: its weights are held by somebody for ever; ``leaves_bytes``: what else its build keeps;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
@@ -206,6 +206,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
 
     script = replayed().get(variant.name, {})
     event(f"build {variant.name}")
+    HELD.bytes += script.get("leaves_bytes", 0)
     pipe = Pipeline(variant.name, workload, script)
     if "build_error" in script:
         fail(script["build_error"])
@@ -461,6 +462,7 @@ def pytest_configure(config):
         "perfsuite.measuring.session.environment": environment,
         "perfsuite.measuring.session.PeakMemory": PeakMemory,
         "perfsuite.device.held.held_bytes": lambda: HELD.bytes,
+        "perfsuite.device.held.is_exact": lambda: True,
         "perfsuite.device.held.resident_bytes": lambda: HELD.bytes,
         "perfsuite.device.held.files": lambda: HELD.files,
         "perfsuite.device.held.threads": lambda: HELD.threads,

@@ -129,6 +129,17 @@ def test_a_variant_that_stays_in_memory_fails_the_run(worse):
     assert set(worse.sessions()) == {"bf16"}
 
 
+def test_what_a_variant_leaves_besides_its_weights_fails_the_run(worse):
+    """Neither a call nor a peak shows it: each begins above what is there."""
+    worse.replay({"fp32": {"leaves_bytes": 300 * MIB}, "bf16": {"leaves_bytes": 200 * MIB}})
+    run = _run(worse, "--perf-update=new", variants="fp32,bf16")
+    assert run.ret == 1
+    run.assert_outcomes(passed=6)
+    assert _statuses(worse, "memory")["held behind"] == "REGRESSED"
+    run.stdout.fnmatch_lines(["*shapes fp32: held behind REGRESSED: 300 MiB more are held after it was rel*"])
+    assert set(worse.sessions()) == {"bf16"}
+
+
 def test_the_first_pipeline_of_a_process_is_like_no_other(worse):
     """What libraries set up once it pays for: with what is stored of later ones it is not compared."""
     _record(worse, build_s=2.0, first=False)

@@ -13,6 +13,7 @@ from perfsuite.quality.generation import Trace
 from perfsuite.quality.relative_errors import QualityError
 
 PIPE = SimpleNamespace(image_processor=SimpleNamespace(config=SimpleNamespace(do_normalize=True)))
+CONTEXT: Any = SimpleNamespace(drawn=SimpleNamespace(guidance=5.0))
 PROMPTS = ("a red ring", "a blue cross")
 
 
@@ -33,9 +34,11 @@ def half_black(picture: np.ndarray) -> np.ndarray:
 
 
 def test_an_honest_run_is_coherent() -> None:
-    check_coherent(PIPE, PROMPTS, [trace(0), trace(1)])
-    check_coherent(PIPE, PROMPTS, [trace(0, batch=2), trace(1, batch=2)])
-    check_coherent(SimpleNamespace(), PROMPTS, [trace(0), replace(trace(1), picture=trace(2).picture)])
+    check_coherent(PIPE, CONTEXT, PROMPTS, [trace(0), trace(1)])
+    check_coherent(PIPE, CONTEXT, PROMPTS, [trace(0, batch=2), trace(1, batch=2)])
+    check_coherent(
+        SimpleNamespace(), CONTEXT, PROMPTS, [trace(0), replace(trace(1), picture=trace(2).picture)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,22 +51,22 @@ def test_a_picture_that_the_decoder_did_not_give(change: Callable[[np.ndarray], 
     other = trace(1)
     traces = [trace(0), replace(other, picture=change(other.picture))]
     with pytest.raises(QualityError, match=r"no picture of 'a blue cross': it is not what the decoder gave"):
-        check_coherent(PIPE, PROMPTS, traces)
+        check_coherent(PIPE, CONTEXT, PROMPTS, traces)
 
 
 def test_grey_and_nan_are_none_either() -> None:
     for value in (0.5, np.nan):
         grey = replace(trace(1), picture=np.full((16, 16, 3), value, np.float32))
         with pytest.raises(QualityError, match=r"no picture of 'a blue cross': (flat|768 of 768)"):
-            check_coherent(SimpleNamespace(), PROMPTS, [trace(0), grey])
+            check_coherent(SimpleNamespace(), CONTEXT, PROMPTS, [trace(0), grey])
 
 
 def test_all_pictures_alike() -> None:
     """Only where the prompts are not."""
     same = [trace(0), replace(trace(1), tensors=trace(0).tensors, picture=trace(0).picture)]
     with pytest.raises(QualityError, match=r"tell 'a red ring' from 'a blue cross': both have the same pict"):
-        check_coherent(PIPE, PROMPTS, same)
-    check_coherent(PIPE, (PROMPTS[0],) * 2, same)
+        check_coherent(PIPE, CONTEXT, PROMPTS, same)
+    check_coherent(PIPE, CONTEXT, (PROMPTS[0],) * 2, same)
 
 
 def test_a_text_that_does_not_reach_the_denoiser() -> None:
@@ -71,4 +74,34 @@ def test_a_text_that_does_not_reach_the_denoiser() -> None:
     deaf = trace(1)
     deaf.tensors["embeds"] = trace(0)["embeds"]
     with pytest.raises(QualityError, match="the same embeds, time_ids, so the text does not reach it"):
-        check_coherent(PIPE, PROMPTS, [trace(0), deaf])
+        check_coherent(PIPE, CONTEXT, PROMPTS, [trace(0), deaf])
+
+
+class EulerDiscreteScheduler:
+    """By its name alone it is known how its steps go."""
+
+    config = SimpleNamespace(prediction_type="epsilon")
+
+
+def walk(gain: float = 1.0, rows: int = 2) -> Trace:
+    """Four steps by Euler's method, the noise of each multiplied by mistake."""
+    rng = np.random.default_rng(3)
+    sigmas, noise = np.array([9.0, 4.0, 2.0, 1.0, 0.0]), rng.standard_normal((4, rows, 4, 8, 8))
+    latents, at = [], 9.0 * rng.standard_normal((1, 4, 8, 8))
+    for step in range(4):
+        guided = noise[step, :1] if rows == 1 else -4.0 * noise[step, :1] + 5.0 * noise[step, 1:]
+        at = at + (sigmas[step + 1] - sigmas[step]) * gain * guided
+        latents.append(at)
+    found = trace(0)
+    more = {"sigmas": sigmas, "noise": noise, "latents": np.stack(latents), "rows": np.full(4, rows)}
+    return replace(found, tensors={**found.tensors, **more})
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_scheduler_that_is_wrong_for_everybody(rows: int) -> None:
+    pipe = SimpleNamespace(scheduler=EulerDiscreteScheduler())
+    check_coherent(pipe, CONTEXT, PROMPTS[:1], [walk(rows=rows)])
+    with pytest.raises(QualityError, match=r"another way to 'a red ring': step 2 is 0\.\d+ from Euler's"):
+        check_coherent(pipe, CONTEXT, PROMPTS[:1], [walk(1.05, rows)])
+    unknown = SimpleNamespace(scheduler=SimpleNamespace())
+    check_coherent(unknown, CONTEXT, PROMPTS[:1], [walk(1.05, rows)])
