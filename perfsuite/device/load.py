@@ -129,8 +129,11 @@ class Needs:
     cores: int
 
     def contention(self, before: Reading, after: Reading) -> float:
-        """Cores that others took and that the threads needed, on average between two readings."""
-        return max(0.0, others(before, after) + self.threads - self.cores)
+        """Cores that others took and that the threads needed, on average between two readings.
+
+        Threads beyond the cores take turns there, whoever else is: only others disturb them.
+        """
+        return max(0.0, others(before, after) + min(self.threads, self.cores) - self.cores)
 
     def contended(self, readings: Sequence[Reading]) -> list[int]:
         """Stretches between readings in a row, by their place, during which others took too much.

@@ -211,8 +211,9 @@ class Context:
 
     @property
     def busy_threads(self) -> int:
-        """That need a core at once while a pipeline is built or compiles: on a GPU's host it is one."""
-        return self.device.count if self.device.kind == "cpu" else 1
+        """That need a core at once while a pipeline is built or compiles: on a GPU's host it is one, and a
+        compiler that Inductor starts needs another beside it."""
+        return (self.device.count if self.device.kind == "cpu" else 1) + self.variant.compiled
 
     def note(self, text: str) -> None:
         """Remember something that the reader of the result should know."""

@@ -33,6 +33,12 @@ def test_cores_to_spare_are_no_contention() -> None:
     assert Needs(2, 2).contention(before, after) == pytest.approx(8.0)
 
 
+def test_more_threads_than_cores_disturb_only_each_other() -> None:
+    idle, beside = readings(0.0), readings(0.5)
+    assert Needs(4, 2).contention(*idle) == 0
+    assert Needs(4, 2).contention(*beside) == pytest.approx(0.5)
+
+
 CORES = [
     # As psutil has them of one machine's /proc/stat, in seconds since it started.
     SimpleNamespace(user=2193.9, nice=0.1, system=301.25, idle=18019.6, iowait=9.6, irq=0.0, softirq=6.4,

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from perfsuite import pipelines
-from perfsuite.pipelines import building, models
-from perfsuite.pipelines.technique import Optimization, Variant
+from perfsuite.pipelines import building, models, variants, workloads
+from perfsuite.pipelines.technique import Context, Optimization, Variant
+from perfsuite.records import Device
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
 
@@ -114,3 +115,18 @@ def test_what_is_proven_once_all_is_applied(monkeypatch: pytest.MonkeyPatch) -> 
     pipelines.release(prepared.pipe)
     assert done == ["fp32 applied", "later applied", "all proven"]
     assert prepared.evidence[:3] == ("fp32: held", "later: held", "fp32: held by all")
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind", "threads"),
+    [
+        ("bf16-sdpa", "cpu", 4),
+        ("bf16-sdpa-compile", "cpu", 5),
+        ("bf16-sdpa", "cuda", 1),
+        ("bf16-sdpa-compile", "cuda", 2),
+    ],
+)
+def test_a_compiler_needs_a_core_beside_the_threads(variant: str, kind: str, threads: int) -> None:
+    """Beside a busy core of two, a cold compilation took 18 % longer, and nobody had seen why."""
+    context = Context(workloads.SHAPES, variants.get(variant), Device(kind, "Example", "example", 4, 2**33))
+    assert context.busy_threads == threads
