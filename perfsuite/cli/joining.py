@@ -49,7 +49,7 @@ def join(
         typer.echo(f"perfsuite: {error}", err=True)
         raise typer.Exit(3) from error
     shown = page.view(whole, {})
-    typer.echo(show.status(whole.status, whole.plan, terminal().width))
+    typer.echo(show.status(whole.status, whole.plan, terminal().width, shown.unsaid))
     typer.echo(f"\n{text.matrix(shown, terminal().width)}\n")
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")

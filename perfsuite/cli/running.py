@@ -86,10 +86,7 @@ def run(
         if show_status:
             _say_status(asked)
             return
-        if dry_run:
-            _say_forecast(asked)
-            return
-        code = _drive(asked)
+        code = _say_forecast(asked) if dry_run else _drive(asked)
     except KeyboardInterrupt as error:
         typer.echo("perfsuite: stopped at once; run it again to go on", err=True)
         raise typer.Exit(2) from error
@@ -180,9 +177,9 @@ def _drive(asked: _Asked) -> int:
             )  # fmt: skip
             driver.Driver(asked.plan, ledger, engine, conduct).run()
         found = _status(asked, ledger.account, expected, driven=False)
-    typer.echo(show.status(found, asked.plan, terminal().width))
     whole = read(asked.out)
     shown = page.view(whole, {})
+    typer.echo(show.status(found, asked.plan, terminal().width, shown.unsaid))
     typer.echo(f"\n{text.matrix(shown, terminal().width)}\n")
     for path, _ in whole.runs:
         typer.echo(f"wrote {path}")
@@ -192,28 +189,38 @@ def _drive(asked: _Asked) -> int:
 
 def _say_status(asked: _Asked) -> None:
     from perfsuite.fleet.ledger.file import is_driven, read_account
+    from perfsuite.fleet.results.reading import read
     from perfsuite.report import running as show
+    from perfsuite.report.fleet import page
 
     driven = is_driven(asked.out)
     account = read_account(asked.out)
     if account is None or account.plan != asked.plan.id:
         raise ValueError(f"{asked.out}: the plan {asked.plan.name!r} was not run there; name its --out")
     found = _status(asked, account, _expected(asked), driven=driven)
-    typer.echo(show.status(found, asked.plan, terminal().width))
+    # Reading all results would disturb what is timed, perhaps on this machine.
+    unsaid = 0 if driven and found.times else page.view(read(asked.out), {}).unsaid
+    typer.echo(show.status(found, asked.plan, terminal().width, unsaid))
 
 
-def _say_forecast(asked: _Asked) -> None:
+def _say_forecast(asked: _Asked) -> int:
+    """How long it will take; its exit code is 2 where a run would begin nothing, and not all is known."""
     from perfsuite.fleet.ledger.account import Account
-    from perfsuite.fleet.ledger.file import read_account
-    from perfsuite.fleet.ledger.retrying import Standing
+    from perfsuite.fleet.ledger.file import check_account, read_account
     from perfsuite.fleet.ledger.times import seconds_of
+    from perfsuite.fleet.results.status import left
     from perfsuite.fleet.scheduling.forecasting import forecast
     from perfsuite.fleet.scheduling.placing import Park
     from perfsuite.report import running as show
 
-    account = read_account(asked.out) or Account(asked.plan.id, asked.plan.name)
-    standing = Standing.of(account) if account.plan == asked.plan.id else Standing()
-    blocks = [b for b in asked.plan.blocks if b.id not in standing.done and not standing.broken(b.id)]
+    account = read_account(asked.out)
+    if account is not None:
+        check_account(account, asked.out, asked.plan)
+    blocks, done = left(asked.plan, account or Account("", ""), again=asked.again)
+    every = len(asked.plan.blocks)
+    if not blocks:
+        typer.echo(show.nothing_left(asked.plan, done))
+        return 0 if done == every else 2
     expected = _expected(asked)
     engine = _engine(asked.on)
     try:
@@ -223,6 +230,7 @@ def _say_forecast(asked: _Asked) -> None:
         engine.close()
     found = forecast(blocks, park, seconds_of(expected), examined=examined)
     typer.echo(show.forecast(found, expected, asked.plan, park, terminal().width))
+    return 0 if found.steps else 2
 
 
 def _status(asked: _Asked, account: Account, expected: Mapping[str, Expectation], *, driven: bool) -> Status:

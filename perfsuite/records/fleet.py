@@ -161,6 +161,8 @@ class Ending(StrEnum):
     """The machine, the worker or the device, not the block: tried again elsewhere."""
     STOPPED = "stopped"
     """By whoever runs the plan."""
+    REFUSED = "refused"
+    """The engine did not take it, so that nothing was begun."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,8 +33,9 @@ LITTLE_BYTES = 2**30
 """Of a disk: less is spoken of."""
 
 
-def status(found: Status, plan: Plan, width: int) -> str:
-    """Cells by state, machines with what they do, and what has gone wrong."""
+def status(found: Status, plan: Plan, width: int, unsaid: int = 0) -> str:
+    """Cells by state, machines with what they do, and what has gone wrong; `unsaid`: cells of which blocks
+    that have ended say nothing, as the page of the plan has found."""
     by_id = {block.id: block for block in plan.blocks}
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
@@ -48,7 +49,7 @@ def status(found: Status, plan: Plan, width: int) -> str:
     ]
     return "\n".join(
         [
-            *wrapped(plain(_headline(found)), width),
+            *wrapped(plain(_headline(found, unsaid)), width),
             *map(plain, _machines(found, width)),
             *(part for line in lines for part in wrapped(plain(line), width)),
             *_works(found, plan, width),
@@ -56,17 +57,28 @@ def status(found: Status, plan: Plan, width: int) -> str:
     )
 
 
+def nothing_left(plan: Plan, done: int) -> str:
+    """A plan of which no block would be begun; `done`: blocks with a verdict. The others are broken."""
+    every = len(plan.blocks)
+    said = f"plan {plain(plan.name)}: nothing is left to do: {done} of {_blocks(every)} "
+    if done == every:
+        return f"{said}{'has' if every == 1 else 'have'} results"
+    return f"{said}have results, and {every - done} broken, tried again with: perfsuite run --again"
+
+
 def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, park: Park, width: int) -> str:
     """How long it will take, on what, and how surely that is known."""
     sure = Counter(expected[step.block.id].sure for step in found.steps)
     worst = max(sure, key=list(Sure).index, default=Sure.ABOUT)
     known = ", ".join(f"{count} {_SURE[each]}" for each, count in sorted(sure.items()))
+    where = f"on {len(park.slots)} devices of {len(park.machines)} machines"
     lines = [
-        f"plan {plan.name}: {worst} {duration(found.seconds)} for {_blocks(len(found.steps))} on "
-        f"{len(park.slots)} devices of {len(park.machines)} machines",
+        f"plan {plan.name}: {worst} {duration(found.seconds)} for {_blocks(len(found.steps))} {where}",
         f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
         f"{duration(found.device_s)}",
     ]
+    if not found.steps:
+        lines = [f"plan {plan.name}: nothing can be run {where}"]
     if known:
         lines.append(f"times: {known}")
     lines += [
@@ -79,7 +91,8 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     rows = [
         (str(work), str(len(each)), duration(sum(each)), duration(max(each))) for work, each in spent.items()
     ]
-    table = fitted([("work", "blocks", "devices", "longest"), *rows], width, right=(1, 2, 3))
+    heads = ("work", "blocks", "devices", "longest")
+    table = fitted([heads, *rows], width, right=(1, 2, 3)) if rows else []
     return "\n".join([*(part for line in lines for part in wrapped(plain(line), width)), *table])
 
 
@@ -99,10 +112,11 @@ _SURE = {
 }
 
 
-def _headline(found: Status) -> str:
+def _headline(found: Status, unsaid: int) -> str:
     every = sum(found.cells.values())
     others = [f"{found.cells[state]} {said}" for state, said in _STATES.items() if found.cells.get(state)]
-    parts = [f"{found.cells.get(CellState.DONE, 0)} of {every} cells known", *others]
+    others += [f"{unsaid} missing"] if unsaid else []
+    parts = [f"{found.cells.get(CellState.DONE, 0) - unsaid} of {every} cells known", *others]
     bad = f"; bad verdicts in {_blocks(found.failed)}" if found.failed else ""
     how = f", on {found.engine}" if found.engine else ""
     left = f"; {found.sure} {duration(found.left_s)} left" if found.left_s is not None else ""

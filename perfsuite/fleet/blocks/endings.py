@@ -13,6 +13,7 @@ import signal
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from perfsuite.fleet.blocks import written
 from perfsuite.records import Ending, Work
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def ending(block: Block, outcome: Outcome) -> tuple[Ending, str]:
 
 def _judge(block: Block, outcome: Outcome) -> tuple[Ending, str]:
     code = outcome.exit_code
+    if code != 0 and (bad := _bad_verdict(block, outcome)):
+        return Ending.FAILED, bad
     if outcome.infrastructure and code != 0:
-        bad = _bad_verdict(block, outcome)
-        return (Ending.FAILED, bad) if bad else (Ending.LOST, outcome.infrastructure)
+        return Ending.LOST, outcome.infrastructure
     if code is None:
         return Ending.TIMEOUT, f"not done after {block.limit_s:g} s"
     if code < 0:
@@ -57,10 +59,18 @@ def _judge(block: Block, outcome: Outcome) -> tuple[Ending, str]:
 
 
 def _bad_verdict(block: Block, outcome: Outcome) -> str:
-    """What a gate or an A/B has said no to; empty for none. It stands, whatever the machine had beside it."""
+    """What a gate or an A/B has said no to; empty for none. It stands, however the block ended after it: by a
+    signal, at its limit, or with its machine."""
+    if block.work in (Work.COMPILE, Work.DOCTOR):
+        return ""
     if block.work is Work.AB:
-        return _of_ab(outcome, 1)[1] if outcome.exit_code == 1 and SIDES in outcome.files else ""
-    return next((said for said, verdict in _failed(outcome.files.get(JUNIT, b"")) if verdict), "")
+        if outcome.exit_code == 1 and SIDES in outcome.files:
+            return _of_ab(outcome, 1)[1]
+        return written.bad_comparison(outcome.files.get(SIDES, b""))
+    said = next((said for said, verdict in _failed(outcome.files.get(JUNIT, b"")) if verdict), "")
+    # The report of all tests is written last. Without it, what is on disk of each variant tells.
+    ended = outcome.exit_code == 1 and bool(outcome.files.get(JUNIT))
+    return said or ("" if ended else written.bad_result(outcome.files.get(RESULTS, b"")))
 
 
 def _of_gates(outcome: Outcome, code: int) -> tuple[Ending, str]:

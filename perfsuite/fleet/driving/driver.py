@@ -162,7 +162,7 @@ class Driver:
         self._hand.unfinished = set(self._hand.waiting)
         blocks = {block.id: block for block in self._plan.blocks}
         for attempt in self._ledger.attempts:
-            if attempt.block in blocks:
+            if attempt.block in blocks and attempt.ending is not Ending.REFUSED:
                 self._hand.had[kin(blocks[attempt.block])][attempt.slot] += 1
 
     def _step(self) -> bool:
@@ -294,7 +294,7 @@ class Driver:
                 attempt = self._finished(running, event.outcome, now_s, stopping=stopping)
             elif isinstance(event, Refused):
                 self._refusals.note(running.block.device, event.cause, now_s, final=event.final)
-                attempt = running.without_outcome(Ending.STOPPED, event.cause, now_s)
+                attempt = running.without_outcome(Ending.REFUSED, event.cause, now_s)
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
                 attempt = running.without_outcome(ending, event.cause, now_s, event.machine)

@@ -107,11 +107,16 @@ class SlurmExecutor:
             time.sleep(min(LOOK_S, left))
 
     def stop(self, block: str) -> None:
-        """Take it out of Slurm's hands."""
-        running = self._running.pop(block, None)
-        if running is not None:
-            self._ahead.append(_lost(running, "cancelled"))
-            _cancel(running)
+        """Take it out of Slurm's hands. One that runs may write what it has, and says how it ended."""
+        running = self._running.get(block)
+        if running is None:
+            return
+        if running.job is not None and _read(running.folder / "began.json") is not None:
+            running.job.cancel(check=False)
+            return
+        del self._running[block]
+        self._ahead.append(_lost(running, "cancelled"))
+        _cancel(running)
 
     def close(self) -> None:
         """Cancel what is left."""

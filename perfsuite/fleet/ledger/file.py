@@ -9,6 +9,7 @@ History of the format:
   kinds: ``sitting``, a driver that took the folder; ``begun``, before a block is started; ``attempt``, when
   it has ended; ``end``, when that driver had no more to do. A last line without newline was cut short and
   does not count.
+* 2: an attempt may have ended as ``refused``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from perfsuite.fleet.ledger.account import Entry
     from perfsuite.records import Plan
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE = "ledger.jsonl"
 OBJECTS = "objects"
 TRIES, TRY_S = 5, 0.1
@@ -119,11 +120,7 @@ class Ledger:
             account = None if raw is None else _account(raw, file)
             if raw is None or account is None or (account.plan != plan.id and account.is_empty):
                 return cls(folder, _begun(file, plan), lock)
-            if account.plan != plan.id:
-                raise LedgerError(
-                    f"{file}: is of the plan {account.name!r} ({account.plan[:12]}), not of {plan.name!r} "
-                    f"({plan.id[:12]}); name another --out"
-                )
+            check_account(account, folder, plan)
             # A line that was cut short would join the next one.
             _cut(file, raw.rfind(b"\n") + 1, len(raw))
         except BaseException:
@@ -218,6 +215,15 @@ def read_account(folder: Path) -> Account | None:
     """
     raw = read_bytes(folder / FILE)
     return None if raw is None else _account(raw, folder / FILE)
+
+
+def check_account(account: Account, folder: Path, plan: Plan) -> None:
+    """Raise `LedgerError` for a ledger in which blocks of another plan were begun."""
+    if account.plan != plan.id and not account.is_empty:
+        raise LedgerError(
+            f"{folder / FILE}: is of the plan {account.name!r} ({account.plan[:12]}), not of {plan.name!r} "
+            f"({plan.id[:12]}); name another --out"
+        )
 
 
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:

@@ -38,7 +38,7 @@ class Standing:
     done: dict[str, Attempt] = field(default_factory=dict)
     """Blocks with a verdict."""
     numbers: Counter[str] = field(default_factory=Counter)
-    """Attempts of a block, stopped ones included."""
+    """Attempts of a block, stopped and refused ones included."""
     failures: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     """Of a block."""
     faults: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
@@ -70,7 +70,7 @@ class Standing:
                 if failed.machine != attempt.machine:
                     self.faults[failed.machine].append(failed)
             return
-        if attempt.ending is Ending.STOPPED:
+        if attempt.ending in (Ending.STOPPED, Ending.REFUSED):
             return
         if not forgiven:
             self.failures[block].append(attempt)

@@ -108,12 +108,24 @@ def status(
     )
 
 
+def left(plan: Plan, account: Account, *, again: bool = False) -> tuple[list[Block], int]:
+    """Blocks that a run would still begin where it can, and how many have a verdict; `again`: broken ones
+    are forgiven."""
+    standing = Standing.of(account)
+    open_blocks = [
+        b for b in plan.blocks if b.id not in standing.done and (again or not standing.broken(b.id))
+    ]
+    return open_blocks, sum(block.id in standing.done for block in plan.blocks)
+
+
 def machines(account: Account, standing: Standing) -> tuple[Machine, ...]:
     """What the last driver found out about its machines, by name."""
     since = account.attempts[account.sat :]
     fit, drained = fitness(since), standing.drained
     by_machine: dict[str, list[Attempt]] = {begun.machine: [] for begun in account.running.values()}
     for attempt in account.attempts:
+        if attempt.ending is Ending.REFUSED:  # at no machine
+            continue
         by_machine.setdefault(attempt.machine, []).append(attempt)
     return tuple(
         Machine(

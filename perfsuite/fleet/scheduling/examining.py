@@ -31,6 +31,9 @@ def examination(slot: Slot, park: Park, waiting: Iterable[Block]) -> Block:
     )  # fmt: skip
 
 
+_NOT_ANSWERED = (Ending.LOST, Ending.STOPPED, Ending.REFUSED)
+
+
 def is_examination(block: str) -> bool:
     """Whether a block, by its id, is no block of a plan but a machine's doctor."""
     return block.startswith(_PREFIX)
@@ -40,7 +43,7 @@ def fitness(attempts: Iterable[Attempt]) -> dict[str, tuple[bool, str]]:
     """Machines that their doctor has answered for: whether they are fit, and why not."""
     found = {}
     for attempt in attempts:
-        if is_examination(attempt.block) and attempt.ending not in (Ending.LOST, Ending.STOPPED):
+        if is_examination(attempt.block) and attempt.ending not in _NOT_ANSWERED:
             fit = attempt.ending is Ending.PASSED
             found[attempt.machine] = fit, "" if fit else attempt.cause or f"its doctor: {attempt.ending}"
     return found

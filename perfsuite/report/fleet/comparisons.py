@@ -90,7 +90,7 @@ def _mark(square: Square, document: dict[str, Any] | None) -> Mark:
     if square.state is not CellState.DONE:
         return matrix.mark(Work.AB, [square], None)
     if document is None or document.get("status") not in set(Status):
-        return Mark(Work.AB, words.plain(words.MISSING), "its figures cannot be read")
+        return Mark(Work.AB, words.plain(words.MISSING), "its figures cannot be read", unsaid=1)
     status = Status(document["status"])
     pictures = document.get("pictures") or {}
     if status is not Status.REGRESSED and pictures.get("status") in _WRONG:

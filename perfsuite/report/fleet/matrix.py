@@ -54,6 +54,8 @@ class Mark:
     """Why it is not another, for a person."""
     note: str = ""
     """How many repeats are still to come."""
+    unsaid: int = 0
+    """Cells whose blocks have ended and said nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +193,17 @@ def mark(work: Work, squares: Sequence[Square], result: Result | None) -> Mark:
     done = [square for square in squares if square.state is CellState.DONE]
     open_ = [square for square in squares if square.state is not CellState.DONE]
     found = [*_of_result(work, result)]
-    found += [said for square in done for said in _of_gates(square, repeated=bool(result and result.repeats))]
+    judged = bool(found)
+    unsaid = 0
+    for square in done:
+        said = [*_of_gates(square, repeated=bool(result and result.repeats))]
+        # Each by itself: what one block says of a variant does not speak for another.
+        found += said if said or judged else [_unsaid(square)]
+        unsaid += not said and not judged and _unsaid(square)[0].word == words.MISSING
     found += [(words.undone(square.state), square.reason or _last_cause(square)) for square in open_]
-    found = found or [_unsaid(done[0])]
     gravest, detail = min(found, key=lambda one: words.gravity(one[0]))
     note = f"{len(done)} of {len(squares)} repeats" if open_ and done else ""
-    return Mark(work, gravest, detail, note)
+    return Mark(work, gravest, detail, note, unsaid)
 
 
 Said = tuple["Badge", str]

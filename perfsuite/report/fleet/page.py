@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import perfsuite
 from perfsuite.fleet.planning.joining import named
-from perfsuite.records import CellState, Work
+from perfsuite.records import CellState, Ending, Work
 from perfsuite.report import format as show
 from perfsuite.report.fleet import comparisons, matrix, words
 from perfsuite.report.html import shell
@@ -120,6 +120,8 @@ class View:
     missing: int
     """Marks of what is not known, also where a block ended and said nothing of a variant, and parts of the
     plan that are not there."""
+    unsaid: int
+    """Cells whose blocks have ended and said nothing of them: no state of a block tells."""
 
 
 def render(of: Reading, links: Mapping[tuple[int, int], str], made: datetime) -> str:
@@ -147,7 +149,8 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
     """What the page shows."""
     tables = matrix.tables(of.plan, of.squares, [merged for _, merged in of.runs], links)
     compared = comparisons.rows(of)
-    badges = [mark.badge for mark in (*_marks(tables), *(row.mark for row in compared))]
+    marks = [*_marks(tables), *(row.mark for row in compared)]
+    badges = [mark.badge for mark in marks]
     bad = sum(badge.tone == "bad" and badge.word not in _UNKNOWN for badge in badges)
     missing = sum(badge.word in _UNKNOWN for badge in badges)
     return View(
@@ -164,6 +167,7 @@ def view(of: Reading, links: Mapping[tuple[int, int], str]) -> View:
         tried=tuple(_tried(of)),
         bad=bad,
         missing=missing + len(of.absent),
+        unsaid=sum(mark.unsaid for mark in marks),
     )
 
 
@@ -212,7 +216,7 @@ def _head(found: Counter[str], bad: int, missing: int, of: Reading) -> tuple[str
 
 
 def _facts(of: Reading) -> Iterable[Fact]:
-    plan, attempts = of.plan, of.attempts
+    plan, attempts = of.plan, [a for a in of.attempts if a.ending is not Ending.REFUSED]
     yield Fact("Plan", plan.name + (f", part {plan.shard}" if plan.shard else ""))
     if of.absent:
         yield Fact("Absent", f"{named(of.absent)} of the plan, whose cells are not on this page")

@@ -20,7 +20,9 @@ from perfsuite.fleet.executors import ExecutorError
 from perfsuite.fleet.ledger.file import FILE, Ledger, read_account, read_attempts
 from perfsuite.fleet.planning.files import read_plan, write_plan
 from perfsuite.fleet.planning.identity import identified
+from perfsuite.fleet.results.reading import read
 from perfsuite.records import DeviceClass, Ending, Plan, Work
+from perfsuite.report.fleet import page
 
 GOOD = (
     b'<testsuites><testsuite><testcase name="counts"><properties>'
@@ -127,6 +129,59 @@ def test_a_dry_run_runs_nothing(run: Run, engine: Scripted, tmp_path: Path) -> N
     assert "1 block goes nowhere: no machine has a100" in result.stdout
     assert (engine.spans, engine.closed) == ([], True)
     assert not (tmp_path / "fleet").exists()
+
+
+def test_a_dry_run_of_what_has_run(run: Run, engine: Scripted) -> None:
+    """It says so and asks no engine, in place of a time for no blocks."""
+    run(plan_of("a", "b"))
+    engine.places.clear()
+    result = run(plan_of("a", "b"), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "plan nightly: nothing is left to do: 2 of 2 blocks have results\n"
+
+
+def test_a_dry_run_of_what_is_broken(run: Run, engine: Scripted) -> None:
+    """Nothing would be begun, and not all is known; forgiven, it would be."""
+    engine.script = lambda order, slot: Does(0.0, 4 if order.block == "b" else 0, files=FILES)
+    engine.places += places(1, 1, prefix="more")
+    run(plan_of("a", "b"))
+    result = run(plan_of("a", "b"), "--dry-run")
+    assert result.exit_code == 2, result.output
+    assert (
+        "nothing is left to do: 1 of 2 blocks have results, and 1 broken, tried again with" in result.stdout
+    )
+    again = run(plan_of("a", "b"), "--dry-run", "--again")
+    assert again.exit_code == 0
+    assert "for 1 block on 5 devices" in again.stdout
+
+
+def test_a_dry_run_where_nothing_can_go(run: Run, engine: Scripted) -> None:
+    result = run(plan_of("c"), "--dry-run")
+    assert result.exit_code == 2, result.output
+    assert result.stdout.startswith("plan nightly: nothing can be run on 4 devices of 2 machines\n")
+    assert "1 block goes nowhere: no machine has a100" in result.stdout
+    assert "0 s" not in result.stdout
+
+
+def test_a_dry_run_in_the_folder_of_another_plan(run: Run, engine: Scripted) -> None:
+    """The run itself would be refused there."""
+    run(plan_of("a"))
+    result = run(plan_of("b", name="weekly"), "--dry-run")
+    assert result.exit_code == 3
+    assert "is of the plan 'nightly'" in result.output
+
+
+def test_the_status_knows_what_the_page_misses(run: Run, engine: Scripted, tmp_path: Path) -> None:
+    """A block that ended well and said nothing of its variant is no known cell, wherever one looks."""
+    engine.script = lambda order, slot: Does(
+        0.0, files={"junit.xml": b"<testsuites/>"} if order.block == "a" else FILES
+    )
+    ran = run(plan_of("a", "b"))
+    told = run(plan_of("a", "b"), "--status")
+    shown = page.view(read(tmp_path / "fleet"), {})
+    assert shown.missing == 1
+    for result in (ran, told):
+        assert "1 of 2 cells known, 1 missing" in result.stdout
 
 
 def test_past_times_are_those_of_folders_beside(run: Run, engine: Scripted, tmp_path: Path) -> None:

@@ -59,6 +59,71 @@ def test_a_bad_verdict_stands_though_the_machine_failed_beside_it() -> None:
     assert judge(Work.AB, 1, infrastructure=full) == (Ending.LOST, full)
 
 
+def written(**fields: object) -> bytes:
+    """A results file with one line of a variant, as far as it came."""
+    line = {"kind": "result", "workload": "shapes", "variant": "bf16", "protocol": "p", **fields}
+    return b"".join(json.dumps(each).encode() + b"\n" for each in ({"kind": "run", "id": "r"}, line))
+
+
+SLOWER = written(verdict={"status": "REGRESSED", "ratio": 1.2})
+ENDED = (2, 3, None, -2, -9, -15)
+"""Exit codes of a block that somebody or something has ended."""
+
+
+@pytest.mark.parametrize("code", ENDED)
+@pytest.mark.parametrize("infrastructure", ["", "No space left on device"])
+def test_a_bad_verdict_that_was_written_stands_however_the_block_ended(
+    code: int | None, infrastructure: str
+) -> None:
+    """Ctrl-C, a job's time, a limit: else it would be measured again when the plan goes on."""
+    for files in (junit(PASSED, BAD), {"results.jsonl": SLOWER}, junit(PASSED) | {"results.jsonl": SLOWER}):
+        assert judge(Work.LATENCY, code, files, infrastructure=infrastructure)[0] is Ending.FAILED
+    found = judge(Work.LATENCY, code, {"results.jsonl": SLOWER})
+    assert found == (Ending.FAILED, "shapes bf16: latency REGRESSED, before it was ended")
+    sides = {"ab.json": json.dumps({"kind": "ab", "status": "REGRESSED"}).encode()}
+    assert judge(Work.AB, code, sides, infrastructure=infrastructure)[0] is Ending.FAILED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verdict": {"status": "LESS_JUDGED"}}, {"quality": {"status": "DEGRADED"}},
+        {"timed": {"status": "BROKEN"}}, {"counted": {"status": "REGRESSED"}},
+        {"memory": [{"name": "peak", "verdict": {"status": "OK"}},
+                    {"name": "growth", "verdict": {"status": "REGRESSED"}}]},
+        {"start": [{"name": "import", "verdict": {"status": "REGRESSED"}}]},
+    ],
+)  # fmt: skip
+def test_every_kind_of_bad_verdict_stands(fields: dict[str, object]) -> None:
+    assert judge(Work.LATENCY, -9, {"results.jsonl": written(**fields)})[0] is Ending.FAILED
+
+
+@pytest.mark.parametrize("code", ENDED)
+def test_what_is_no_bad_verdict_is_tried_again(code: int | None) -> None:
+    """A good one of some of its variants is none of the block, and half a line is nothing."""
+    good = written(verdict={"status": "OK"}, quality=None, memory=[])
+    for raw in (good, SLOWER[:-1], written(session={"id": "s"}), b"\xff\n[]\n", b"", b"no JSON\n"):
+        found = judge(Work.LATENCY, code, {"results.jsonl": raw})[0]
+        assert found in (Ending.ERROR, Ending.TIMEOUT), raw
+    for raw in (b"{}", b"[]", b"half a", b'{"status": "OK", "pictures": null}'):
+        assert judge(Work.AB, code, {"ab.json": raw})[0] is not Ending.FAILED
+    assert judge(Work.COMPILE, code, {"results.jsonl": SLOWER})[0] is not Ending.FAILED
+
+
+def test_a_later_line_completes_an_earlier_one() -> None:
+    """Of a variant that has been judged on memory, the latency stands as it was."""
+    more = written(memory=[{"name": "peak", "verdict": {"status": "OK"}}])
+    assert judge(Work.LATENCY, -9, {"results.jsonl": SLOWER + more})[0] is Ending.FAILED
+    accepted = SLOWER + written(verdict={"status": "OK"})
+    assert judge(Work.LATENCY, -9, {"results.jsonl": accepted})[0] is Ending.ERROR
+
+
+def test_a_report_of_all_tests_says_more_than_results() -> None:
+    """A regression that was accepted is in the results, and its gate passed."""
+    files = junit(PASSED, NOT_BUILT) | {"results.jsonl": SLOWER}
+    assert judge(Work.LATENCY, 1, files)[0] is Ending.ERROR
+
+
 GATES = [Work.LATENCY, Work.STRUCTURE, Work.COUNTS, Work.QUALITY]
 
 

@@ -313,7 +313,7 @@ class TestDevices:
             b.id for b in SHARED
         }
         assert 150.0 <= engine.clock() < 250.0
-        assert {ending for *_, ending in ended(tmp_path)} == {Ending.STOPPED, Ending.PASSED}
+        assert {ending for *_, ending in ended(tmp_path)} == {Ending.REFUSED, Ending.PASSED}
 
     @pytest.mark.parametrize(("final", "until_s"), [(False, 300.0), (True, 0.0)])
     def test_an_engine_that_takes_nothing_is_given_up(

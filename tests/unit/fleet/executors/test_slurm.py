@@ -156,19 +156,40 @@ def test_only_nodes_that_slurm_knows_are_avoided(slurm: SlurmExecutor, commands:
 
 def test_a_stopped_block_ends(slurm: SlurmExecutor, commands: Path, tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = f"""
+import os, time
+open({str(note)!r}, "w").write(str(os.getpid()))
+try:
+    time.sleep(60)
+finally:
+    open(OUT + "/verdict", "w").write("bad")
+"""
     slurm.start(order("b", code), slurm.slots()[-1])
     began(slurm, "b")
     until = time.monotonic() + 10
     while not (note.exists() and note.read_text()) and time.monotonic() < until:
         time.sleep(0.05)
     slurm.stop("b")
-    assert isinstance(ends(slurm, 1)["b"], Lost)
+    event = ends(slurm, 1)["b"]
+    assert isinstance(event, Finished)
+    assert event.outcome.stopped_by == "SIGTERM"
+    assert event.outcome.files["verdict"] == b"bad"
     assert (commands / "100.cancelled").exists()
     until = time.monotonic() + 15
     while Path("/proc", note.read_text()).exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not Path("/proc", note.read_text()).exists()
+
+
+def test_a_block_that_waits_in_the_queue_is_taken_out_of_it(slurm: SlurmExecutor, commands: Path) -> None:
+    (commands / "hold").touch()
+    slurm.start(order("b", ""), slurm.slots()[-1])
+    slurm.events(0)
+    slurm.stop("b")
+    event = ends(slurm, 1)["b"]
+    assert isinstance(event, Lost)
+    assert (event.cause, event.machine) == ("cancelled", "")
+    assert (commands / "100.cancelled").exists()
 
 
 def test_a_block_that_slurm_ends_says_so(slurm: SlurmExecutor, commands: Path) -> None:

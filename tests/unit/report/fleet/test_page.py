@@ -1,6 +1,7 @@
 """The page of a plan: what is bad, missing or cannot be told stands there as such; links lead somewhere."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,12 @@ def test_everything_that_is_not_fine_is_named_with_its_reason(mixed: Reading) ->
     assert named["REGRESSED", "shapes, A/B: fp32", "before → after on cpu"] == "+6.1% in turns"
     assert ("WAITING", f"shapes, quality: {rungs}", "before on cpu") in named
     assert len(named) == 8
+
+
+def test_the_status_and_the_page_are_of_the_same_states(mixed: Reading) -> None:
+    """Each cell of the page is in the state that a look beside the driver counts."""
+    assert Counter(square.state for square in mixed.squares) == Counter(mixed.status.cells)
+    assert page.view(mixed, {}).unsaid == 0
 
 
 def test_gpus_stand_against_each_other(mixed: Reading) -> None:

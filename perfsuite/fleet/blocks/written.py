@@ -1,0 +1,67 @@
+"""Bad verdicts that a block has written before it was ended: they are on disk as soon as they are known."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from perfsuite.records import UNJUDGED, PictureStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BAD = frozenset((Status.REGRESSED, *UNJUDGED, PictureStatus.DEGRADED, PictureStatus.BROKEN))
+
+
+def bad_result(raw: bytes) -> str:
+    """The first bad verdict of a results file that may be cut short; empty for none."""
+    known: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for line in _lines(raw):
+        # A later line of a variant completes the earlier one.
+        told = {name: value for name, value in line.items() if value not in (None, [], {})}
+        known.setdefault((line.get("workload"), line.get("variant")), {}).update(told)
+    for (workload, variant), result in known.items():
+        for name, status in _statuses(result):
+            if status in _BAD:
+                return f"{workload} {variant}: {name} {status}, before it was ended"
+    return ""
+
+
+def bad_comparison(raw: bytes) -> str:
+    """The bad verdict of an A/B's figures; empty for none."""
+    try:
+        document = json.loads(raw or b"{}")
+    except ValueError:
+        return ""
+    for name, found in (("", document), ("pictures", _under(document, "pictures"))):
+        if _status(found) in _BAD:
+            return f"{name} {_status(found)}, before it was ended".strip()
+    return ""
+
+
+def _lines(raw: bytes) -> Iterator[dict[str, Any]]:
+    for line in raw.split(b"\n")[:-1]:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and found.get("kind") == "result":
+            yield found
+
+
+def _statuses(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "latency", _status(result.get("verdict"))
+    for name in ("counted", "quality", "timed"):
+        yield {"counted": "counts", "timed": "picture"}.get(name, name), _status(result.get(name))
+    for name in ("memory", "start"):
+        quantities = result.get(name)
+        for each in quantities if isinstance(quantities, list) else []:
+            yield name, _status(_under(each, "verdict"))
+
+
+def _under(found: Any, name: str) -> Any:
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def _status(found: Any) -> str:
+    return str(_under(found, "status") or "")
