@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from perfsuite import pipelines
 from perfsuite.bench import recovery
 from perfsuite.bench.caching import CompileCache
-from perfsuite.bench.leftovers import Leftovers, left_behind
+from perfsuite.bench.leftovers import Leftovers, held_behind, left_behind
 from perfsuite.bench.recovery import FreshProcesses, LostDeviceError
 from perfsuite.device import failures as errors
+from perfsuite.device import held as memory
 from perfsuite.workers import Server, WorkerError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Hand:
         self._failed: tuple[str, str, BaseException] | None = None
         self._phase = ""
         self._released: list[tuple[str, str, Leftovers]] = []
+        self._held_before: int | None = None
+        self._held_behind: list[tuple[str, str, Quantity]] = []
 
     def enter(self, key: str, phase: str) -> None:
         """Begin a phase."""
@@ -81,6 +84,9 @@ class Hand:
             return self.fresh.open(workload, variant)
         if self._failed is not None:
             pipelines.free()  # what its error still held when it was released
+        # A resident set keeps what was freed, and a GPU's libraries load their kernels when they like.
+        tells = self.device.kind == "cpu" and memory.is_exact()
+        self._held_before = memory.held_bytes() if tells else None
         self._prepared = pipelines.prepare(workload, variant, self.device, self._settings.weights)
         return self._prepared
 
@@ -140,6 +146,11 @@ class Hand:
             pipelines.release(pipe)
         del pipe
         gc.collect()  # a compiled VAE holds itself, so only this frees it
+        if self._held_before is not None:
+            drawn = context.workload
+            size = drawn.batch * drawn.height * drawn.width * 3 * 4
+            found = held_behind(self._held_before, memory.held_bytes(), size)
+            self._held_behind += [(drawn.name, context.variant.name, found)] if found is not None else []
 
     def left_behind(self) -> list[tuple[str, str, Quantity]]:
         """Workload, variant and what of it is still held, of all that was released; asked once nothing of
@@ -148,7 +159,10 @@ class Hand:
             return []  # nothing of the GPU that was lost can be given back
         pipelines.free()
         alive = [(workload, variant, of.alive_bytes()) for workload, variant, of in self._released]
-        return [(workload, variant, left_behind(size)) for workload, variant, size in alive if size]
+        weights = [(workload, variant, left_behind(size)) for workload, variant, size in alive if size]
+        # Of what holds its weights this is the same said twice.
+        known = [each[:2] for each in weights]
+        return weights + [each for each in self._held_behind if each[:2] not in known]
 
     @contextlib.contextmanager
     def fresh_process(self) -> Iterator[Worker]:

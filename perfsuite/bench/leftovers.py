@@ -14,6 +14,11 @@ DEVICE_BYTES = 256 << 20
 """Allocated by torch on CUDA once all is released: workspaces of libraries, which stay."""
 
 
+HELD_BYTES, HELD_PICTURES = 256 << 20, 64
+"""Of a CPU's memory more after a variant's release than before its build, besides so many pictures in
+float32: what libraries set up once, and what reports and verdicts keep of it."""
+
+
 class Leftovers:
     """Knows the weights of a pipeline that is about to be released, without holding them."""
 
@@ -37,3 +42,22 @@ def left_behind(size: int) -> Quantity:
     detail = f"{size / 2**20:.1f} MiB of its weights are held after it was released: something keeps them"
     verdict = Verdict(Status.REGRESSED, candidate_sessions=1, detail=detail)
     return Quantity("left behind", "bytes", float(size), verdict, 0.0)
+
+
+def held_behind(before: int, after: int, picture_bytes: int) -> Quantity | None:
+    """The verdict on what else is held once a variant is released, None where that is little.
+
+    Args:
+        before: bytes that allocators had given out before it was built.
+        after: once it was released, and garbage was collected.
+        picture_bytes: of one picture in float32.
+    """
+    more, allowed = after - before, HELD_BYTES + HELD_PICTURES * picture_bytes
+    if more <= allowed:
+        return None
+    detail = (
+        f"{more / 2**20:.0f} MiB more are held after it was released than before it was built, none of them "
+        f"its weights; allowed are {allowed / 2**20:.0f} MiB"
+    )
+    verdict = Verdict(Status.REGRESSED, candidate_sessions=1, detail=detail)
+    return Quantity("held behind", "bytes", float(more), verdict, float(allowed))

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 AGAIN = 3
 """Fresh processes that look at a suspect again, at most."""
-
-
 SEEN = 0.25
 """Share of the tolerance by which seconds must have grown where fixed work says that something regressed."""
+SAME = 1.0
+"""Growth of the fixed work up to which a machine counts as the same one, only slower."""
 
 
 def judge(
@@ -47,20 +47,49 @@ def judge(
         again: sessions of fresh processes, asked for once where stored figures make it a suspect; none where
             the first verdict is to stand.
     """
-    like = comparable(of, stored, first=amount.first)
+    like, alone = (comparable(of, stored, first=first) for first in (amount.first, True))
     if not like:
         verdict = by_budget(amount.value, amount.budget, amount.rule, amount.show)
-        return beside_others(verdict) if amount.contended else verdict
+        if amount.contended:
+            return beside_others(verdict)
+        # A later one is no slower than a first one, of which alone there may be some: of calibration, say.
+        slower = alone and verdict.status is Status.NEW and _than_first(alone, amount)
+        return _fresh(slower, amount, of, alone, again()) if slower else verdict
     verdict = judge_amounts(like, [amount])
     if amount.contended:
         return beside_others(verdict)
-    alone = comparable(of, stored, first=True)
     sessions = again() if alone and _suspect(verdict, like, amount) else ()
-    if not sessions:
+    fresh = _fresh(verdict, amount, of, alone, sessions)
+    if amount.first or verdict.status is not Status.REGRESSED or fresh.status is not Status.OK:
+        return fresh
+    said = f"{fresh.detail}; so it is longer or larger only after other variants of the same process"
+    return replace(fresh, status=Status.INCONCLUSIVE, detail=f"{said}: {verdict.detail}")
+
+
+def _than_first(alone: Sequence[Amount], amount: Amount) -> Verdict | None:
+    """The verdict on a later figure by those of first ones, where it is worse than even those."""
+    verdict = judge_amounts(alone, [amount])
+    if verdict.status is not Status.REGRESSED:
+        return None
+    return replace(verdict, detail=f"by sessions that were the first of their process: {verdict.detail}")
+
+
+def _fresh(
+    verdict: Verdict,
+    amount: Amount,
+    of: Callable[[Session], Amount | None],
+    alone: Sequence[Amount],
+    sessions: Sequence[Session],
+) -> Verdict:
+    """The verdict by what fresh processes say of a figure; that on the suspect where they say nothing of it,
+    as where what was partly cold is warm for them."""
+    seen = [a for session in sessions if (a := of(session)) is not None and a.first]
+    if not seen:
         return _while_changing(verdict, amount.changed) if amount.unfit else verdict
-    fresh = comparable(of, sessions, first=True)
+    fresh = [a for a in seen if not a.unfit]
     if not fresh:
-        return beside_others(verdict)
+        changed = max(a.changed for a in seen)
+        return beside_others(verdict) if seen[0].contended else _while_changing(verdict, changed)
     verdict = judge_amounts(alone, fresh)
     detail = f"{verdict.detail}; {len(fresh)} fresh sessions, at first {amount.show(amount.value)}"
     return replace(verdict, detail=detail)
@@ -84,12 +113,23 @@ def judge_amounts(stored: Sequence[Amount], fresh: Sequence[Amount]) -> Verdict:
     """
     kind, show = fresh[0].kind, fresh[0].show
     seconds = judge_amount([a.value for a in stored], [a.value for a in fresh], kind, show)
-    then, now = _in_work(stored), _in_work(fresh)
-    if not then or len(now) < len(fresh):
+    known = [a for a in stored if a.work_by == fresh[0].work_by]
+    then, now = _in_work(known), _in_work(fresh)
+    if not then or len(now) < len(fresh) or len({a.work_by for a in fresh}) > 1:
         return seconds
     worked = judge_amount(then, now, START_IN_WORK, lambda units: f"{units:.0f} units of fixed work")
     more = fmean(a.value for a in fresh) - fmean(a.value for a in stored)
-    return _both(seconds, worked, kind, more)
+    slower = fmean(a.value for a in fresh) / fmean(now) / (fmean(a.value for a in known) / fmean(then))
+    return _believed(_both(seconds, worked, kind, more), seconds, slower)
+
+
+def _believed(verdict: Verdict, seconds: Verdict, slower: float) -> Verdict:
+    """The verdict, unless a machine clears what got slower that is hardly the same one any more: `slower`
+    is by what factor its fixed work is."""
+    if seconds.status is not Status.REGRESSED or verdict.status is not Status.OK or slower <= 1 + SAME:
+        return verdict
+    said = f"fixed work takes {slower:.1f} times as long as it did, too much for a measure"
+    return replace(verdict, status=Status.INCONCLUSIVE, detail=f"{said}; {verdict.detail}")
 
 
 def _in_work(amounts: Sequence[Amount]) -> list[float]:
@@ -109,7 +149,8 @@ def _both(seconds: Verdict, worked: Verdict, kind: Kind, more: float) -> Verdict
         return replace(seconds, status=Status.INCONCLUSIVE, detail=f"{seconds.detail}; {said}")
     if seconds.status is Status.OK:
         return seconds
-    slower = (Cause.EVERYTHING_SLOWER,) if seconds.status is Status.REGRESSED else ()
+    alike = seconds.status is Status.REGRESSED and worked.status is Status.OK
+    slower = (Cause.EVERYTHING_SLOWER,) if alike else ()
     causes = (*worked.causes, *slower)
     return replace(worked, causes=causes, detail=f"{worked.detail}; in seconds: {seconds.detail}")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from perfsuite.records import Cause, Quantity, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from perfsuite.records import Memory
 
@@ -22,6 +22,8 @@ ALLOWED_BYTES = 15_000
 up to nine thousand: garbage that waits for its collection, and the readings that are kept of each round."""
 ALLOWED_RESIDENT_BYTES = 250_000
 """A call, of the resident set, which moves in steps of whatever the allocators take of the system."""
+ALLOWED_COUNT = 0.25
+"""A call, of threads and of open files: honest calls keep none."""
 WARMING = 0.2
 """Share of the first calls that is not looked at."""
 LEAST = 5
@@ -29,7 +31,7 @@ LEAST = 5
 
 
 class Slope(NamedTuple):
-    """Bytes a call."""
+    """Bytes, or a number, a call."""
 
     value: float
     low: float
@@ -53,7 +55,20 @@ def _warm(held: Sequence[int]) -> list[int]:
     return list(held[max(1, round(WARMING * len(held))) :])
 
 
-def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> Verdict:
+def _kilobytes(size: float) -> str:
+    return f"{size / 1000:.1f} kB"
+
+
+def _count(number: float) -> str:
+    return f"{number:.2f}"
+
+
+def judge_growth(
+    held: Sequence[int],
+    collected: int | None,
+    allowed: float,
+    show: Callable[[float], str] = _kilobytes,
+) -> Verdict:
     """REGRESSED where even the lower limit of the slope is beyond what is allowed, and what grew is still
     there when the garbage of all calls is collected; OK where the upper limit is within.
 
@@ -61,15 +76,16 @@ def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> 
         held: bytes before each call and after the last.
         collected: bytes once garbage is collected; None where that says nothing, as of the resident set.
         allowed: bytes a call.
+        show: says such a figure.
     """
     found = slope(held)
     if found is None:
         detail = "too few calls to see it grow"
         return Verdict(Status.INCONCLUSIVE, causes=(Cause.FEW_SESSIONS,), detail=detail)
     said = (
-        f"it grows by {_kilobytes(found.value)} a call ({CONFIDENCE * 100:.0f} % interval "
-        f"{_kilobytes(found.low)} to {_kilobytes(found.high)}, {found.calls} calls); "
-        f"allowed are {_kilobytes(allowed)}"
+        f"it grows by {show(found.value)} a call ({CONFIDENCE * 100:.0f} % interval "
+        f"{show(found.low)} to {show(found.high)}, {found.calls} calls); "
+        f"allowed are {show(allowed)}"
     )
     if found.low <= allowed:
         status = Status.OK if found.high <= allowed else Status.INCONCLUSIVE
@@ -77,7 +93,7 @@ def judge_growth(held: Sequence[int], collected: int | None, allowed: float) -> 
     warm = _warm(held)
     stays = (held[-1] if collected is None else collected) - warm[0]
     if stays < 0.5 * found.low * found.calls:
-        said += f"; of it {_kilobytes(stays)} stay once garbage is collected, so nothing keeps it"
+        said += f"; of it {show(stays)} stay once garbage is collected, so nothing keeps it"
         return Verdict(Status.OK, confidence=CONFIDENCE, detail=said)
     return Verdict(Status.REGRESSED, confidence=CONFIDENCE, detail=said)
 
@@ -96,6 +112,14 @@ def growths(memory: Memory, *, exact: bool) -> list[Quantity]:
     if memory.device_bytes:
         kept = memory.device_collected_bytes
         found.append(_grown("device growth", memory.device_bytes, kept, ALLOWED_BYTES))
+    for name, counted, left in (
+        ("thread growth", memory.threads, None),
+        ("file growth", memory.files, memory.files_collected),
+    ):
+        if any(counted):
+            verdict = judge_growth(counted, left, ALLOWED_COUNT, _count)
+            many = slope(counted)
+            found.append(Quantity(name, "a call", many.value if many else 0.0, verdict))
     return found
 
 
@@ -104,7 +128,3 @@ def _grown(name: str, held: Sequence[int], collected: int | None, allowed: float
     return Quantity(
         name, "bytes a call", found.value if found else 0.0, judge_growth(held, collected, allowed)
     )
-
-
-def _kilobytes(size: float) -> str:
-    return f"{size / 1000:.1f} kB"

@@ -17,7 +17,7 @@ from perfsuite.records import CodeSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Compilation, Session, Start, Workload
+    from perfsuite.records import Compilation, Session, Workload
 
 MIB, GIB = 1 << 20, 1 << 30
 CHANGED = 0.15
@@ -56,6 +56,9 @@ class Amount:
     """Whether others disturbed it."""
     fixed_work_s: tuple[float, float] | None = None
     """Of the machine before and after it, in seconds; None where it was not taken or says nothing."""
+
+    work_by: str = ""
+    """Python and allocator, of which the fixed work is made; with others its seconds are another unit."""
 
     @property
     def in_work(self) -> float | None:
@@ -107,19 +110,19 @@ def starts(session: Session) -> list[Amount]:
         return []
     found = []
     if start.import_s:
-        found.append(_seconds("import", start.import_s, 60.0, "a minute", start))
+        found.append(_seconds("import", start.import_s, 60.0, "a minute", session))
     load_s = 30.0 + start.weights_bytes / (50 * MIB)
     rule = "30 s, and 50 MiB of weights a second"
     if start.build_s:
-        found.append(_seconds("build", start.build_s, load_s, rule, start))
+        found.append(_seconds("build", start.build_s, load_s, rule, session))
     call_s, compilation = median(session.latency_s), session.compilation
     if session.compile_s is None:
         rule = "10 s, and ten usual calls"
-        found.append(_seconds("first call", session.first_call_s, 10.0 + 10.0 * call_s, rule, start))
+        found.append(_seconds("first call", session.first_call_s, 10.0 + 10.0 * call_s, rule, session))
     elif compilation is not None and session.compile_s:
         each_s = _COMPILE_S[compilation.source]
         rule = f"{each_s:.0f} s for each of {GRAPHS} graphs"
-        found.append(_seconds(_compile(compilation), session.compile_s, each_s * GRAPHS, rule, start))
+        found.append(_seconds(_compile(compilation), session.compile_s, each_s * GRAPHS, rule, session))
     if compilation is not None and compilation.artifact_bytes:
         size = float(compilation.artifact_bytes)
         rule = "a GiB for the code of all variants"
@@ -137,11 +140,15 @@ def _compile(compilation: Compilation) -> str:
     return name
 
 
-def _seconds(name: str, value: float, budget: float, rule: str, start: Start) -> Amount:
+def _seconds(name: str, value: float, budget: float, rule: str, session: Session) -> Amount:
+    start = session.start
+    assert start is not None
+    work_by = f"{session.versions.get('python', '')} {session.environment.get('allocator', '')}"
     part = "first call" if name.startswith("compile") else name
     return Amount(
         name, "s", value, budget, rule, START, show_seconds, start.first,
         contended=part in start.contended, fixed_work_s=start.fixed_work_s.get(part),
+        work_by=work_by,
     )  # fmt: skip
 
 

@@ -74,4 +74,7 @@ def named_first(verdict: Verdict, stored: Sequence[Session], session: Session) -
 
 
 def _said(names: Sequence[str], one: Mapping[str, str], two: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {one.get(name, 'not set')} -> {two.get(name, 'not set')}" for name in names)
+    def value(of: Mapping[str, str], name: str) -> str:
+        return (of[name] or "empty") if name in of else "not set"
+
+    return ", ".join(f"{name} {value(one, name)} -> {value(two, name)}" for name in names)

@@ -62,6 +62,21 @@ def held_bytes() -> int:
     return int(found.uordblks) + int(found.hblkhd) + BLOCK_BYTES * sys.getallocatedblocks()
 
 
+def threads() -> int:
+    """Threads of the process, of C and of Python; each may hold megabytes that no allocator counts."""
+    import psutil
+
+    return int(psutil.Process().num_threads())
+
+
+def files() -> int:
+    """Files, sockets and pipes that the process has open; 0 where the system does not tell."""
+    import psutil
+
+    process = psutil.Process()
+    return int(process.num_fds()) if hasattr(process, "num_fds") else 0
+
+
 def device_bytes(kind: str) -> int:
     """Allocated by torch on CUDA; 0 on a CPU."""
     if kind != "cuda":
@@ -84,18 +99,22 @@ def trim() -> None:
 
 
 class Held:
-    """Looks at the process's memory before each timed call and after the last."""
+    """Looks at the process's memory, threads and open files before each timed call and after the last."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._held: list[int] = []
         self._resident: list[int] = []
         self._device: list[int] = []
+        self._threads: list[int] = []
+        self._files: list[int] = []
 
     def mark(self) -> None:
         """A call begins, or the last one has ended."""
         self._held.append(held_bytes())
         self._resident.append(resident_bytes())
+        self._threads.append(threads())
+        self._files.append(files())
         if self._kind == "cuda":
             self._device.append(device_bytes(self._kind))
 
@@ -110,4 +129,7 @@ class Held:
             base_bytes=base,
             device_bytes=tuple(self._device),
             device_collected_bytes=device_bytes(self._kind),
+            threads=tuple(self._threads),
+            files=tuple(self._files),
+            files_collected=files(),
         )

@@ -16,9 +16,12 @@ from perfsuite.device.enumerated import enumerated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+ALLOCATORS = ("MALLOC_", "JE_MALLOC_", "_RJEM_", "TCMALLOC_", "MIMALLOC_", "PYTHONMALLOC")
+"""Beginnings of variables that tell allocators how to serve."""
 _ENVIRONMENT = (
     "TORCH", "PYTORCH_", "INDUCTOR", "TRITON_", "DIFFUSERS_", "ATEN_", "ONEDNN_", "DNNL_",
-    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD",
+    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "TBB_", "LD_PRELOAD", "GLIBC_TUNABLES",
+    *ALLOCATORS, "PYTHONDEVMODE", "PYTHON_GIL", "PYTHON_JIT", "SAFETENSORS_", "XFORMERS_",
     "CUDA_", "CUBLAS_", "NVIDIA_", "NCCL_",
 )  # fmt: skip
 _OWN = ("PYTORCH_NVML_BASED_CUDA_CHECK",)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perfsuite.records import Session
 
 _BINDING = ("OMP_", "GOMP_", "KMP_")
-_SERVING = ("LD_PRELOAD", "MALLOC_", "GLIBC_TUNABLES")
+_SERVING = ("LD_PRELOAD", "GLIBC_TUNABLES", *state.ALLOCATORS)
 
 
 def _set(*beginnings: str) -> str:

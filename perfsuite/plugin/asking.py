@@ -16,7 +16,7 @@ from perfsuite.records import UNJUDGED, Status
 from perfsuite.report import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from perfsuite.bench.workbench import Workbench
     from perfsuite.records import Workload
@@ -120,21 +120,49 @@ def close(session: pytest.Session, bench: Workbench | None, exitstatus: int) -> 
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if not ended or config.option.setuponly or hasattr(config, "workerinput"):
         return []
-    said = [] if bench is None else _say_gone(_gone(session.items, bench), bench)
-    if exitstatus == pytest.ExitCode.OK and config.stash[TALLY].nothing:
-        said += _say_nothing(session, bench)
+    said = [] if bench is None else _say_gone(_gone(session.items, bench), _lost(session, bench), bench)
+    if config.stash[TALLY].nothing:
+        said += _say_nothing(session, bench) if exitstatus == pytest.ExitCode.OK else []
+    elif bench is not None:
+        said += _say_silent(session, bench)
     if said and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return said
 
 
-def _say_gone(gone: Sequence[tuple[Workload, str]], bench: Workbench) -> list[str]:
+def _say_gone(gone: Sequence[tuple[Workload, str]], lost: Sequence[str], bench: Workbench) -> list[str]:
     for workload, name in gone:
         why = "there is a baseline, but no such variant any more"
         bench.ledger.refuse(workload, name, Status.LESS_JUDGED, why)
-    if not gone:
-        return []
-    return ["if the variants are gone on purpose, remove their baselines: perfsuite baselines prune --yes"]
+    said = [
+        f"{Status.LESS_JUDGED}: {name}: there is a baseline, but no such workload any more" for name in lost
+    ]
+    if gone or lost:
+        said.append("if they are gone on purpose, remove their baselines: perfsuite baselines prune --yes")
+    return said
+
+
+def _say_silent(session: pytest.Session, bench: Workbench) -> list[str]:
+    """Of tests that judge sessions, where there is a baseline: a skip that nobody asked for in this run, or a
+    test that forgets its gate, goes by in green else."""
+    silent, said = session.config.stash[TALLY].silent, []
+    for item in session.items:
+        pair = pair_of(item)
+        if item.nodeid not in silent or pair is None or not SESSION_GATES & gates_of(item):
+            continue
+        workload, variant = pair
+        result = bench.result(workload.name, variant.name)
+        refused = result is not None and result.verdict is not None and result.verdict.status in UNJUDGED
+        if refused or bench.ledger.entry(workload.name, variant.name) is None:
+            continue
+        name, why = item.name.partition("[")[0], silent[item.nodeid] or "it came to no verdict"
+        if "latency_gate" in gates_of(item) and (result is None or result.verdict is None):
+            bench.ledger.refuse(workload, variant.name, Status.LESS_JUDGED, f"{name} judged nothing: {why}")
+        said.append(
+            f"{Status.LESS_JUDGED}: {workload.name} {variant.name}: {name} judged nothing, though there is a "
+            f"baseline: {why}; if that is meant, leave it out: -k, --deselect, --perf-variant"
+        )
+    return said
 
 
 def _say_nothing(session: pytest.Session, bench: Workbench | None) -> list[str]:
@@ -155,9 +183,18 @@ def _gone(items: Sequence[pytest.Item], bench: Workbench) -> list[tuple[Workload
     return [(chosen[e.workload], e.variant) for e in stored if e.workload in chosen and not _is(e.variant)]
 
 
-def _is(name: str) -> bool:
+def _lost(session: pytest.Session, bench: Workbench) -> list[str]:
+    """Workloads that have a baseline and are none any more, where nobody named workloads for this run."""
+    config = session.config
+    if config.getoption("perf_workload") or bench.settings.variants or not times_any(session.items):
+        return []
+    stored = bench.baselines.entries.values() if bench.baselines is not None else ()
+    return [name for name in dict.fromkeys(e.workload for e in stored) if not _is(name, workloads.get)]
+
+
+def _is(name: str, get: Callable[[str], object] = variants.get) -> bool:
     try:
-        variants.get(name)
+        get(name)
     except ValueError:  # unknown, or a contradiction
         return False
     return True

@@ -18,6 +18,8 @@ class Tally:
         self.asked: dict[str, str] = {}
         """``workload/variant``, and why its tests were skipped."""
         self.judged: set[str] = set()
+        self._settled: set[str] = set()
+        self._silent: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Read the properties of a test."""
@@ -26,12 +28,22 @@ class Tally:
         if not isinstance(key, str):
             return
         self.asked.setdefault(key, "")
+        self._silent.setdefault(report.nodeid, "")
         if report.skipped and isinstance(report.longrepr, tuple):
-            self.asked[key] = str(report.longrepr[2]).removeprefix("Skipped: ")
+            why = str(report.longrepr[2]).removeprefix("Skipped: ")
+            self.asked[key] = self._silent[report.nodeid] = why
         if JUDGED in found:
             self.judged.add(key)
+        if JUDGED in found or report.failed:
+            self._settled.add(report.nodeid)
 
     @property
     def nothing(self) -> bool:
         """Whether something was to be judged, and nothing was."""
         return bool(self.asked) and not self.judged
+
+    @property
+    def silent(self) -> dict[str, str]:
+        """Tests that were to judge, and neither did nor failed: why they were skipped, empty where they were
+        not."""
+        return {test: why for test, why in self._silent.items() if test not in self._settled}

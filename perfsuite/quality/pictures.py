@@ -44,6 +44,11 @@ def score(
     if reasons:
         reason = reasons[0] if batch == 1 else f"{len(reasons)} of {batch} pictures, {reasons[0]}"
         return PictureScore(prompt, PictureStatus.BROKEN, None, None, threshold, reason)
+    nothing = broken(reference)
+    # Random weights may draw grey, but nobody's pictures hold NaN.
+    if nothing is not None and (blind is None or not np.isfinite(reference).all()):
+        detail = f"what it is compared with is no picture: {nothing}"
+        return PictureScore(prompt, PictureStatus.BROKEN, None, None, threshold, detail)
     similarity, ratio = ssim(picture, reference), psnr(picture, reference)
     visible = flip(picture, reference) if with_flip else None
     if blind is not None:
@@ -52,7 +57,7 @@ def score(
         return PictureScore(
             prompt, PictureStatus.NEW, similarity, ratio, None, "no threshold is stored", visible
         )
-    if similarity < threshold:
+    if not similarity >= threshold:  # nor NaN
         detail = f"SSIM {similarity:.5f} is below {threshold:.5f}"
         if threshold < 1.0:
             times = (1 - similarity) / (1 - threshold)

@@ -17,6 +17,7 @@ from perfsuite.pipelines import prepare, release, unsupported, variants, workloa
 from perfsuite.pipelines.dtypes import NAMES
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.pipelines.promises import Promise
+from perfsuite.quality.coherence import check_coherent
 from perfsuite.quality.components import measure_components
 from perfsuite.quality.generation import Trace, check_prompts, record
 from perfsuite.quality.loop import measure_loop, run_freely
@@ -196,10 +197,7 @@ def _record(
             for prompt in range(len(workload.prompts)):
                 progress(f"float32, prompt {prompt + 1} of {len(workload.prompts)}")
                 traces.append(record(prepared.pipe, prepared.context, prompt))
-            for trace, prompt_text in zip(traces, workload.prompts, strict=True):
-                reason = broken(trace.picture)
-                if reason is not None:
-                    raise QualityError(f"float32 itself draws no picture of {prompt_text!r}: {reason}")
+            check_coherent(prepared.pipe, prepared.context, workload.prompts, traces)
             progress("float32, modules")
             records = record_modules(prepared.pipe, prepared.context, traces, aside / "modules")
             structure = structure_of(prepared.pipe)

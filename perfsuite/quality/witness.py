@@ -18,6 +18,8 @@ from perfsuite.pipelines.families import family_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+STEPS_IN_FLOAT32 = ("EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler")
+"""Schedulers that raise half precision to float32 for their step: theirs can be computed without it."""
 KEPT_BITS = {"tf32": 10}
 """Explicit bits of the mantissa of formats that torch has no dtype for."""
 
@@ -127,13 +129,23 @@ def _rounding_attention(change: Callable[[Any], Any]) -> Any:
 
 
 def _stepping(scheduler: Any, dtype: Any) -> Callable[[], None]:
-    """The scheduler is given values of this type, and its own are float32 again; returns what undoes it."""
-    step = scheduler.step
+    """The scheduler is given values of this type, and its own are float32 again; returns what undoes it.
+
+    One of `STEPS_IN_FLOAT32` is given float32 of such values, and its own are rounded: a step that is wrong
+    in this type alone is no part of it.
+    """
+    step, aside = scheduler.step, type(scheduler).__name__ in STEPS_IN_FLOAT32
+
+    def rounded(values: Any) -> Any:
+        return values.to(dtype).float()
+
+    def given_to(values: Any) -> Any:
+        return rounded(values) if aside else values.to(dtype)
 
     @functools.wraps(step)  # pipelines ask for its parameters
     def stepping(*args: Any, **kwargs: Any) -> Any:
-        given = [_changed(tree, lambda values: values.to(dtype)) for tree in (args, kwargs)]
-        return _changed(step(*given[0], **given[1]), lambda values: values.float())
+        given = [_changed(tree, given_to) for tree in (args, kwargs)]
+        return _changed(step(*given[0], **given[1]), rounded)
 
     scheduler.step = stepping
     return lambda: scheduler.__dict__.pop("step")

@@ -14,7 +14,7 @@ class Quantity:
     name: str
     """For instance ``peak memory`` or ``compile, cold``."""
     unit: str
-    """``s``, ``bytes`` or ``bytes a call``."""
+    """``s``, ``bytes``, ``bytes a call``, or ``a call`` of what is counted."""
     value: float
     verdict: Verdict
     """Its ratio is over the baseline, where there is one."""

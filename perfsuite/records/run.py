@@ -54,3 +54,10 @@ class Run:
     nothing was, and in files of before it was recorded."""
     timed: bool = True
     """False for an untimed pass: what such a run leaves takes no ladder's place."""
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """``workload/variant`` of what was measured and never judged: the run ended in between, or its test
+        was skipped."""
+        waiting = [r for r in self.results if r.session is not None and r.verdict is None]
+        return tuple(f"{r.workload}/{r.variant}" for r in waiting) if self.timed else ()

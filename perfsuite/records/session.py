@@ -140,6 +140,11 @@ class Memory:
     device_bytes: tuple[Bytes, ...] = ()
     """Allocated by torch on CUDA, as `held_bytes`; empty on a CPU."""
     device_collected_bytes: Bytes = 0
+    threads: tuple[Annotated[int, Ge(0)], ...] = ()
+    """Of the process, as `held_bytes`; empty in older files, and where the system does not tell."""
+    files: tuple[Annotated[int, Ge(0)], ...] = ()
+    """Likewise, files, sockets and pipes that it has open."""
+    files_collected: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True)

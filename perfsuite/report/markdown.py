@@ -70,7 +70,7 @@ def summary(
     line fits.
     """
     lines = _ordered([_Line(run, result) for run in runs for result in run.results])
-    head = [f"## perfsuite: {_title(lines)}", ""]
+    head = [f"## perfsuite: {_title(lines, sum(len(run.cut_off) for run in runs))}", ""]
     if note:
         head += [f"**{note}**", ""]
     head += [*_sentences(runs, lines, baselines), ""]
@@ -104,11 +104,11 @@ def _several(runs: Sequence[Run]) -> bool:
 # -- what is read first ----------------------------------------------------------------------------
 
 
-def _title(lines: Sequence[_Line]) -> str:
+def _title(lines: Sequence[_Line], cut_off: int) -> str:
     if not lines:
         return "no results"
     bad = sum(figures.worse(line.result) for line in lines)
-    missed = sum(figures.unjudged(line.result) for line in lines)
+    missed = sum(figures.unjudged(line.result) for line in lines) + cut_off
     of = _count(len(lines), "result")
     if bad:
         return f"{bad} of {of} worse" + (f", {missed} not judged" if missed else "")
@@ -164,6 +164,9 @@ def _unended(runs: Sequence[Run]) -> Iterator[str]:
             names = ", ".join(map(code, missing[:MOST_LINES]))
             more = f" and {len(missing) - MOST_LINES} more" if len(missing) > MOST_LINES else ""
             yield f"- **Not judged: {names}{more}**: the run ended before, or is not over."
+        if run.cut_off:
+            names = ", ".join(map(code, run.cut_off[:MOST_LINES]))
+            yield f"- **Measured and not judged: {names}**: the run ended in between, or is not over."
 
 
 def _worse(result: Result) -> str:

@@ -71,7 +71,7 @@ def _first_time(results: Sequence[Result], total: int, recorded: int) -> str:
         return ""
     if recorded == len(timed):
         return f"{len(timed)} of {total} measured, first baseline recorded; run again to gate"
-    return f"{len(timed)} of {total} measured, nothing to compare with: there is no baseline yet"
+    return f"{len(timed)} of {total} measured, nothing to compare with: none has a baseline yet"
 
 
 def _by_state(states: Sequence[tuple[str, Result]], results: Sequence[Result], total: int) -> str:

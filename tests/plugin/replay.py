@@ -15,10 +15,10 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
   one, and what it says to that;
 * ``noise``: standard deviation of the noise on its pictures;
-* ``kept_bytes``: what each of its calls keeps;
+* ``kept_bytes``: what each of its calls keeps; ``kept_files``, ``kept_threads``: likewise;
 * ``build_s``, ``build_contended``, ``fixed_work_s``: seconds of its build, whether others took cores
   meanwhile, and the fixed work before and after it; ``fresh_build_s`` of a fresh process;
-* ``stays``: its weights are held by somebody for ever;
+* ``stays``: its weights are held by somebody for ever; ``leaves_bytes``: what else its build keeps;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
@@ -154,6 +154,8 @@ class Pipeline:
     def __call__(self, *, prompt, num_inference_steps, callback_on_step_end=None, **options):
         self.calls += 1
         HELD.bytes += self.script.get("kept_bytes", 0)
+        HELD.files += self.script.get("kept_files", 0)
+        HELD.threads += self.script.get("kept_threads", 0)
         if "draw_error" in self.script and self.calls == self.script.get("draw_error_at", self.calls):
             fail(self.script["draw_error"])
         if self.calls == self.script.get("block_at_call"):
@@ -204,6 +206,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
 
     script = replayed().get(variant.name, {})
     event(f"build {variant.name}")
+    HELD.bytes += script.get("leaves_bytes", 0)
     pipe = Pipeline(variant.name, workload, script)
     if "build_error" in script:
         fail(script["build_error"])
@@ -217,9 +220,11 @@ def prepare(workload, variant, device="auto", weights="auto"):
 
 
 class HELD:
-    """Bytes that the process holds."""
+    """Bytes that the process holds, and files and threads."""
 
     bytes = 2**29
+    files = 9
+    threads = 3
 
 
 def release(pipe, *, forget=True):
@@ -457,7 +462,10 @@ def pytest_configure(config):
         "perfsuite.measuring.session.environment": environment,
         "perfsuite.measuring.session.PeakMemory": PeakMemory,
         "perfsuite.device.held.held_bytes": lambda: HELD.bytes,
+        "perfsuite.device.held.is_exact": lambda: True,
         "perfsuite.device.held.resident_bytes": lambda: HELD.bytes,
+        "perfsuite.device.held.files": lambda: HELD.files,
+        "perfsuite.device.held.threads": lambda: HELD.threads,
         "perfsuite.device.imports.IMPORTS": Imports(),
         "perfsuite.measuring.session.IMPORTS": Imports(),
         "perfsuite.bench.worse.Server": Server,

@@ -1,5 +1,6 @@
 """What a run is asked to judge and what it judges: nothing that nobody left out goes missing in green."""
 
+import fnmatch
 import json
 import subprocess
 import sys
@@ -94,6 +95,17 @@ def test_a_variant_that_is_none_any_more_does_not_vanish(suite):
     assert suite.results()["warp"].verdict.status == "LESS_JUDGED"
 
 
+def test_a_workload_that_is_none_any_more_does_not_vanish(suite):
+    """As when it was renamed: all of its entries are compared with nothing. Who names workloads chose."""
+    suite.latency("--perf-update=new", variants="fp32")
+    text = suite.baseline_file.read_text()
+    suite.baseline_file.write_text(text.replace('"shapes/', '"figures/').replace('"shapes"', '"figures"'))
+    run = suite.latency(*PLAIN, variants="")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(["LESS_JUDGED: figures: there is a baseline, but no such workload any more"])
+    assert suite.latency(*PLAIN, "--perf-workload=shapes", variants="").ret == pytest.ExitCode.OK
+
+
 @pytest.mark.parametrize("body", ["pytest.skip('a reason')", "pass"])
 def test_tests_that_judge_nothing_fail_the_run(suite, body):
     """Whoever skips them, and where a test forgets its gate."""
@@ -107,6 +119,51 @@ def test_tests_that_judge_nothing_fail_the_run(suite, body):
     # In a process of its own: pytester's record of this one's hooks holds the skip, and that the pipeline.
     untimed = suite.start("test_mine.py", "--benchmark-disable", "--perf-variant=fp32")
     assert untimed.wait(60) == pytest.ExitCode.OK
+
+
+SKIPPING = """
+import pytest
+
+def test_latency(pipeline, latency_gate):
+    {body}
+    check = latency_gate(pipeline)
+    assert check, check.message
+
+{mark}
+def test_memory(pipeline, memory_gate):
+    check = memory_gate(pipeline)
+    assert check, check.message
+
+def test_ssim(pipeline, picture_gate):
+    check = picture_gate(pipeline)
+    assert check, check.message
+"""
+ONLY = "if pipeline.context.variant.name == 'bf16': "
+
+
+@pytest.mark.parametrize(
+    ("body", "mark", "less", "said"),
+    [
+        ("pytest.skip('a reason')", "", {"fp32", "bf16"}, "shapes fp32: test_latency *: a reason"),
+        (f"{ONLY}pytest.skip('a reason')", "", {"bf16"}, "shapes bf16: test_latency *: a reason"),
+        (f"{ONLY}return", "", {"bf16"}, "shapes bf16: test_latency *: it came to no verdict"),
+        ("", "@pytest.mark.skip('a reason')", set(), "shapes fp32: test_memory *: a reason"),
+    ],
+)
+def test_what_has_a_baseline_is_not_skipped_in_green(suite, body, mark, less, said):
+    """Though its pictures, or other variants, are judged."""
+    suite.latency("--perf-update=new", "--perf-confirm=0")
+    (suite.path / "test_mine.py").write_text(SKIPPING.format(body=body, mark=mark))
+    # In a process of its own, as above.
+    run = suite.start("test_mine.py", "--perf-variant=fp32,bf16")
+    assert run.wait(60) == pytest.ExitCode.TESTS_FAILED
+    printed = (suite.path / "run-0.txt").read_text()
+    assert fnmatch.filter(printed.splitlines(), f"LESS_JUDGED: {said}; if that is meant, *"), printed
+    found = {n: r.verdict and r.verdict.status for n, r in suite.results().items()}
+    assert {name for name, status in found.items() if status == "LESS_JUDGED"} == less
+    assert "REGRESSED" not in printed
+    left_out = suite.start("test_mine.py", "--perf-variant=fp32,bf16", "-k", "test_ssim")
+    assert left_out.wait(60) == pytest.ExitCode.OK
 
 
 def test_a_skip_beside_what_is_judged_is_none(suite):

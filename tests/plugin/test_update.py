@@ -13,7 +13,7 @@ def test_a_first_run_is_new_and_passes(suite):
     run.assert_outcomes(passed=2)
     run.stdout.re_match_lines(
         [
-            "2 of 2 measured, nothing to compare with: there is no baseline yet",
+            "2 of 2 measured, nothing to compare with: none has a baseline yet",
             "record it: pytest --benchmark-only .* --perf-update=new$",
         ]
     )

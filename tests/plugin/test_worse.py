@@ -32,7 +32,9 @@ def test_one_session_serves_all_three(worse):
     """Nothing is measured again, and without a baseline budgets hold."""
     _run(worse).assert_outcomes(passed=3)
     assert [e for e in worse.events() if e.startswith("build")] == ["build fp32"]
-    assert set(_statuses(worse, "memory")) == {"growth", "resident growth", "peak memory"}
+    assert set(_statuses(worse, "memory")) == {
+        "growth", "resident growth", "thread growth", "file growth", "peak memory",
+    }  # fmt: skip
     assert _statuses(worse, "start") == {"build": "NEW", "first call": "NEW"}
     assert worse.results()["fp32"].start[0].budget == pytest.approx(30.0, abs=0.1)
 
@@ -61,6 +63,16 @@ def test_memory_that_grows_fails_without_a_baseline(worse):
     run.stdout.fnmatch_lines(["*shapes fp32: growth REGRESSED: it grows by 10*.? kB a call*"])
     run.stdout.fnmatch_lines(["fp32 * growth REGRESSED*"])
     assert worse.sessions() == {}
+
+
+@pytest.mark.parametrize("what", ["file", "thread"])
+def test_a_file_or_a_thread_that_each_call_keeps_fails_too(worse, what):
+    """It is less than a page, or memory that no allocator gave out, and ends the process all the same."""
+    worse.replay({"fp32": {f"kept_{what}s": 1}})
+    run = _run(worse)
+    run.assert_outcomes(passed=2, failed=1)
+    assert _statuses(worse, "memory")[f"{what} growth"] == "REGRESSED"
+    run.stdout.fnmatch_lines([f"*shapes fp32: {what} growth REGRESSED: it grows by 1.00 a call*"])
 
 
 def test_a_start_that_takes_longer(worse):
@@ -114,6 +126,17 @@ def test_a_variant_that_stays_in_memory_fails_the_run(worse):
     assert run.ret == 1
     assert _statuses(worse, "memory")["left behind"] == "REGRESSED"
     run.stdout.fnmatch_lines(["*shapes fp32: left behind REGRESSED: 1.0 MiB of its weights are held*"])
+    assert set(worse.sessions()) == {"bf16"}
+
+
+def test_what_a_variant_leaves_besides_its_weights_fails_the_run(worse):
+    """Neither a call nor a peak shows it: each begins above what is there."""
+    worse.replay({"fp32": {"leaves_bytes": 300 * MIB}, "bf16": {"leaves_bytes": 200 * MIB}})
+    run = _run(worse, "--perf-update=new", variants="fp32,bf16")
+    assert run.ret == 1
+    run.assert_outcomes(passed=6)
+    assert _statuses(worse, "memory")["held behind"] == "REGRESSED"
+    run.stdout.fnmatch_lines(["*shapes fp32: held behind REGRESSED: 300 MiB more are held after it was rel*"])
     assert set(worse.sessions()) == {"bf16"}
 
 

@@ -74,6 +74,47 @@ def test_attention(recorded, tmp_path, name):
 
 
 @pytest.mark.selftest
+@pytest.mark.parametrize("gain", [1.1, 1.3])
+def test_a_scheduler_in_half_precision(recorded, tmp_path, gain):
+    """No component and no module is wrong, and the loop is as wrong in honest code; a tenth too much, which
+    hardly shows in six steps' pictures, is said of the whole run alone."""
+    needs_bfloat16()
+    reference = dataclasses.replace(recorded, yardsticks={})
+    with everybodys.stepping(gain, dtype_of(("bf16",))):
+        found = assessed(reference, "bf16-sdpa")
+    said = judge_honest(tmp_path, reference)
+    assert said.status is PictureStatus.DEGRADED
+    assert "a kernel is wrong for everybody" in said.detail
+    assert found.status in BAD or gain < 1.3, (found.scores, said.detail)
+
+
+@pytest.mark.selftest
+@pytest.mark.parametrize(
+    "change",
+    [lambda i: i.flip(1), lambda i: i.flip(-1), lambda i: i * 0],
+    ids=["swapped channels", "mirrored", "grey"],
+)
+def test_pictures_that_are_made_wrong_of_what_the_decoder_gave(monkeypatch, change):
+    """In every precision, so that all are equal."""
+    from diffusers.image_processor import VaeImageProcessor
+
+    honest = VaeImageProcessor.postprocess
+    monkeypatch.setattr(
+        VaeImageProcessor, "postprocess", lambda self, image, *a, **k: honest(self, change(image), *a, **k)
+    )
+    with pytest.raises(quality.QualityError, match="float32 itself draws no picture"):
+        quality.record_reference(SMALL, "cpu")
+
+
+@pytest.mark.selftest
+def test_a_scheduler_that_is_wrong_in_float32_too(recorded):
+    import torch
+
+    with everybodys.stepping(1.02, torch.float32), pytest.raises(quality.QualityError, match="from Euler's"):
+        quality.record_reference(SMALL, "cpu")
+
+
+@pytest.mark.selftest
 def test_float32_itself(recorded, tmp_path):
     """A convolution that is wrong in float32, of which the reference is made."""
     import torch

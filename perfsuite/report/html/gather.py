@@ -84,6 +84,9 @@ def _source(path: Path, baselines: Path) -> Source:
             f"Incomplete: {len(missing)} of {len(run.chosen)} chosen variants have no result, because the "
             f"run was interrupted or they failed before anything was measured: {named}."
         )
+    if run.cut_off:
+        named = ", ".join(run.cut_off[:8])
+        notes.append(f"Measured and not judged: {named}: the run ended in between, or is not over.")
     stored = None
     try:
         stored = Baselines(baselines).of(run.device)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfsuite import decision
 from perfsuite.decision.amount_verdicts import compare_amounts
 from perfsuite.decision.basis import judge_sessions
+from perfsuite.decision.surroundings import alike, named_first, strange
 from perfsuite.pipelines import loaded, models
-from perfsuite.records import Status, Verdict
+from perfsuite.records import Cause, Status, Verdict
 from perfsuite.store import StoreError, parse_baselines
 from perfsuite.store.files import read_bytes
 
@@ -113,12 +114,21 @@ def _difference(key: str, old: Entry, new: Entry, before: BaselineFile, after: B
             loaded.moved_files(old.protocol, new.protocol) or why, len(old.sessions), len(new.sessions),
             other_weights=models.others(new.protocol, old.protocol),
         )  # fmt: skip
+    elif fresh and (elsewhere := [session for session in fresh if not alike(old, session)]):
+        detail = f"not the machine of before: {strange(old.sessions[-1], elsewhere[-1])}"
+        verdict = decision.incompatible(detail, len(old.sessions), len(new.sessions))
+        verdict = replace(verdict, causes=(Cause.ENVIRONMENT,))
     elif fresh:
+        comparable = alike(old, fresh[-1]) or old
         try:
-            verdict, _ = judge_sessions(old, fresh, after.device.kind)
-            amounts = compare_amounts(old.sessions, fresh, after.device.kind)
+            verdict, _ = judge_sessions(comparable, fresh, after.device.kind)
+            amounts = compare_amounts(comparable.sessions, fresh, after.device.kind)
         except ValueError as error:
             raise StoreError(f"entry {key!r}: {error}") from error
+        verdict = named_first(verdict, comparable.sessions, fresh[-1])
+        amounts = tuple(
+            replace(a, verdict=named_first(a.verdict, comparable.sessions, fresh[-1])) for a in amounts
+        )
     then, now = old.sessions[-1].versions, new.sessions[-1].versions
     moved = tuple(
         (name, then.get(name, "absent"), now.get(name, "absent"))

@@ -59,6 +59,8 @@ SLOWER_ALIKE, FASTER_ALIKE = 1.3, 0.85
         (sessions(20.0, 0.0035), Status.OK, ()),
         (sessions(20.6, 0.0040), Status.INCONCLUSIVE, ()),
         (sessions(16.0, 0.005), Status.OK, ()),
+        # A machine on which all takes three times as long is not the one of the baseline.
+        (sessions(60.0, 0.015), Status.INCONCLUSIVE, (Cause.EVERYTHING_SLOWER,)),
         # Files that are older than the unit.
         (sessions(20.0, None), Status.OK, ()),
         (sessions(27.0, None), Status.REGRESSED, ()),
@@ -139,3 +141,65 @@ def test_two_files_are_compared_in_units_too() -> None:
     statuses = {quantity.name: quantity.verdict.status for quantity in found}
     assert statuses["build"] is Status.OK
     assert statuses["first call"] is Status.OK
+
+
+def _like(of: Sequence[Session], *, first: bool = True, **changes: object) -> list[Session]:
+    assert all(s.start for s in of)
+    return [replace(s, start=replace(s.start, first=first), **changes) for s in of if s.start]  # type: ignore
+
+
+@pytest.mark.parametrize("changes", [{"versions": {"python": "3.14.0"}}, {"environment": {"allocator": "x"}}])
+def test_fixed_work_of_another_python_is_no_measure(changes: dict[str, dict[str, str]]) -> None:
+    """It hashes slower there, and clears nobody; nor may it be mixed."""
+    slower = sessions(27.0, 0.007)
+    assert verdict(STORED, slower).status is not Status.REGRESSED
+    assert verdict(STORED, _like(slower, **changes)).status is Status.REGRESSED
+    mixed = [*_like(slower[:1], **changes), *slower[1:]]
+    assert verdict(STORED, mixed).status is Status.REGRESSED
+
+
+def test_a_later_pipeline_that_is_slower_than_first_ones_is_a_suspect() -> None:
+    """Calibration stores sessions of fresh processes alone, and a ladder's rungs but one come later."""
+    of, (later,) = partial(named, "build"), _like([session(30.0, None)], first=False)
+    stored = sessions(20.0, None)
+    found = judge(build(later), of, stored, lambda: sessions(30.0, None))
+    assert found.status is Status.REGRESSED
+    assert "3 fresh sessions, at first 30.0 s" in found.detail
+    found = judge(build(later), of, stored, lambda: [])
+    assert found.status is Status.REGRESSED
+    assert found.detail.startswith("by sessions that were the first of their process: ")
+    assert judge(build(later), of, stored, lambda: sessions(20.0, None)).status is Status.OK
+    (usual,) = _like([session(20.0, None)], first=False)
+    assert judge(build(usual), of, stored, lambda: pytest.fail("no suspect")).status is Status.NEW
+    # What comes first is slower than what is later, so the opposite says nothing.
+    later_ones = _like(stored, first=False)
+    assert judge(build(session(30.0, None)), of, later_ones, lambda: []).status is Status.NEW
+
+
+def test_fresh_processes_do_not_clear_what_is_slow_after_other_variants_alone() -> None:
+    of, (later,) = partial(named, "build"), _like([session(30.0, None)], first=False)
+    stored = [*sessions(20.0, None), *_like(sessions(20.0, None), first=False)]
+    found = judge(build(later), of, stored, lambda: sessions(20.0, None))
+    assert found.status is Status.INCONCLUSIVE
+    assert "only after other variants of the same process: 30.0 s, 20.0 s in the baseline" in found.detail
+    assert judge(build(later), of, stored, lambda: sessions(30.0, None)).status is Status.REGRESSED
+
+
+def test_fresh_processes_without_the_figure_clear_nobody() -> None:
+    """What was partly cold is warm there; others disturbed them, or the machine changed."""
+    slow, of = build(session(30.0, (0.005, 0.005))), partial(named, "build")
+    without = [replace(s, start=None) for s in STORED]
+    found = judge(slow, of, STORED, lambda: without)
+    assert (found.status, found.causes) == (Status.REGRESSED, ())
+    changing = judge(slow, of, STORED, lambda: [session(30.0, (0.005, 0.007))])
+    assert (changing.status, changing.causes) == (Status.INCONCLUSIVE, (Cause.NOISY_MACHINE,))
+    busy = [replace(s, start=replace(s.start, contended=("build",))) for s in STORED if s.start]
+    assert judge(slow, of, STORED, lambda: busy).causes == (Cause.OTHER_PROCESS,)
+
+
+def test_all_became_slower_only_where_fixed_work_says_so() -> None:
+    """By one stored session that knows its unit nobody can tell, which explains nothing."""
+    stored = [*sessions(20.0, None), *sessions(20.0, None), session(20.0, (0.005, 0.005))]
+    found = verdict(stored, [session(27.0, (0.0058, 0.0058))])
+    assert found.status is Status.INCONCLUSIVE
+    assert Cause.EVERYTHING_SLOWER not in found.causes

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from perfsuite.decision.growth import ALLOWED_BYTES, judge_growth, slope
-from perfsuite.records import Status
+from perfsuite.decision.growth import ALLOWED_BYTES, growths, judge_growth, slope
+from perfsuite.records import Memory, Status
 
 MIB = 1 << 20
 
@@ -69,3 +69,25 @@ def test_a_disturbed_call_or_two_hide_nothing() -> None:
     samples[7] += 50 * MIB
     samples[19] -= 30 * MIB
     assert judge_growth(samples, samples[-1], ALLOWED_BYTES).status is Status.REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [
+        ([9] * 9, Status.OK),
+        ([9, 12, 14, 14, 14, 14, 14, 14, 14, 14, 14], Status.OK),
+        (list(range(9, 20)), Status.REGRESSED),
+    ],
+)
+def test_open_files_are_told_in_their_own_unit(files: list[int], status: Status) -> None:
+    memory = Memory((1,) * 9, (1,) * 9, 1, 1, threads=(3,) * 9, files=tuple(files), files_collected=files[-1])
+    found = {q.name: q.verdict for q in growths(memory, exact=True)}
+    assert found["thread growth"].status is Status.OK
+    assert found["file growth"].status is status
+    assert "kB" not in found["file growth"].detail
+
+
+def test_older_files_know_nothing_of_threads() -> None:
+    assert not {"thread growth", "file growth"} & {
+        q.name for q in growths(Memory((1,), (1,), 1, 1), exact=True)
+    }

@@ -42,6 +42,8 @@ def test_moved_is_what_no_stored_session_had() -> None:
     now = make_session(environment={**AVX512, "cores": "0-1"}, settings={"env.MALLOC_ARENA_MAX": "1"})
     assert moved(stored, now) == "MALLOC_ARENA_MAX not set -> 1"
     assert moved([make_session()], now) == ""
+    empty = make_session(environment={**AVX512, "cores": "0-1"}, settings={"env.OMP_PROC_BIND": ""})
+    assert moved(stored, empty) == "OMP_PROC_BIND not set -> empty"
 
 
 @pytest.mark.parametrize("status", list(Status))

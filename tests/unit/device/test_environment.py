@@ -64,6 +64,7 @@ def test_forbidden_instructions(value: str, found: str | None, monkeypatch: pyte
 def test_variables_are_recorded_and_paths_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "GOMP_CPU_AFFINITY": "0 1", "MALLOC_ARENA_MAX": "1", "DNNL_VERBOSE": "0",
+        "TCMALLOC_RELEASE_RATE": "0", "MIMALLOC_PURGE_DELAY": "9", "PYTHONMALLOC": "debug",
         "LD_PRELOAD": "/home/me/libjemalloc.so.2:/opt/libother.so",
         "TORCHINDUCTOR_CACHE_DIR": "/home/me/cache", "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     }.items():  # fmt: skip

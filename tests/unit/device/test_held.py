@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -63,6 +65,22 @@ def test_it_is_looked_at_before_each_call_and_after_the_last() -> None:
         steps = np.diff(found.held_bytes)
         assert steps == pytest.approx([KEPT] * 4, rel=0.05)
         assert found.collected_bytes >= found.held_bytes[0] + 3.9 * KEPT
+
+
+def test_threads_and_open_files_are_counted_beside_it() -> None:
+    watch, kept, halt = Held("cpu"), [], threading.Event()
+    for _ in range(3):
+        watch.mark()
+        kept.append(open(os.devnull))
+        threading.Thread(target=halt.wait, daemon=True).start()
+    found = watch.finish(0)
+    halt.set()
+    if found.files[0]:
+        assert list(np.diff(found.files)) == [1, 1, 1]
+        assert found.files_collected == found.files[-1]
+    assert list(np.diff(found.threads)) == [1, 1, 1]
+    for file in kept:
+        file.close()
 
 
 def test_a_cpu_has_no_device_memory() -> None:

@@ -9,6 +9,7 @@ from sessions import make_session
 from perfsuite.device import cores
 from perfsuite.device.cores import Pool
 from perfsuite.device.environment import environment
+from perfsuite.device.state import _ENVIRONMENT
 from perfsuite.doctor import surroundings
 from perfsuite.records import Device, Health, Result
 from perfsuite.store import Baselines
@@ -18,7 +19,7 @@ from perfsuite.store import Baselines
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable is set, and torch is told to take two threads."""
     for name in list(os.environ):
-        if name.startswith(("OMP_", "GOMP_", "MALLOC_", "LD_PRELOAD", "ONEDNN_", "DNNL_", "ATEN_", "MKL_")):
+        if name.startswith(_ENVIRONMENT):
             monkeypatch.delenv(name)
     monkeypatch.setattr(surroundings, "available_threads", lambda: 2)
 
@@ -46,7 +47,11 @@ def test_the_pool(
 
 @pytest.mark.parametrize(
     ("name", "check"),
-    [("ONEDNN_MAX_CPU_ISA", surroundings.instructions), ("MALLOC_ARENA_MAX", surroundings.allocator)],
+    [
+        ("ONEDNN_MAX_CPU_ISA", surroundings.instructions),
+        ("MALLOC_ARENA_MAX", surroundings.allocator),
+        ("PYTHONMALLOC", surroundings.allocator),
+    ],
 )
 def test_variables_that_change_what_is_measured(
     name: str, check: object, monkeypatch: pytest.MonkeyPatch, examine: Examine, only: Only

@@ -110,3 +110,17 @@ def test_judge_wants_a_picture_for_each_prompt(picture: Picture) -> None:
     pictures = [picture] * (len(workloads.SHAPES.prompts) - 1)
     with pytest.raises(ValueError, match="shorter"):
         judge(workloads.SHAPES, pictures, pictures, {})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_reference_that_is_no_picture_lets_nothing_pass(picture: Picture, value: float) -> None:
+    """SSIM with it is NaN, which is below no threshold."""
+    bad = picture.copy()
+    bad[0, 0, 0] = value
+    for threshold in (0.9, None):
+        found = score("p", picture, bad, threshold)
+        assert found.status is BROKEN
+        assert "what it is compared with is no picture: 1 of " in found.detail
+    assert score("p", picture, bad, 0.9, blind="random weights").status is BROKEN
+    grey = np.full_like(picture, 0.5)
+    assert score("p", picture, grey, 0.9, blind="random weights").status is PictureStatus.NOT_JUDGED

@@ -66,6 +66,21 @@ def test_only_what_the_precision_holds_passes() -> None:
     assert not torch.equal(torch.bmm(values[None], values.T[None]), product)
 
 
+class EulerDiscreteScheduler(Scheduler):
+    """Known by its name to raise half precision to float32."""
+
+
+def test_a_scheduler_that_steps_in_float32_shares_no_half_precision() -> None:
+    """Where its step is wrong in that type alone, the second opinion is not."""
+    pipe, change = Pipe(), rounder("bf16")
+    pipe.scheduler = EulerDiscreteScheduler()
+    values = torch.randn(3, 4)
+    with imitating(pipe, "bf16"):
+        stepped = pipe.scheduler.step(values)[0]
+    assert pipe.scheduler.given == torch.float32
+    assert torch.equal(stepped, change(change(values) / 3))
+
+
 def test_float64_leaves_the_module_as_it_was() -> None:
     """It is computed in float64, from and back to float32."""
     layer = torch.nn.Linear(64, 64)

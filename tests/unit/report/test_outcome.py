@@ -45,7 +45,7 @@ def timed(make_result: Callable[..., Result]) -> Callable[..., list[Result]]:
         ((REGRESSED,) * 3, "3 of 3 REGRESSED"),
         ((OK, INCONCLUSIVE, NEW), "1 of 3 INCONCLUSIVE; 1 NEW; 1 OK"),
         ((IMPROVED, OK, INCOMPATIBLE), "1 of 3 INCOMPATIBLE: bf16-sdpa; 1 IMPROVED: fp32; 1 OK"),
-        ((NEW, NEW, NEW), "3 of 3 measured, nothing to compare with: there is no baseline yet"),
+        ((NEW, NEW, NEW), "3 of 3 measured, nothing to compare with: none has a baseline yet"),
     ],
 )
 def test_the_gravest_comes_first(

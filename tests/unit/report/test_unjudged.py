@@ -1,5 +1,7 @@
 """What was compared with nothing is told as a failure by every report, from the same records."""
 
+from dataclasses import replace
+
 import pytest
 from sessions import make_session
 
@@ -53,6 +55,17 @@ def test_an_interrupted_runs_rest_is_named() -> None:
     """It was chosen, and there is not even a line of it."""
     run = Run("r", "2026-01-02", DEVICE, (_result("fp32", Status.OK),), ("shapes/fp32", "shapes/bf16"))
     assert "**Not judged: <code>shapes/bf16</code>**" in markdown.summary([run])
+
+
+def test_a_session_that_nobody_judged_is_no_good_news() -> None:
+    """The run was cut off while its suspect was measured again."""
+    waiting = replace(_result("bf16", Status.OK), session=make_session(), verdict=None)
+    run = Run("r", "2026-01-02", DEVICE, (_result("fp32", Status.OK), waiting))
+    text = markdown.summary([run])
+    assert text.startswith("## perfsuite: 1 of 2 results not judged\n")
+    assert "**Measured and not judged: <code>shapes/bf16</code>**" in text
+    untimed = replace(run, timed=False)
+    assert "not judged" not in markdown.summary([untimed])
 
 
 def test_a_baseline_of_other_weights_is_never_replaced() -> None:

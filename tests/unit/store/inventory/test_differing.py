@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfsuite.records import Session, Start, Status
+from perfsuite.records import Cause, Session, Start, Status
 from perfsuite.store import BaselineFile, Baselines, StoreError
 from perfsuite.store.inventory import NothingToCompareError, differences, read_side
 from perfsuite.store.inventory.differing import outcome
@@ -185,3 +185,32 @@ def test_a_damaged_side_names_its_place(repository: Path) -> None:
     repository.write_text('{"schema_version": 1, "device": {}, "entries": {}}')
     with pytest.raises(StoreError, match=r"field device\."):
         read_side(repository)
+
+
+def test_another_machine_of_the_same_name_is_not_compared(
+    store: Baselines, write: Write, session: Make
+) -> None:
+    """Half the calls' time, with twice the cores: nobody became faster."""
+
+    def limited(name: str, seconds: float, **more: str) -> list[Session]:
+        around = {"threads": "2", "instruction_set": "AVX2", **more}
+        return [replace(s, environment=around) for s in five(session, name, seconds)]
+
+    before = write(*limited("a", 1.0, cpu_quota="1"))
+    (found,) = differences(before, write(*limited("b", 0.5), to=other(store)))
+    assert found.verdict is not None
+    assert (found.verdict.status, found.verdict.causes) == (Status.INCOMPATIBLE, (Cause.ENVIRONMENT,))
+    assert found.verdict.detail == "not the machine of before: cpu_quota 1 -> not set"
+    assert outcome([found]).status is Status.NOT_JUDGED
+
+
+def test_what_moved_around_a_regression_is_named_first(store: Baselines, write: Write, session: Make) -> None:
+    def around(name: str, seconds: float, allocator: str) -> list[Session]:
+        return [replace(s, environment={"allocator": allocator}) for s in five(session, name, seconds)]
+
+    before = write(*around("a", 1.0, "glibc"))
+    (found,) = differences(before, write(*around("b", 2.0, "libjemalloc"), to=other(store)))
+    assert found.verdict is not None
+    assert found.verdict.status is Status.REGRESSED
+    assert found.verdict.causes[0] is Cause.ENVIRONMENT
+    assert "allocator glibc -> libjemalloc" in found.verdict.detail
