@@ -18,8 +18,14 @@ from perfsuite.pipelines.technique import Variant
 from perfsuite.records import Relative
 from perfsuite.workers.relative import measure_relative
 
-torch_attention = pytest.importorskip("torch.nn.attention")
 WORKLOAD = replace(workloads.SHAPES, steps=2, prompts=workloads.SHAPES.prompts[:1])
+
+
+def now_active():
+    """What torch calls in place of its own flash attention; None where it is its own."""
+    from torch.nn.attention import current_flash_attention_impl
+
+    return current_flash_attention_impl()
 
 
 class Handle:
@@ -32,7 +38,7 @@ class Handle:
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     """FA3 that can be switched on here; afterwards all is as before."""
-    registry = torch_attention._registry
+    registry = pytest.importorskip("torch.nn.attention")._registry
     monkeypatch.setitem(registry._FLASH_ATTENTION_IMPLS, "FA3", Handle)
     yield
     put_flash_attention(None)
@@ -58,7 +64,7 @@ def heard(prepared):
     seen = Counter()
 
     def look(module, args):
-        seen[torch_attention.current_flash_attention_impl()] += 1
+        seen[now_active()] += 1
 
     handle = prepared.pipe.unet.register_forward_pre_hook(look)
     try:
@@ -72,7 +78,7 @@ def prepared():
     made = pipelines.prepare(WORKLOAD, re_routing(), "cpu")
     yield made
     pipelines.release(made.pipe)
-    assert torch_attention.current_flash_attention_impl() is None
+    assert now_active() is None
 
 
 def test_its_name_says_what_it_wants():
@@ -88,7 +94,7 @@ def test_a_pipeline_beside_it_has_torchs_own(prepared):
         for each in (twin, prepared, twin, prepared, prepared):
             each.generate()
     pipelines.release(twin.pipe, forget=False)
-    assert torch_attention.current_flash_attention_impl() == "FA3"
+    assert now_active() == "FA3"
     assert (set(of_it), set(of_twin)) == ({"FA3"}, {None})
 
 
@@ -107,7 +113,7 @@ def test_sides_in_turns_have_each_their_own(prepared, monkeypatch):
         assert isinstance(measure_relative(prepared, 1, 0.3, as_it_comes=True), Relative)
     assert [set(seen) for seen in built] == [{None}]
     assert set(of_it) == {"FA3"}
-    assert torch_attention.current_flash_attention_impl() == "FA3"
+    assert now_active() == "FA3"
 
 
 def test_what_somebody_else_switched_on_is_put_back():
@@ -117,18 +123,18 @@ def test_what_somebody_else_switched_on_is_put_back():
         made.generate()
     pipelines.release(made.pipe)
     assert set(seen) == {None}
-    assert torch_attention.current_flash_attention_impl() == "FA3"
+    assert now_active() == "FA3"
 
 
 def test_it_is_put_back_after_an_error():
     def fail():
         with flash_attention("FA3"):
-            assert torch_attention.current_flash_attention_impl() == "FA3"
+            assert now_active() == "FA3"
             raise MemoryError("no room")
 
     with pytest.raises(MemoryError, match="no room"):
         fail()
-    assert torch_attention.current_flash_attention_impl() is None
+    assert now_active() is None
 
 
 FA2 = "void pytorch_flash::flash_fwd_kernel<pytorch_flash::Flash_fwd_kernel_traits<64>>"
