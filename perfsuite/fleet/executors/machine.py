@@ -10,6 +10,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -136,6 +137,10 @@ def attended(job: Mapping[str, Any], script: str) -> Iterator[dict[str, Any]]:
     try:
         yield from supervised.reports()
     finally:
+        # An engine that interrupts again would else end this process, and the block's supervisor with it,
+        # before the block has written what it has. Where this is no main thread, none comes.
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         supervised.close()
 
 
