@@ -69,6 +69,8 @@ def plan(
     except (ValueError, StoreError, EnvironmentsError) as error:
         raise fail(error) from error
     typer.echo(said)
+    if out is None and form == "text":
+        to_stderr("nothing was written; perfsuite run takes the file that --out names")
 
 
 def _check_size(matrix: Matrix, path: Path, *, yes: bool) -> None:

@@ -113,3 +113,8 @@ def _broken(text: str, width: int, first: str, later: str) -> list[str]:
         subsequent_indent=later, break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts]
+
+
+def several(count: int, noun: str) -> str:
+    """``1 block``, ``2 blocks``: of nouns that take an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

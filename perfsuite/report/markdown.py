@@ -109,14 +109,10 @@ def _title(lines: Sequence[_Line], cut_off: int) -> str:
         return "no results"
     bad = sum(figures.worse(line.result) for line in lines)
     missed = sum(figures.unjudged(line.result) for line in lines) + cut_off
-    of = _count(len(lines), "result")
+    of = show.several(len(lines), "result")
     if bad:
         return f"{bad} of {of} worse" + (f", {missed} not judged" if missed else "")
     return f"{missed} of {of} not judged" if missed else f"no regression in {of}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _sentences(
@@ -137,7 +133,7 @@ def _sentences(
         yield "- **No latency was compared**: there is no baseline to compare with, see below."
     elif statuses[Status.INCONCLUSIVE]:
         yield (
-            f"- {_count(statuses[Status.INCONCLUSIVE], 'comparison')} INCONCLUSIVE: a slowdown below "
+            f"- {show.several(statuses[Status.INCONCLUSIVE], 'comparison')} INCONCLUSIVE: a slowdown below "
             '"finds from" would not have been seen.'
         )
     empty = [line.name for line in lines if figures.is_blank(line.result)]
@@ -253,10 +249,10 @@ def _details(line: _Line, baselines: Mapping[str, BaselineFile | None] | None) -
             source = f", {session.compilation.source}" if session.compilation else ""
             said.append(f"compile {show.seconds(session.compile_s)}{source}")
         if session.throttled_s:
-            said.append(f"{_count(len(session.throttled_s), 'sample')} left out: the GPU was throttled")
+            said.append(f"{show.several(len(session.throttled_s), 'sample')} left out: the GPU was throttled")
         if session.contended_s:
             beside = "other processes took its cores"
-            said.append(f"{_count(len(session.contended_s), 'sample')} set apart: {beside}")
+            said.append(f"{show.several(len(session.contended_s), 'sample')} set apart: {beside}")
         if session.unfit:
             said.append(f"no weight: {code(session.unfit)}")
     if result.quality is not None:
@@ -283,7 +279,7 @@ def _stored(line: _Line, baselines: Mapping[str, BaselineFile | None] | None) ->
         return
     newest = entry.sessions[-1]
     moved = messages.differences(line.result.session.versions, newest.versions)
-    yield f"baseline of {_count(len(entry.sessions), 'session')}, the newest of {code(newest.date)}"
+    yield f"baseline of {show.several(len(entry.sessions), 'session')}, the newest of {code(newest.date)}"
     yield f"differs from it: {code(moved)}"
 
 
@@ -320,7 +316,7 @@ _LEFT_OUT = "\nLeft out for want of room: {}. All of it is in the results file."
 
 
 def _left_out(number: int, noun: str) -> str:
-    return _LEFT_OUT.format(_count(number, noun))
+    return _LEFT_OUT.format(show.several(number, noun))
 
 
 def _as_many(parts: Sequence[str], most_bytes: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import Work
 from perfsuite.report.columns import fitted
-from perfsuite.report.format import duration
+from perfsuite.report.format import duration, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ def text(plan: Plan, width: int) -> str:
     cells = sum(len(block.cells) for block in plan.blocks if block.work is not Work.COMPILE)
     return "\n".join(
         [
-            f"plan {plan.name}{part}: {cells} cells in {len(plan.blocks)} blocks, seed {plan.seed}, "
-            f"id {plan.id}",
+            f"plan {plan.name}{part}: {several(cells, 'cell')} in {several(len(plan.blocks), 'block')}, "
+            f"seed {plan.seed}, id {plan.id}",
             *fitted([heads, *shown], width, right=(4, 5, 6)),
         ]
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfsuite.fleet.ledger.times import Sure
 from perfsuite.records import CellState, Work
 from perfsuite.report.columns import fitted
-from perfsuite.report.format import DASH, duration, memory, plain, wrapped
+from perfsuite.report.format import DASH, duration, memory, plain, several, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ def status(found: Status, plan: Plan, width: int, unsaid: int = 0) -> str:
 def nothing_left(plan: Plan, done: int) -> str:
     """A plan of which no block would be begun; `done`: blocks with a verdict. The others are broken."""
     every = len(plan.blocks)
-    said = f"plan {plain(plan.name)}: nothing is left to do: {done} of {_blocks(every)} "
+    said = f"plan {plain(plan.name)}: nothing is left to do: {done} of {several(every, 'block')} "
     if done == every:
         return f"{said}{'has' if every == 1 else 'have'} results"
     return f"{said}have results, and {every - done} broken, tried again with: perfsuite run --again"
@@ -71,9 +71,10 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     sure = Counter(expected[step.block.id].sure for step in found.steps)
     worst = max(sure, key=list(Sure).index, default=Sure.ABOUT)
     known = ", ".join(f"{count} {_SURE[each]}" for each, count in sorted(sure.items()))
-    where = f"on {len(park.slots)} devices of {len(park.machines)} machines"
+    what = several(len(found.steps), "block")
+    where = f"{several(len(park.slots), 'device')} of {several(len(park.machines), 'machine')}"
     lines = [
-        f"plan {plan.name}: {worst} {duration(found.seconds)} for {_blocks(len(found.steps))} {where}",
+        f"plan {plan.name}: {worst} {duration(found.seconds)} for {what} on {where}",
         f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
         f"{duration(found.device_s)}",
     ]
@@ -82,7 +83,7 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     if known:
         lines.append(f"times: {known}")
     lines += [
-        f"{_blocks(count)} {'goes' if count == 1 else 'go'} nowhere: {reason}"
+        f"{several(count, 'block')} {'goes' if count == 1 else 'go'} nowhere: {reason}"
         for reason, count in found.unplaced.items()
     ]
     spent: defaultdict[Work, list[float]] = defaultdict(list)
@@ -101,10 +102,6 @@ def name(block: Block) -> str:
     return f"{block.work} {block.workload} {', '.join(block.variants)} ({' -> '.join(block.environments)})"
 
 
-def _blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
-
-
 _SURE = {
     Sure.ABOUT: "from blocks like them",
     Sure.PERHAPS: "from others of their work",
@@ -117,7 +114,7 @@ def _headline(found: Status, unsaid: int) -> str:
     others = [f"{found.cells[state]} {said}" for state, said in _STATES.items() if found.cells.get(state)]
     others += [f"{unsaid} missing"] if unsaid else []
     parts = [f"{found.cells.get(CellState.DONE, 0) - unsaid} of {every} cells known", *others]
-    bad = f"; bad verdicts in {_blocks(found.failed)}" if found.failed else ""
+    bad = f"; bad verdicts in {several(found.failed, 'block')}" if found.failed else ""
     how = f", on {found.engine}" if found.engine else ""
     left = f"; {found.sure} {duration(found.left_s)} left" if found.left_s is not None else ""
     idle = "" if found.driven or not found.cells.get(CellState.WAITING) else "; no driver runs it"

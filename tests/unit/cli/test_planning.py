@@ -45,6 +45,20 @@ def test_a_plan_is_shown_and_written(tmp_path: Path) -> None:
     assert made.seed == 1
 
 
+def test_one_is_no_plural_and_a_plan_that_is_shown_alone_says_so(tmp_path: Path) -> None:
+    """For a newcomer: what is to be run is the file."""
+    path = tmp_path / "matrix.toml"
+    path.write_text(
+        'work = ["counts"]\nvariants = ["fp32"]\nworkloads = ["shapes"]\n'
+        '[environments.here]\npython = "here"\n[devices.cpu]\nkind = "cpu"\n'
+    )
+    done = CliRunner().invoke(app, ["plan", str(path)])
+    assert done.stdout.startswith("plan matrix: 1 cell in 1 block, seed 1, ")
+    assert "nothing was written; perfsuite run takes the file that --out names" in done.stderr
+    written = CliRunner().invoke(app, ["plan", str(path), "--out", str(tmp_path / "plan.json")])
+    assert "nothing was written" not in written.stderr
+
+
 def test_the_same_matrix_gives_the_same_plan(tmp_path: Path) -> None:
     one, again, other = (plan(tmp_path, "--format", "json", "--seed", seed) for seed in "113")
     assert one.stdout == again.stdout != other.stdout
