@@ -72,9 +72,9 @@ def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, p
     worst = max(sure, key=list(Sure).index, default=Sure.ABOUT)
     known = ", ".join(f"{count} {_SURE[each]}" for each, count in sorted(sure.items()))
     what = several(len(found.steps), "block")
-    where = f"{several(len(park.slots), 'device')} of {several(len(park.machines), 'machine')}"
+    where = f"on {several(len(park.slots), 'device')} of {several(len(park.machines), 'machine')}"
     lines = [
-        f"plan {plan.name}: {worst} {duration(found.seconds)} for {what} on {where}",
+        f"plan {plan.name}: {worst} {duration(found.seconds)} for {what} {where}",
         f"no order takes less than {duration(found.lower_bound_s)}; all devices together work "
         f"{duration(found.device_s)}",
     ]
