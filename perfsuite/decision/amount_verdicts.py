@@ -12,7 +12,7 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.amounts import START_IN_WORK, beside_others, by_budget, judge_amount
+from perfsuite.decision.amounts import START_IN_WORK, beside_others, by_budget, judge_amount, unsure
 from perfsuite.decision.session_amounts import comparable, peak, starts
 from perfsuite.decision.wording import percent
 from perfsuite.records import Cause, Quantity, Status
@@ -156,14 +156,9 @@ def _both(seconds: Verdict, worked: Verdict, kind: Kind, more: float) -> Verdict
 
 
 def _while_changing(verdict: Verdict, changed: float) -> Verdict:
-    """A bad verdict on a start during which the machine's speed changed."""
-    if verdict.status is not Status.REGRESSED:
-        return verdict
-    return replace(
-        verdict,
-        status=Status.INCONCLUSIVE,
-        causes=(*verdict.causes, Cause.NOISY_MACHINE),
-        detail=f"{verdict.detail}; the machine's speed changed by {percent(changed)} meanwhile",
+    """A verdict on a start during which the machine's speed changed."""
+    return unsure(
+        verdict, Cause.NOISY_MACHINE, f"the machine's speed changed by {percent(changed)} meanwhile"
     )
 
 

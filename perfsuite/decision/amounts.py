@@ -76,11 +76,16 @@ def by_budget(value: float, budget: float, rule: str, show: Callable[[float], st
 
 def beside_others(verdict: Verdict) -> Verdict:
     """A verdict on a figure that others' work disturbed: whatever it would say, it is INCONCLUSIVE."""
+    return unsure(verdict, Cause.OTHER_PROCESS, "other processes took cores meanwhile")
+
+
+def unsure(verdict: Verdict, cause: Cause, why: str) -> Verdict:
+    """A verdict on a figure that something disturbed, which accuses nobody."""
     if verdict.status is not Status.REGRESSED:
         return verdict
     return replace(
         verdict,
         status=Status.INCONCLUSIVE,
-        causes=(*verdict.causes, Cause.OTHER_PROCESS),
-        detail=f"{verdict.detail}; other processes took cores meanwhile",
+        causes=(*verdict.causes, cause),
+        detail=f"{verdict.detail}; {why}",
     )

@@ -1,5 +1,7 @@
 """What a build that fails leaves behind: no changed setting, and no call to a GPU that is lost."""
 
+import gc
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from perfsuite import pipelines
+from perfsuite.device.imports import COMPILER
 from perfsuite.pipelines import building, models, variants, workloads
 from perfsuite.pipelines.technique import Context, Optimization, Variant
 from perfsuite.records import Device
@@ -130,3 +133,23 @@ def test_a_compiler_needs_a_core_beside_the_threads(variant: str, kind: str, thr
     """Beside a busy core of two, a cold compilation took 18 % longer, and nobody had seen why."""
     context = Context(workloads.SHAPES, variants.get(variant), Device(kind, "Example", "example", 4, 2**33))
     assert context.busy_threads == threads
+
+
+def test_a_first_call_is_timed_alike_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a build that compiles does not pay for: the compiler's modules, which pytest looks into one by one,
+    and the garbage of whoever else is in the process."""
+    seen: list[tuple[bool, int]] = []
+
+    def apply(pipe: Any, context: Any) -> None:
+        seen.append((set(COMPILER) <= set(sys.modules), gc.get_freeze_count()))
+
+    compiling = Optimization(
+        name="compile", summary="", phase=0, apply=apply, verify=lambda pipe, context: "held", compiles=True
+    )
+    monkeypatch.setattr(models, "load", lambda *arguments: object())
+    prepared = pipelines.prepare("shapes", Variant("compiled", (compiling,)), "cpu")
+    pipelines.release(prepared.pipe)
+    ((there, frozen),) = seen
+    assert there
+    assert frozen > 100_000
+    assert gc.get_freeze_count() == 0
