@@ -136,15 +136,15 @@ def test_a_compiler_needs_a_core_beside_the_threads(variant: str, kind: str, thr
 
 
 def test_a_first_call_is_timed_alike_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a build that compiles does not pay for: the compiler's modules, which pytest looks into one by one,
-    and the garbage of whoever else is in the process."""
+    """It pays neither for the compiler's modules, which pytest looks into one by one, nor for the garbage of
+    whoever else is in the process."""
     seen: list[tuple[bool, int]] = []
 
     def apply(pipe: Any, context: Any) -> None:
         seen.append((set(COMPILER) <= set(sys.modules), gc.get_freeze_count()))
 
     compiling = Optimization(
-        name="compile", summary="", phase=0, apply=apply, verify=lambda pipe, context: "held", compiles=True
+        name="fp32", summary="", phase=0, apply=apply, verify=lambda pipe, context: "held", compiles=True
     )
     monkeypatch.setattr(models, "load", lambda *arguments: object())
     prepared = pipelines.prepare("shapes", Variant("compiled", (compiling,)), "cpu")
