@@ -133,15 +133,23 @@ class Supervised:
 
 def attended(job: Mapping[str, Any], script: str) -> Iterator[dict[str, Any]]:
     """One block from its start to its end, as the task of an engine: what it tells."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        _interrupts(signal.default_int_handler)
     supervised = Supervised(job, script)
     try:
         yield from supervised.reports()
     finally:
         # An engine that interrupts again would else end this process, and the block's supervisor with it,
-        # before the block has written what it has. Where this is no main thread, none comes.
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # before the block has written what it has.
+        _interrupts(signal.SIG_IGN)
         supervised.close()
+
+
+def _interrupts(handler: Any) -> None:
+    """Take interrupts so. A script that starts an engine in its background has it ignore them, and a task
+    would too. Where this is no main thread, none comes."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, handler)
 
 
 def collected(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 BLOCK = """
 import time
 try:
@@ -32,13 +34,22 @@ def there(path: Path) -> bool:
     return path.exists()
 
 
-def test_the_worker_stays_until_its_block_has_written(tmp_path: Path) -> None:
-    """Ray sends a lost interrupt again, and ends a worker's children with it."""
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_worker_stays_until_its_block_has_written(ignored: bool, tmp_path: Path) -> None:
+    """Ray sends a lost interrupt again, and ends a worker's children with it.
+
+    A shell has what it starts in a script's background ignore interrupts, and Ray's workers inherit that.
+    """
     began, told, written = (tmp_path / name for name in ("began", "told", "written"))
     code = BLOCK.format(began=str(began), told=str(told), written=str(written))
     helpers = str(Path(__file__).parents[3] / "helpers")
     script = f"import sys; sys.path.insert(0, {helpers!r}){WORKER}"
-    worker = subprocess.Popen([sys.executable, "-c", script, code], stderr=subprocess.DEVNULL)
+    handler = signal.SIG_IGN if ignored else signal.SIG_DFL
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script, code],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, handler),
+    )
     try:
         assert there(began)
         worker.send_signal(signal.SIGINT)
