@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(config.stash[TALLY], "perfsuite.tally")
     config.addinivalue_line(
         "markers",
-        "structure(gate): deterministic gates of what a pipeline does, and the defects planted to test them; "
+        "structure(gate): deterministic gates of what a pipeline does; "
         "a gate that is named is not collected for variants of which it has nothing to say",
     )
     config.addinivalue_line(

@@ -6,7 +6,7 @@ from perfsuite.pipelines.watching.caches import watching
 from perfsuite.pipelines.watching.graphs import recording
 from perfsuite.structure.kernels import kernels_in
 
-pytestmark = [pytest.mark.structure, pytest.mark.selftest]
+pytestmark = pytest.mark.selftest
 
 
 @pytest.fixture

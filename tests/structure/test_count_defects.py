@@ -14,7 +14,6 @@ from perfsuite.structure import allocations, operators
 from perfsuite.structure.comparing import compare
 from perfsuite.structure.counting import count
 
-pytestmark = pytest.mark.structure
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 BLOCK = "BasicTransformerBlock"
 

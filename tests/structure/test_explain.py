@@ -14,7 +14,6 @@ from perfsuite.records import Result
 from perfsuite.store import ResultsWriter
 from perfsuite.structure.counting import count
 
-pytestmark = pytest.mark.structure
 WORKLOAD = dataclasses.replace(workloads.SHAPES, steps=2)
 BLOCK = "BasicTransformerBlock"
 PLAN = measuring.Plan(time_budget_s=0.1, least_rounds=2, warmup_limit=3, hot=True)

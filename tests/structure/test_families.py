@@ -20,8 +20,6 @@ from perfsuite.quality.modules import measure_modules, record_modules
 from perfsuite.quality.several import measure_batch, measure_several
 from perfsuite.structure.counting import count
 
-pytestmark = pytest.mark.structure
-
 TINY = ("tiny-sd15", "tiny-pixart", "tiny-sd3", "tiny-flux", "tiny-kandinsky")
 FUSES = TINY[:-1]
 

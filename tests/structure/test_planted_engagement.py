@@ -4,8 +4,6 @@ import pytest
 from gates import finds, passes
 from machine import here, needs_bfloat16
 
-pytestmark = pytest.mark.structure
-
 
 def first_resnet(pipe):
     return pipe.unet.down_blocks[0].resnets[0]

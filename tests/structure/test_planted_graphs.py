@@ -12,8 +12,6 @@ from gates import finds, passes
 from perfsuite.structure.counting import count
 from perfsuite.structure.gates import GATES
 
-pytestmark = pytest.mark.structure
-
 
 def forget():
     """Compiled code goes; what is compiled next is what the test has planted."""

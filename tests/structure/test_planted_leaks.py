@@ -6,8 +6,6 @@ import pytest
 from gates import finds, passes
 from machine import here
 
-pytestmark = pytest.mark.structure
-
 
 def test_torchaos_quantize_is_the_known_offender(rung):
     """With its defaults it changes Inductor's configuration for all that follows in the process."""

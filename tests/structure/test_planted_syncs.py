@@ -7,8 +7,6 @@ import pytest
 from gates import finds, passes
 from machine import here
 
-pytestmark = pytest.mark.structure
-
 
 @pytest.fixture
 def honest(rung):
