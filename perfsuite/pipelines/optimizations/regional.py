@@ -54,7 +54,7 @@ class _Calls:
         self.names: set[str] = set()
         self.kinds: set[tuple[Any, ...]] = set()
         """Shapes of weights, and shapes and strides of tensors passed: blocks that agree in them can share a
-        graph. Flux's single blocks take pictures first as they are, then as a part of what holds text, too."""
+        graph. Flux's single blocks take first a picture as it is, then a part of what holds text, too."""
 
     def __enter__(self) -> _Calls:
         for name, block in self._blocks.items():
