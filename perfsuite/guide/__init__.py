@@ -29,6 +29,7 @@ TOPICS = (
     "registering",
     "extending",
     "measured",
+    "measured-techniques",
     "measured-faults",
     "measured-compiler",
     "measured-rule",
