@@ -104,7 +104,7 @@ class Latency:
     def _begins(self, workload: Workload, variant: Variant, verdict: Verdict) -> bool:
         """Whether the baseline of a variant begins with this session, which had this verdict: there is none,
         or none with a weight, or it is to be replaced."""
-        if not self._settings.confirm:
+        if not self._settings.confirm or self._ledger.none_begins(workload.name, variant.name):
             return False
         if self._settings.update == "reset":
             return True
