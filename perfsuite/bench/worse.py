@@ -54,13 +54,12 @@ class Worse:
         """Of fresh processes, by variant and by whether they compiled anew: all suspects of it share them."""
 
     def memory(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
-        """Peak memory and growth over calls."""
+        """Growth over calls, and peak memory; on a GPU also what torch reserved of it."""
         kind = self._hand.device.kind
         found = growths(session.memory, exact=is_exact()) if session.memory is not None else []
-        peak = session_amounts.peak(session, kind, workload)
-        if peak is not None:
-            case = _Case(workload, variant, session, peak, lambda s: session_amounts.peak(s, kind, workload))
-            found.append(self._judged(case))
+        for amount in session_amounts.memories(session, kind, workload):
+            of = partial(session_amounts.named_memory, amount.name, kind)
+            found.append(self._judged(_Case(workload, variant, session, amount, of)))
         return tuple(found)
 
     def start(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
@@ -105,7 +104,7 @@ class Worse:
         # An artifact is this run's own, and no fresh process loads it.
         if compilation and compilation.source is CodeSource.ARTIFACT:
             return []
-        cold = case.amount.name == f"compile, {CodeSource.COLD}"
+        cold = case.amount.name.endswith(f", {CodeSource.COLD}")
         sessions = self._again_of.setdefault((key_of(case.workload, case.variant), cold), [])
         for number in range(len(sessions) + 1, wanted + 1):
             said = f"suspect ({case.amount.name}): fresh process {number} of {wanted}"

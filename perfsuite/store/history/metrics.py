@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from perfsuite.decision import DecisionSettings
 from perfsuite.decision.basis import samples_of
 from perfsuite.decision.estimates import estimate
-from perfsuite.decision.session_amounts import Amount, peak, starts
+from perfsuite.decision.session_amounts import Amount, memories, starts
 from perfsuite.decision.summaries import summarize
 from perfsuite.records import FIXED_WORK, PictureStatus, SeriesKind, Status
 
@@ -165,9 +165,7 @@ def _of_session(session: Session, device_kind: str) -> Iterator[Figure]:
         times += _stages(session.stages, device_kind)
     yield from (replace(figure, excluded=figure.excluded or unfit) for figure in times)
     yield from (_amount(amount) for amount in starts(session))
-    held = peak(session, device_kind)
-    if held is not None:
-        yield _amount(held)
+    yield from (_amount(amount) for amount in memories(session, device_kind))
 
 
 def _latency(session: Session) -> Figure:

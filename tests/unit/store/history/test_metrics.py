@@ -123,8 +123,11 @@ def test_start_and_memory() -> None:
     later = named(session={"start": replace(START, first=False, contended=()), "memory": MEMORY})
     assert later["build"].excluded == ""
     assert later["peak memory"].unit == "bytes"
-    on_gpu = named("cuda", session={"start": START, "memory": MEMORY})
+    assert "reserved memory, first in its process" not in found
+    reserved = {"reserved_memory_bytes": 900.0 * MIB}
+    on_gpu = named("cuda", session={"start": START, "memory": MEMORY, "conditions": reserved})
     assert on_gpu["peak memory, first in its process"].value == 640 * MIB
+    assert on_gpu["reserved memory, first in its process"].value == 900 * MIB
 
 
 @pytest.mark.parametrize("source", list(CodeSource))
