@@ -143,6 +143,18 @@ def test_compiling_by_the_source_of_its_code(source: CodeSource) -> None:
     assert "first call" not in found
 
 
+@pytest.mark.parametrize(
+    ("status", "value"), [(Status.OK, 0.0), (Status.REGRESSED, 2.0), (Status.INCONCLUSIVE, None)]
+)
+def test_graphs_that_every_start_compiles_are_counted_where_it_is_known(
+    status: Status, value: float | None
+) -> None:
+    counted = Quantity("compiled once more", "graphs", value or 0.0, Verdict(status))
+    found = [f for f in figures(measured("x-compile", start=(counted,)), "cpu") if f.unit == "graphs"]
+    wanted = [] if value is None else [("compiled once more", value, SeriesKind.EXACT)]
+    assert [(f.metric, f.value, f.kind) for f in found] == wanted
+
+
 def of_fields(of: Any) -> dict[str, Any]:
     return {"start": of.start, "compilation": of.compilation}
 
