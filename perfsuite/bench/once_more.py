@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite import pipelines
 from perfsuite.bench.hand import key_of
+from perfsuite.decision.once_more import LATER, OWN_FILE, Asked
 from perfsuite.pipelines import models
 from perfsuite.pipelines.watching.caches import switched_off
 from perfsuite.workers import Server, WorkerError
@@ -15,7 +16,7 @@ from perfsuite.workers import Server, WorkerError
 if TYPE_CHECKING:
     from perfsuite.bench.hand import Hand
     from perfsuite.pipelines.technique import Variant
-    from perfsuite.records import Compilation, Session, Workload
+    from perfsuite.records import Session, Workload
     from perfsuite.settings import Settings
 
 LOOKS = 2
@@ -30,8 +31,7 @@ class OnceMore:
         self._settings, self._hand = settings, hand
         self._seen: dict[str, list[int]] = {}
         """Of each variant, graphs that each later interpreter compiled."""
-        self.off, self.unseen = "", ""
-        """Of what was asked last: what keeps torch from keeping code, and why no process was asked."""
+        self._asked: dict[str, Asked] = {}
 
     def saw(self, workload: Workload, variant: Variant, session: Session) -> None:
         """Remember what a fresh process found that was started for something else: the first of them alone,
@@ -42,29 +42,34 @@ class OnceMore:
     def ask(self, workload: Workload, variant: Variant, session: Session) -> Session:
         """The session, its compilation with what later processes found.
 
-        None is started where everything was found, where torch keeps nothing anyway, or where no fresh
-        processes are wanted.
+        None is started where everything was found, where it is known not to be, or where no fresh processes
+        are wanted.
         """
-        self.off, self.unseen = "", ""
-        compilation = session.compilation
+        compilation, key = session.compilation, key_of(workload, variant)
         if compilation is None or compilation.once_more is not None:
+            self._asked.setdefault(key, OWN_FILE)  # unless it was asked before
             return session
-        self.off = switched_off(os.environ)
-        again = compilation.misses if self.off else self._look(workload, variant, compilation)
+        off = switched_off(os.environ)
+        self._asked[key] = Asked(off=off)
+        again = compilation.misses if off else self._look(workload, variant)
         return replace(session, compilation=replace(compilation, again=again))
 
-    def _look(self, workload: Workload, variant: Variant, compilation: Compilation) -> int | None:
+    def asked(self, workload: Workload, variant: Variant) -> Asked:
+        """Who was, for a variant."""
+        return self._asked.get(key_of(workload, variant), LATER)
+
+    def _look(self, workload: Workload, variant: Variant) -> int | None:
         key = key_of(workload, variant)
         seen = self._seen.setdefault(key, [])
         while (0 not in seen) and len(seen) < LOOKS:
             if not self._settings.confirm:
-                self.unseen = "no fresh process may be asked with --perf-confirm=0"
+                self._asked[key] = Asked(unseen="no fresh process may be asked with --perf-confirm=0")
                 return None
             self._hand.enter(key, "does a fresh process find the compiled code")
             try:
                 seen.append(self._start(workload, variant))
             except WorkerError as error:
-                self.unseen = str(error).splitlines()[0]
+                self._asked[key] = Asked(unseen=str(error).splitlines()[0])
                 return None
         return min(seen)
 

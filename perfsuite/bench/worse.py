@@ -73,8 +73,8 @@ class Worse:
             for amount in session_amounts.starts(session)
         ]
         entry = self._comparable(workload, variant, session)
-        stored, asked = entry.sessions if entry is not None else (), self._once_more
-        once_more = judge_once_more(session, stored, off=asked.off, unseen=asked.unseen)
+        stored = entry.sessions if entry is not None else ()
+        once_more = judge_once_more(session, stored, self._once_more.asked(workload, variant))
         return (*found, once_more) if once_more is not None else tuple(found)
 
     def _judged(self, case: _Case) -> Quantity:

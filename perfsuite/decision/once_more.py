@@ -7,6 +7,7 @@ tells that from a cache that does not hit any more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perfsuite.records import CodeSource, Quantity, Status, Verdict
@@ -20,17 +21,29 @@ NAME = "compiled once more"
 RULE = "what one process has compiled, the next one must find"
 
 
-def judge_once_more(
-    session: Session, stored: Sequence[Session], *, off: str = "", unseen: str = ""
-) -> Quantity | None:
+@dataclass(frozen=True)
+class Asked:
+    """Who was asked, in words."""
+
+    who: str = "a later process over the same folder"
+    off: str = ""
+    """What keeps torch from keeping compiled code; empty if nothing does."""
+    unseen: str = ""
+    """Why nobody was asked."""
+
+
+LATER = Asked()
+OWN_FILE = Asked("this run, though the file of compiled code holds them,")
+
+
+def judge_once_more(session: Session, stored: Sequence[Session], asked: Asked = LATER) -> Quantity | None:
     """The verdict on graphs that a later start compiles though an earlier one did; None where nothing is to
     be said.
 
     Args:
-        session: of this run; its compilation says what a later process found.
+        session: of this run; its compilation says what was found later.
         stored: sessions of the baseline.
-        off: what keeps torch from keeping compiled code, in words; empty if nothing does.
-        unseen: why no later process was asked.
+        asked: by whom.
     """
     known = [m for s in stored if s.compilation is not None and (m := s.compilation.once_more) is not None]
     compilation = session.compilation
@@ -39,14 +52,15 @@ def judge_once_more(
         return _quantity(0, Status.INCONCLUSIVE, said, known) if known else None
     again = compilation.once_more
     if again is None:
-        return _quantity(0, Status.INCONCLUSIVE, f"nobody knows: {unseen}", known) if unseen else None
+        unseen = f"nobody knows: {asked.unseen}"
+        return _quantity(0, Status.INCONCLUSIVE, unseen, known) if asked.unseen else None
     if again == 0:
         return _quantity(0, Status.OK if known else Status.NEW, _found(compilation), known)
-    said = f"a later process over the same folder compiled {again} of {compilation.graphs} graphs once more"
+    said = f"{asked.who} compiled {again} of {compilation.graphs} graphs once more"
     if known and again <= min(known):
         return _quantity(again, Status.OK, f"{said}, as in the baseline", known)
     rule = "in the baseline it did not" if known and not min(known) else RULE
-    return _quantity(again, Status.REGRESSED, f"{said}, so every start does; {rule}; {_remedy(off)}", known)
+    return _quantity(again, Status.REGRESSED, f"{said}, so every start does; {rule}; {_remedy(asked)}", known)
 
 
 def _found(compilation: Compilation) -> str:
@@ -58,9 +72,14 @@ def _found(compilation: Compilation) -> str:
     )
 
 
-def _remedy(off: str) -> str:
-    if off:
-        return f"torch keeps no compiled code, for {off}: take that away"
+def _remedy(asked: Asked) -> str:
+    if asked.off:
+        return f"torch keeps no compiled code, for {asked.off}: take that away"
+    if asked is OWN_FILE:
+        return (
+            "torch does not find what it loaded: remove the file of --perf-compile-cache, so that it is "
+            "written anew; if that does not help, perfsuite bisect finds the package that changed it"
+        )
     return (
         "torch does not keep that code, or gives it another key in each process: "
         "TORCH_LOGS=+torch._inductor.codecache shows the reason, or what is in the key; "

@@ -123,8 +123,8 @@ class Compilation:
     artifact_bytes: Bytes | None = None
     """Size of the artifact file that was loaded before; None where there was none."""
     again: Annotated[int, Ge(0)] | None = None
-    """Graphs that a later process had to compile once more over the same cache folder; None where nobody
-    looked, and in older files."""
+    """Graphs that a later process had to compile once more over the same cache folder, or this one though the
+    artifact file holds them; None where nobody looked, and in older files."""
 
     @property
     def graphs(self) -> int:

@@ -132,7 +132,9 @@ def watching(*, compiles: bool) -> Iterator[Watch]:
     misses = lost if found or lost else aot_lost
     if hits or misses:
         used = recorded()[1] - keys if LOADED.only else frozenset()
-        watch.found = Compilation(source_of(hits, misses, used), hits, misses, LOADED.size_bytes)
+        # The file holds what was compiled all the same. Of some graphs nobody could tell which were found.
+        again = misses if used & LOADED.only and not hits else None
+        watch.found = Compilation(source_of(hits, misses, used), hits, misses, LOADED.size_bytes, again)
 
 
 def uncounted(graphs: int | None) -> Compilation | None:

@@ -10,9 +10,10 @@ from sessions import make_session
 
 from perfsuite.bench import once_more
 from perfsuite.bench.once_more import OnceMore
+from perfsuite.decision.once_more import OWN_FILE, Asked
 from perfsuite.pipelines import variants, workloads
 from perfsuite.pipelines.watching.caches import source_of
-from perfsuite.records import Compilation, Session
+from perfsuite.records import CodeSource, Compilation, Session
 from perfsuite.workers import WorkerError
 
 VARIANT, WORKLOAD = variants.get("bf16-sdpa-compile"), workloads.SHAPES
@@ -66,6 +67,10 @@ def again(asked: OnceMore, session: Session) -> int | None:
     return found.once_more
 
 
+def who(asked: OnceMore) -> Asked:
+    return asked.asked(WORKLOAD, VARIANT)
+
+
 def test_what_is_found_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does eager code."""
     asked, servers = asking(monkeypatch)
@@ -113,15 +118,26 @@ def test_forks_of_one_interpreter_do_not_clear_each_other(monkeypatch: pytest.Mo
 
 def test_with_a_switch_off_nobody_need_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, servers = asking(monkeypatch, off="fx_graph_cache is False")
-    assert (again(asked, compiled(0, 2)), asked.off, servers.asked) == (2, "fx_graph_cache is False", [])
-    assert again(asked, compiled(2, 0)) == 0
-    assert asked.off == ""
+    assert (again(asked, compiled(0, 2)), who(asked).off, servers.asked) == (
+        2,
+        "fx_graph_cache is False",
+        [],
+    )
+    # What was asked once stays known.
+    assert asked.ask(WORKLOAD, VARIANT, asked.ask(WORKLOAD, VARIANT, compiled(0, 2))).compilation is not None
+    assert who(asked).off == "fx_graph_cache is False"
 
 
 def test_why_nobody_could_be_asked_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, _ = asking(monkeypatch, confirm=0)
-    assert (again(asked, compiled(0, 2)), "--perf-confirm=0" in asked.unseen) == (None, True)
+    assert (again(asked, compiled(0, 2)), "--perf-confirm=0" in who(asked).unseen) == (None, True)
     asked, _ = asking(monkeypatch, WorkerError("no memory\nat all"))
-    assert (again(asked, compiled(0, 2)), asked.unseen) == (None, "no memory")
+    assert (again(asked, compiled(0, 2)), who(asked).unseen) == (None, "no memory")
     asked, _ = asking(monkeypatch, None)
-    assert (again(asked, compiled(0, 2)), "do not tell" in asked.unseen) == (None, True)
+    assert (again(asked, compiled(0, 2)), "do not tell" in who(asked).unseen) == (None, True)
+
+
+def test_what_the_file_holds_and_this_run_compiled_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, servers = asking(monkeypatch)
+    lost = make_session(compilation=Compilation(CodeSource.COLD, 0, 2, 123, again=2))
+    assert (again(asked, lost), who(asked), servers.asked) == (2, OWN_FILE, [])

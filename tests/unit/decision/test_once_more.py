@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sessions import make_session
 
-from perfsuite.decision.once_more import judge_once_more
+from perfsuite.decision.once_more import LATER, OWN_FILE, Asked, judge_once_more
 from perfsuite.pipelines.watching.caches import source_of
 from perfsuite.records import Compilation, Quantity, Session, Status
 
@@ -16,8 +16,8 @@ def compiled(hits: int, misses: int, again: int | None = None) -> Session:
     return make_session(compile_s=9.0, compilation=Compilation(source, hits, misses, again=again))
 
 
-def judged(session: Session, *stored: Session, off: str = "") -> Quantity:
-    found = judge_once_more(session, stored, off=off)
+def judged(session: Session, *stored: Session, asked: Asked = LATER) -> Quantity:
+    found = judge_once_more(session, stored, asked)
     assert found is not None
     return found
 
@@ -63,17 +63,20 @@ def test_what_a_later_process_found_decides(
 
 
 def test_the_remedy_names_the_switch_that_is_off_or_where_to_look() -> None:
-    off = judged(BROKEN, off="fx_graph_cache is False, by X=0").verdict.detail
+    off = judged(BROKEN, asked=Asked(off="fx_graph_cache is False, by X=0")).verdict.detail
     assert off.endswith("torch keeps no compiled code, for fx_graph_cache is False, by X=0: take that away")
     assert "TORCH_LOGS=+torch._inductor.codecache" in judged(BROKEN).verdict.detail
     assert "perfsuite bisect" in judged(BROKEN).verdict.detail
+    file = judged(BROKEN, asked=OWN_FILE).verdict.detail
+    assert file.startswith("this run, though the file of compiled code holds them, compiled 2 of 2 graphs")
+    assert "remove the file of --perf-compile-cache" in file
 
 
 def test_what_nobody_looked_at_accuses_nobody() -> None:
     """Eager code has nothing to find; a failed look, and counters that fell silent, are said."""
     assert judge_once_more(EAGER, (EAGER,)) is None
     assert judge_once_more(UNSEEN, (WARM,)) is None
-    failed = judge_once_more(UNSEEN, (WARM,), unseen="out of memory")
+    failed = judge_once_more(UNSEEN, (WARM,), Asked(unseen="out of memory"))
     assert failed is not None
     assert (failed.verdict.status, failed.verdict.detail) == (
         Status.INCONCLUSIVE,

@@ -105,6 +105,30 @@ def test_only_what_the_folder_did_not_hold_is_of_the_artifact(
     assert watched(fxgraph_cache_hit=1) == Compilation(CodeSource.ARTIFACT, 1, 0, 123)
 
 
+@pytest.mark.parametrize(
+    ("new", "changes", "again"),
+    [
+        ({"held"}, {"fxgraph_cache_miss": 2}, 2),
+        # Another graph is not in the file, and of two nobody knows which was found.
+        ({"another"}, {"fxgraph_cache_miss": 2}, None),
+        ({"held", "another"}, {"fxgraph_cache_hit": 1, "fxgraph_cache_miss": 1}, None),
+    ],
+)
+def test_what_the_artifact_holds_and_was_compiled_all_the_same_is_told(
+    new: set[str],
+    changes: dict[str, int],
+    again: int | None,
+    loaded: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded.only, loaded.size_bytes = frozenset({"held"}), 123
+    states = iter([(b"", frozenset[str]()), (b"", frozenset(new))])
+    monkeypatch.setattr(compilation, "recorded", lambda: next(states))
+    found = watched(**changes)
+    assert found is not None
+    assert found.again == again
+
+
 def test_parts_that_torch_does_not_understand_are_told(
     loaded: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
