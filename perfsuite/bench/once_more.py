@@ -76,7 +76,8 @@ class OnceMore:
     def _start(self, workload: Workload, variant: Variant) -> int:
         """Graphs that one more process compiles, of an interpreter of its own: forks of one server agree
         about some of what differs between processes. Raises `WorkerError`."""
-        pipelines.free()
+        if self._hand.fresh is None:  # else this process has lost its GPU, and must not ask it
+            pipelines.free()
         with Server() as server:
             made = server.worker().ask(
                 "prepare",

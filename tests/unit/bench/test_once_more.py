@@ -56,7 +56,7 @@ def asking(
     servers = Servers(*misses)
     monkeypatch.setattr(once_more, "Server", servers)
     monkeypatch.setattr(once_more, "switched_off", lambda environment: off)
-    hand = SimpleNamespace(enter=lambda *_: None, device=SimpleNamespace(place="cpu"))
+    hand = SimpleNamespace(fresh=None, enter=lambda *_: None, device=SimpleNamespace(place="cpu"))
     settings = SimpleNamespace(confirm=confirm, weights="auto")
     return OnceMore(settings, hand), servers  # type: ignore[arg-type]
 
