@@ -56,7 +56,8 @@ def judge_once_more(session: Session, stored: Sequence[Session], asked: Asked = 
         return _quantity(0, Status.INCONCLUSIVE, unseen, known) if asked.unseen else None
     if again == 0:
         return _quantity(0, Status.OK if known else Status.NEW, _found(compilation), known)
-    said = f"{asked.who} compiled {again} of {compilation.graphs} graphs once more"
+    who = "this run, as any other with this setting," if asked.off else asked.who
+    said = f"{who} compiled {again} of {compilation.graphs} graphs once more"
     if known and again <= min(known):
         return _quantity(again, Status.OK, f"{said}, as in the baseline", known)
     rule = "in the baseline it did not" if known and not min(known) else RULE

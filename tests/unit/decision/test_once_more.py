@@ -64,6 +64,7 @@ def test_what_a_later_process_found_decides(
 
 def test_the_remedy_names_the_switch_that_is_off_or_where_to_look() -> None:
     off = judged(BROKEN, asked=Asked(off="fx_graph_cache is False, by X=0")).verdict.detail
+    assert off.startswith("this run, as any other with this setting, compiled 2 of 2 graphs once more")
     assert off.endswith("torch keeps no compiled code, for fx_graph_cache is False, by X=0: take that away")
     assert "TORCH_LOGS=+torch._inductor.codecache" in judged(BROKEN).verdict.detail
     assert "perfsuite bisect" in judged(BROKEN).verdict.detail
