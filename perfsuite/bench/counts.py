@@ -66,5 +66,9 @@ class CountGate:
         assert taken[0].counts is not None
         return self.store.update(taken, mode, minor(taken[0].counts.versions["torch"]))
 
+    def knows(self, result: Result) -> bool:
+        """Whether any counts of this workload and variant are stored."""
+        return self._entry(result) is not None
+
     def _entry(self, result: Result) -> CountsEntry | None:
         return self.stored.get(f"{result.workload}/{result.variant}")

@@ -9,8 +9,36 @@ from perfsuite.pipelines import models
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from perfsuite.records import Workload
+    from perfsuite.records import Entry, Workload
     from perfsuite.store import BaselineFile
+
+
+def unchosen(workload: Workload, weights: str) -> str:
+    """Why the weights are random although nobody said so; empty where they are not, or somebody did."""
+    taken = models.resolve(workload.model, weights)
+    return taken.reason if taken.kind == "random" else ""
+
+
+def none_begins(workload: Workload, weights: str, stored: BaselineFile | None) -> str:
+    """Why no baseline may begin with these weights, and what to do; empty if one may.
+
+    Random weights that nobody chose are meant only where baselines of the model have them. On the day when
+    the hub answers everything would be INCOMPATIBLE with them.
+    """
+    reason = unchosen(workload, weights)
+    entries = stored.entries.values() if stored is not None else ()
+    if not reason or any(_of_random(workload, entry) for entry in entries):
+        return ""
+    return (
+        f"no baseline begins with these weights: they are random, for they are {reason}; connect to the hub "
+        "once, or give the weights as a folder or file; if random weights are meant, say so: "
+        "--perf-weights=random"
+    )
+
+
+def _of_random(workload: Workload, entry: Entry) -> bool:
+    own = entry.protocol.startswith(f"{workload.model} ")
+    return own and models.weights_in(entry.protocol) == "random"
 
 
 def fallen_back(workload: Workload, weights: str, stored: BaselineFile | None, folder: Path) -> str:
@@ -22,8 +50,8 @@ def fallen_back(workload: Workload, weights: str, stored: BaselineFile | None, f
         stored: the device's latencies.
         folder: of the baselines, where reference pictures and thresholds are.
     """
-    taken = models.resolve(workload.model, weights)
-    if taken.kind != "random" or not taken.reason:
+    reason = unchosen(workload, weights)
+    if not reason:
         return ""
     own = models.protocol(workload, weights)
     entries = stored.entries.values() if stored is not None else ()
@@ -38,7 +66,7 @@ def fallen_back(workload: Workload, weights: str, stored: BaselineFile | None, f
         return ""
     of = ", ".join(sorted(filter(None, other))) or f"those of {reference}"
     return (
-        f"the weights are random, for they are {taken.reason}; the baselines are of other weights ({of}), so "
+        f"the weights are random, for they are {reason}; the baselines are of other weights ({of}), so "
         "nothing could be compared with them, and nothing is stored; connect to the hub once, or give the "
         "weights as a folder or file; if random weights are meant, say so: --perf-weights=random"
     )

@@ -25,6 +25,7 @@ from perfsuite.workers.sessions import with_profile
 if TYPE_CHECKING:
     from perfsuite.bench.hand import Hand
     from perfsuite.bench.ledger import Ledger
+    from perfsuite.bench.once_more import OnceMore
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Result, Session, Verdict, Workload
@@ -53,8 +54,9 @@ _NOT_RECORDED = (Status.REGRESSED, Status.INCOMPATIBLE)
 class Latency:
     """Measures and judges the latencies of one run. Raises `StoreError` if the ladder's shape is bad."""
 
-    def __init__(self, settings: Settings, hand: Hand, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, hand: Hand, ledger: Ledger, once_more: OnceMore) -> None:
         self._settings, self._hand, self._ledger = settings, hand, ledger
+        self._once_more = once_more
         self._bounds = load_shape(settings.baselines / SHAPE_FILE)
         self._surroundings = Surroundings(ledger)
         self._confirmation = Confirmation(settings.confirm)
@@ -102,7 +104,7 @@ class Latency:
     def _begins(self, workload: Workload, variant: Variant, verdict: Verdict) -> bool:
         """Whether the baseline of a variant begins with this session, which had this verdict: there is none,
         or none with a weight, or it is to be replaced."""
-        if not self._settings.confirm:
+        if not self._settings.confirm or self._ledger.none_begins(workload.name, variant.name):
             return False
         if self._settings.update == "reset":
             return True
@@ -233,6 +235,7 @@ class Latency:
                 relative=self._settings.relative,
             )
         self._waited(session)
+        self._once_more.saw(workload, variant, session)
         return session
 
     def _judge_shape(self, workload: Workload, variant: Variant, session: Session) -> Verdict:

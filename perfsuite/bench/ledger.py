@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from perfsuite.bench.fallback import none_begins
 from perfsuite.decision import unjudged
 from perfsuite.device import versions
-from perfsuite.pipelines import loaded, models, variants
+from perfsuite.pipelines import loaded, models, variants, workloads
 from perfsuite.records import Result, Run, Status
 from perfsuite.store import BaselineFile, Baselines, Change, ResultsWriter, Runs, merge_results
 
@@ -124,6 +125,13 @@ class Ledger:
         """The stored baseline of a variant."""
         return self.baselines.entries.get(f"{workload}/{variant}") if self.baselines else None
 
+    def none_begins(self, workload: str, variant: str) -> str:
+        """Why no baseline of this variant may begin: its weights are random, and nobody said so. Empty if it
+        may, and where there is one."""
+        if self.entry(workload, variant) is not None:
+            return ""
+        return none_begins(workloads.get(workload), self._settings.weights, self.baselines)
+
     def elsewhere(self, workload: str, variant: str) -> BaselineFile | None:
         """Of the same processor with other instructions or threads: what has a baseline of the variant."""
         stored = self.store.kin(self.device)
@@ -145,10 +153,13 @@ class Ledger:
         """Store sessions and counts as the settings say; what was done to the sessions, and to the counts.
 
         Results of failed tests are left out, unless the user asked for a reset; so are those that nobody
-        judged, as the run was cut off. Raises `StoreError`.
+        judged, as the run was cut off, and always those that would begin a baseline with random weights that
+        nobody chose. Raises `StoreError`.
         """
         mode = self._settings.update
-        judged = [r for r in self.results if r.session is None or r.verdict is not None]
+        judged = [
+            self._chosen(r, counting) for r in self.results if r.session is None or r.verdict is not None
+        ]
         accepted = [
             result
             for result in (*judged, *self._more)
@@ -162,6 +173,17 @@ class Ledger:
         ]
         changes = self.store.update(self.device, accepted, mode)
         return changes, counting.update(accepted, mode)
+
+    def _chosen(self, result: Result, counting: CountGate) -> Result:
+        """The result without what would begin a baseline, or counts, with random weights that nobody chose;
+        it is said once a workload."""
+        why = self.none_begins(result.workload, result.variant)
+        begins = result.session is not None or (result.counts is not None and not counting.knows(result))
+        if not why or not begins:
+            return result
+        said = f"{result.workload}: {why}"
+        self.closing_lines += [said] if said not in self.closing_lines else []
+        return replace(result, session=None, counts=result.counts if counting.knows(result) else None)
 
 
 def _incompatible(result: Result) -> bool:

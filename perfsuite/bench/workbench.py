@@ -14,6 +14,7 @@ from perfsuite.bench.hand import Hand
 from perfsuite.bench.latency import Latency, TimeRounds
 from perfsuite.bench.ledger import Ledger
 from perfsuite.bench.leftovers import DEVICE_BYTES
+from perfsuite.bench.once_more import OnceMore
 from perfsuite.bench.pictures import Pictures
 from perfsuite.bench.references import References
 from perfsuite.bench.worse import Worse
@@ -52,8 +53,9 @@ class Workbench:
         """``workload/variant`` of what `update_baselines` gave a first baseline."""
         self._hand = Hand(settings, self.device, self._ledger, progress)
         self._references = References(settings, self._hand)
-        self._latency = Latency(settings, self._hand, self._ledger)
-        self._worse = Worse(settings, self._hand, self._ledger)
+        self._once_more = OnceMore(settings, self._hand)
+        self._latency = Latency(settings, self._hand, self._ledger, self._once_more)
+        self._worse = Worse(settings, self._hand, self._ledger, self._once_more)
         self._pictures = Pictures(settings, self._hand, self._ledger, self._references)
 
     def plan(
@@ -129,11 +131,13 @@ class Workbench:
         return self._ledger.record(replace(blank, memory=found))
 
     def judge_start(self, prepared: Prepared | Elsewhere) -> Result:
-        """Import, build, first call and compiling, likewise."""
+        """Import, build, first call and compiling, likewise; and whether compiled code is found again."""
         context = prepared.context
-        found = self._worse.start(context.workload, context.variant, self._session(prepared))
-        blank = self._ledger.blank(context.workload, context.variant, prepared.evidence)
-        return self._ledger.record(replace(blank, start=found))
+        workload, variant = context.workload, context.variant
+        session = self._once_more.ask(workload, variant, self._session(prepared))
+        found = self._worse.start(workload, variant, session)
+        blank = self._ledger.blank(workload, variant, prepared.evidence)
+        return self._ledger.record(replace(blank, session=session, start=found))
 
     def look_back(self) -> bool:
         """Whether every variant is gone from memory; what is not is put on disk and becomes no baseline."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from perfsuite.bench.hand import key_of
 from perfsuite.decision import amount_verdicts, session_amounts
 from perfsuite.decision.growth import growths
+from perfsuite.decision.once_more import judge_once_more
 from perfsuite.decision.surroundings import alike, named_first
 from perfsuite.device.held import is_exact
 from perfsuite.measuring import Plan
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.hand import Hand
     from perfsuite.bench.ledger import Ledger
+    from perfsuite.bench.once_more import OnceMore
     from perfsuite.decision.session_amounts import Amount
     from perfsuite.pipelines.technique import Variant
     from perfsuite.records import Entry, Session, Workload
@@ -45,33 +47,39 @@ class _Case(NamedTuple):
 class Worse:
     """Judges memory and start of one run's sessions."""
 
-    def __init__(self, settings: Settings, hand: Hand, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, hand: Hand, ledger: Ledger, once_more: OnceMore) -> None:
         self._settings, self._hand, self._ledger = settings, hand, ledger
+        self._once_more = once_more
         self._again_of: dict[tuple[str, bool], list[Session]] = {}
         """Of fresh processes, by variant and by whether they compiled anew: all suspects of it share them."""
 
     def memory(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
-        """Peak memory and growth over calls."""
+        """Growth over calls, and peak memory; on a GPU also what torch reserved of it."""
         kind = self._hand.device.kind
         found = growths(session.memory, exact=is_exact()) if session.memory is not None else []
-        peak = session_amounts.peak(session, kind, workload)
-        if peak is not None:
-            case = _Case(workload, variant, session, peak, lambda s: session_amounts.peak(s, kind, workload))
-            found.append(self._judged(case))
+        for amount in session_amounts.memories(session, kind, workload):
+            of = partial(session_amounts.named_memory, amount.name, kind)
+            found.append(self._judged(_Case(workload, variant, session, amount, of)))
         return tuple(found)
 
     def start(self, workload: Workload, variant: Variant, session: Session) -> tuple[Quantity, ...]:
-        """Import, build, first call and compiling; of each part the figure of that name in what is stored."""
-        return tuple(
+        """Import, build, first call and compiling; of each part the figure of that name in what is stored.
+
+        Of a session that was asked for what later processes compile, see `OnceMore.ask`."""
+        found = [
             self._judged(
                 _Case(workload, variant, session, amount, partial(session_amounts.named, amount.name))
             )
             for amount in session_amounts.starts(session)
-        )
+        ]
+        entry = self._comparable(workload, variant, session)
+        stored = entry.sessions if entry is not None else ()
+        once_more = judge_once_more(session, stored, self._once_more.asked(workload, variant))
+        return (*found, once_more) if once_more is not None else tuple(found)
 
     def _judged(self, case: _Case) -> Quantity:
         """The figure with its verdict."""
-        amount, entry = case.amount, self._comparable(case)
+        amount, entry = case.amount, self._comparable(case.workload, case.variant, case.session)
         sessions = entry.sessions if entry is not None else ()
         failure: list[str] = []
         verdict = amount_verdicts.judge(amount, case.of, sessions, lambda: self._again(case, failure))
@@ -83,11 +91,11 @@ class Worse:
         budget = amount.budget if held_by_budget else None
         return Quantity(amount.name, amount.unit, amount.value, verdict, budget)
 
-    def _comparable(self, case: _Case) -> Entry | None:
-        entry = self._ledger.entry(case.workload.name, case.variant.name)
-        if entry is None or entry.protocol != self._ledger.protocol(case.workload, case.variant):
+    def _comparable(self, workload: Workload, variant: Variant, session: Session) -> Entry | None:
+        entry = self._ledger.entry(workload.name, variant.name)
+        if entry is None or entry.protocol != self._ledger.protocol(workload, variant):
             return None
-        return alike(entry, case.session)
+        return alike(entry, session)
 
     def _again(self, case: _Case, failure: list[str]) -> list[Session]:
         """Sessions of fresh processes for a suspect; none where the first verdict has to do, with the reason
@@ -96,7 +104,7 @@ class Worse:
         # An artifact is this run's own, and no fresh process loads it.
         if compilation and compilation.source is CodeSource.ARTIFACT:
             return []
-        cold = case.amount.name == f"compile, {CodeSource.COLD}"
+        cold = case.amount.name.endswith(f", {CodeSource.COLD}")
         sessions = self._again_of.setdefault((key_of(case.workload, case.variant), cold), [])
         for number in range(len(sessions) + 1, wanted + 1):
             said = f"suspect ({case.amount.name}): fresh process {number} of {wanted}"

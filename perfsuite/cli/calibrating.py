@@ -86,13 +86,14 @@ def calibrate(
 
 
 def _check_weights(workload: Workload, device: str, weights: str, folder: Path) -> None:
-    """Store nothing of random weights that nobody chose beside what others left."""
-    from perfsuite.bench.fallback import fallen_back
+    """Store nothing of random weights that nobody chose, unless such are stored for the model."""
+    from perfsuite.bench.fallback import fallen_back, none_begins
     from perfsuite.device import fingerprint
     from perfsuite.pipelines.models import WeightsError
     from perfsuite.store import Baselines
 
-    why = fallen_back(workload, weights, Baselines(folder).of(fingerprint(device)), folder)
+    stored = Baselines(folder).of(fingerprint(device))
+    why = fallen_back(workload, weights, stored, folder) or none_begins(workload, weights, stored)
     if why:
         raise WeightsError(f"{workload.name}: {why.replace('--perf-weights', '--weights')}")
 

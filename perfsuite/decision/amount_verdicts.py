@@ -13,7 +13,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from perfsuite.decision.amounts import START_IN_WORK, beside_others, by_budget, judge_amount, unsure
-from perfsuite.decision.session_amounts import comparable, peak, starts
+from perfsuite.decision.session_amounts import comparable, memories, starts
 from perfsuite.decision.wording import percent
 from perfsuite.records import Cause, Quantity, Status
 
@@ -181,7 +181,7 @@ def compare_amounts(
 def _by_name(sessions: Sequence[Session], device_kind: str) -> dict[tuple[str, bool], list[Amount]]:
     found: dict[tuple[str, bool], list[Amount]] = {}
     for session in sessions:
-        for amount in (peak(session, device_kind), *starts(session)):
-            if amount is not None and not amount.unfit:
+        for amount in (*memories(session, device_kind), *starts(session)):
+            if not amount.unfit:
                 found.setdefault((amount.name, amount.first), []).append(amount)
     return found

@@ -39,6 +39,9 @@ class Kind:
 
 PEAK = {"cpu": Kind(0.15, 0.04, 4, 32 << 20), "cuda": Kind(0.05, 0.01, 4, 16 << 20)}
 """Resident set above what was there before the build; allocated by torch."""
+RESERVED = Kind(0.10, 0.03, 4, 128 << 20)
+"""Taken by torch of a GPU, what it keeps for later included: in whole segments, and by how it was searched
+for. The spread is believed and was not measured."""
 START = Kind(0.20, 0.08, 8, 0.5)
 """Seconds of compiling, importing, building and the first call. With less tolerance a start that has not
 changed could not be OK by one session; a fifth more is found by three sessions a side all the same."""

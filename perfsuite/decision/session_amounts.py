@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from perfsuite.decision.amounts import PEAK, SIZE, START, Kind
+from perfsuite.decision.amounts import PEAK, RESERVED, SIZE, START, Kind
 from perfsuite.records import CodeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from perfsuite.records import Compilation, Session, Workload
+    from perfsuite.records import Compilation, Session, Start, Workload
 
 MIB, GIB = 1 << 20, 1 << 30
 CHANGED = 0.15
 """Change of the machine's speed during a part of a start from which on it is unfit. Quiet machines show up to
 6 % between two probes."""
+RESERVED_BYTES = "reserved_memory_bytes"
+"""Among a session's conditions."""
 GRAPHS = 2
 """Of a compiled pipeline: UNet and VAE decoder."""
 
@@ -83,13 +85,38 @@ def peak(session: Session, device_kind: str, workload: Workload | None = None) -
     if memory is None or start is None:
         return None
     base = memory.base_bytes if device_kind == "cpu" else 0
-    budget = math.inf
+    value = float(max(1, session.peak_memory_bytes - base))
+    return _memory("peak memory", value, PEAK[device_kind], start, workload)
+
+
+def reserved(session: Session, workload: Workload | None = None) -> Amount | None:
+    """The most that torch took of a GPU while the timed calls ran, which no other process could have; None on
+    a CPU, and in older sessions.
+
+    It holds what the first call needed and torch kept: where code was compiled and the fastest kernels were
+    searched for, more than where all was found. So each source of code has a name of its own, as compiling.
+    """
+    value, start, compilation = session.conditions.get(RESERVED_BYTES), session.start, session.compilation
+    if not isinstance(value, float) or value <= 0 or start is None:
+        return None
+    name = "reserved memory" if compilation is None else f"reserved memory, {_source(compilation)}"
+    return _memory(name, value, RESERVED, start, workload)
+
+
+def memories(session: Session, device_kind: str, workload: Workload | None = None) -> list[Amount]:
+    """All that it says of memory."""
+    return [a for a in (peak(session, device_kind, workload), reserved(session, workload)) if a is not None]
+
+
+def _memory(name: str, value: float, kind: Kind, start: Start, workload: Workload | None) -> Amount:
+    """Bytes with their budget, which is twice as large for what torch reserved."""
+    budget, rule = math.inf, "three times the weights, 600 float32 pictures, and 1 GiB"
     if workload is not None:
         pictures = workload.batch * workload.height * workload.width * 3 * 4
-        budget = 3 * start.weights_bytes + 600 * pictures + GIB
-    rule = "three times the weights, 600 float32 pictures, and 1 GiB"
-    value = float(max(1, session.peak_memory_bytes - base))
-    return Amount("peak memory", "bytes", value, budget, rule, PEAK[device_kind], show_bytes, start.first)
+        budget = float(3 * start.weights_bytes + 600 * pictures + GIB)
+    if kind is RESERVED:
+        budget, rule = 2 * budget, f"twice that of the peak, which is {rule}"
+    return Amount(name, "bytes", value, budget, rule, kind, show_bytes, start.first)
 
 
 _COMPILE_S = {
@@ -122,7 +149,8 @@ def starts(session: Session) -> list[Amount]:
     elif compilation is not None and session.compile_s:
         each_s = _COMPILE_S[compilation.source]
         rule = f"{each_s:.0f} s for each of {GRAPHS} graphs"
-        found.append(_seconds(_compile(compilation), session.compile_s, each_s * GRAPHS, rule, session))
+        name = f"compile, {_source(compilation)}"
+        found.append(_seconds(name, session.compile_s, each_s * GRAPHS, rule, session))
     if compilation is not None and compilation.artifact_bytes:
         size = float(compilation.artifact_bytes)
         rule = "a GiB for the code of all variants"
@@ -132,12 +160,10 @@ def starts(session: Session) -> list[Amount]:
     return found
 
 
-def _compile(compilation: Compilation) -> str:
-    """By the source of its code; what is partly cold is only like what is so to the same part."""
-    name = f"compile, {compilation.source}"
-    if compilation.source is CodeSource.PARTLY:
-        name += f", {compilation.misses} of {compilation.misses + compilation.hits} graphs"
-    return name
+def _source(compilation: Compilation) -> str:
+    """Of its code; what is partly cold is only like what is so to the same part."""
+    partly = f", {compilation.misses} of {compilation.graphs} graphs"
+    return f"{compilation.source}{partly if compilation.source is CodeSource.PARTLY else ''}"
 
 
 def _seconds(name: str, value: float, budget: float, rule: str, session: Session) -> Amount:
@@ -155,6 +181,11 @@ def _seconds(name: str, value: float, budget: float, rule: str, session: Session
 def named(name: str, session: Session) -> Amount | None:
     """That part of a session's start."""
     return next((amount for amount in starts(session) if amount.name == name), None)
+
+
+def named_memory(name: str, device_kind: str, session: Session) -> Amount | None:
+    """That figure of a session's memory."""
+    return next((amount for amount in memories(session, device_kind) if amount.name == name), None)
 
 
 def comparable(

@@ -121,9 +121,22 @@ def cache_path() -> Path:
     return Path(module.default_cache_dir())
 
 
+def _switched_off() -> str:
+    """What keeps torch from keeping compiled code, in words. torch is asked, which takes a second, only where
+    a variable says something of it."""
+    from perfsuite.pipelines.watching.caches import SWITCHES, switched_off
+
+    known = {name for _, variables in SWITCHES.values() for name in variables}
+    return switched_off(os.environ) if known & os.environ.keys() else ""
+
+
 def cache_folder(examination: Examination) -> Iterator[Finding]:
-    """Whether Inductor's folder can be written, and how much it holds."""
-    folder = cache_path()
+    """Whether Inductor's folder can be written, and how much it holds; whether anything is kept there."""
+    folder, off = cache_path(), _switched_off()
+    if off:
+        found = f"every start compiles everything, for {off}"
+        yield Finding("compile cache", Health.WARNING, found, "unset it", {"folder": str(folder)})
+        return
     existing = nearest(folder)
     try:
         # Really written: for root, and on read-only file systems, permissions tell nothing.

@@ -64,17 +64,19 @@ def judge_memory(
     device_kind: str,
     confirm: int,
 ) -> dict[str, Verdict]:
-    """The worst verdict on memory by variant: growth over calls, and the peak; arguments as `judge_run`.
+    """The worst verdict on memory by variant: growth over calls, the peak, and on a GPU what torch reserved;
+    arguments as `judge_run`.
 
     What a session held counts as exact: kept sessions do not tell, and where it was not the gate allows more.
     """
-    peak = partial(_peak, device_kind)
     found = {}
     for variant, session in candidates.items():
         grown = growths(session.memory, exact=True) if session.memory is not None else []
+        names = [amount.name for amount in session_amounts.memories(session, device_kind)]
+        parts = [partial(session_amounts.named_memory, name, device_kind) for name in names]
         verdicts = [
             *(quantity.verdict for quantity in grown),
-            *_amounts([peak], baselines.get(variant), session, _of(fresh, variant), confirm),
+            *_amounts(parts, baselines.get(variant), session, _of(fresh, variant), confirm),
         ]
         if verdicts:
             found[variant] = min(verdicts, key=_severity)
@@ -106,10 +108,6 @@ _WORST_FIRST = (Status.REGRESSED, Status.INCONCLUSIVE, Status.IMPROVED, Status.O
 
 def _severity(verdict: Verdict) -> int:
     return _WORST_FIRST.index(verdict.status)
-
-
-def _peak(device_kind: str, session: Session) -> Amount | None:
-    return session_amounts.peak(session, device_kind)
 
 
 def _amounts(

@@ -213,7 +213,8 @@ def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config
         *bench.closing_lines,
         f"results as a page: {shlex.join(('perfsuite', 'report', str(_near(bench.ledger.path))))}",
         *outcome.steps(
-            measured,
+            # To record what may not be recorded is no advice.
+            [r for r in measured if not bench.ledger.none_begins(r.workload, r.variant)],
             repeated(config),
             recorded=bench.recorded,
             whole_ladder=_is_whole_ladder(bench, lacking),

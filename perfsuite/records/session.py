@@ -122,6 +122,20 @@ class Compilation:
     """Graphs that had to be compiled."""
     artifact_bytes: Bytes | None = None
     """Size of the artifact file that was loaded before; None where there was none."""
+    again: Annotated[int, Ge(0)] | None = None
+    """Graphs that a later process had to compile once more over the same cache folder, or this one though the
+    artifact file holds them; None where nobody looked, and in older files."""
+
+    @property
+    def graphs(self) -> int:
+        """All of them."""
+        return self.hits + self.misses
+
+    @property
+    def once_more(self) -> int | None:
+        """Graphs that a start after this one had, or has, to compile though they were compiled before; None
+        where that is not known."""
+        return self.again if self.misses else 0
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,12 @@ class Commands:
         prepared = pipelines.prepare(_workload(workload, steps), variant, device, weights)
         self._open[variant] = prepared
         first_call_s = prepared.context.first_call(prepared.pipe)
+        compilation = prepared.context.compilation
         return {
             "build_s": prepared.build_s,
             "first_call_s": first_call_s,
             "evidence": list(prepared.evidence),
+            "once_more": None if compilation is None else compilation.misses,
         }
 
     def do_session(self, variant: str, plan: dict[str, Any], relative_s: float = 0.0) -> dict[str, Any]:

@@ -11,6 +11,8 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``fresh_latency_s``: the calls of each fresh process that measures it again, repeated likewise;
 * ``fresh_unfit``: why each of them has no weight, repeated likewise; empty: it has;
 * ``fresh_error``: what a fresh process says instead;
+* ``compiled``: graphs that its first call found, and compiled; ``fresh_compiled``: likewise of each fresh
+  process, one after the other;
 * ``fresh_cut_off``: Ctrl-C comes instead;
 * ``worker_noise``, ``worker_error``: of the pictures that a fresh process draws once CUDA is lost to this
   one, and what it says to that;
@@ -28,8 +30,8 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``block_at_call``: the call that waits until there is a file ``go``, after it made ``blocked-<pid>``.
 
 Beside the variants, ``environment`` changes what surrounds each session, ``bfloat16`` tells what the CPU
-makes of it: ``native`` (without it) or ``emulated``, ``busy`` who takes its cores, and ``waited_s`` how long
-it takes until they are free.
+makes of it: ``native`` (without it) or ``emulated``, ``busy`` who takes its cores, ``waited_s`` how long
+it takes until they are free, and ``cache_off`` what keeps torch from keeping compiled code.
 
 What is built and what becomes free is written to ``events.log``.
 """
@@ -204,6 +206,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
                 start = CLOCK.monotonic()
                 self.generate(pipe)
                 self.first_call_s = CLOCK.monotonic() - start
+                self.compilation = compilation(script.get("compiled"))
             return self.first_call_s
 
     script = replayed().get(variant.name, {})
@@ -330,6 +333,23 @@ def count(prepared):
     return Counts(**{**usual, **prepared.pipe.script.get("counts", {})})
 
 
+def compilation(graphs):
+    """Of so many graphs found, and so many compiled."""
+    from perfsuite.pipelines.watching.caches import source_of
+    from perfsuite.records import Compilation
+
+    return None if graphs is None else Compilation(source_of(*graphs, frozenset()), *graphs)
+
+
+FRESH_COMPILED = {}
+
+
+def fresh_compiled(variant):
+    """What the next fresh process of a variant found and compiled."""
+    graphs = replayed().get(variant, {}).get("fresh_compiled")
+    return next(FRESH_COMPILED.setdefault(variant, iter(graphs))) if graphs is not None else None
+
+
 FRESH = {}
 UNFIT = {}
 FRESH_IDS = []
@@ -351,7 +371,7 @@ def fresh_session(bench, workload, variant, budget_s=None):
     FRESH_IDS.append(variant.name)
     latency_s = next(FRESH.setdefault(variant.name, cycle(script["fresh_latency_s"])))
     unfit = next(UNFIT.setdefault(variant.name, cycle(script.get("fresh_unfit", [""]))))
-    return Session(
+    session = Session(
         f"fresh-{len(FRESH_IDS)}",
         "2025-01-02T03:04:05+00:00",
         tuple(latency_s),
@@ -365,7 +385,10 @@ def fresh_session(bench, workload, variant, budget_s=None):
         {},
         9.0,
         unfit=unfit,
+        compilation=compilation(fresh_compiled(variant.name)),
     )
+    bench._once_more.saw(workload, variant, session)
+    return session
 
 
 class Server:
@@ -401,7 +424,9 @@ class Worker:
         if command == "prepare":
             self.script = replayed().get(name, {})
             self.workload = arguments["workload"]
-            return {"evidence": [f"replayed {name} in a worker"]}
+            graphs = fresh_compiled(name)
+            once_more = None if graphs is None else graphs[1]
+            return {"evidence": [f"replayed {name} in a worker"], "once_more": once_more}
         if "worker_error" in self.script:
             raise WorkerError(self.script["worker_error"])
         return getattr(self, f"do_{command}")(**arguments)
@@ -471,6 +496,8 @@ def pytest_configure(config):
         "perfsuite.device.imports.IMPORTS": Imports(),
         "perfsuite.measuring.session.IMPORTS": Imports(),
         "perfsuite.bench.worse.Server": Server,
+        "perfsuite.bench.once_more.Server": Server,
+        "perfsuite.bench.once_more.switched_off": lambda environment: replayed().get("cache_off", ""),
         "perfsuite.bench.counts.count": count,
         "perfsuite.measuring.session.time": CLOCK,
         "perfsuite.measuring.stages.time": CLOCK,

@@ -250,6 +250,31 @@ def test_other_weights_that_were_asked_for_are_not_advised_either(offline):
     run.stdout.fnmatch_lines(["*never record it anew; measure with the baseline's weights*"])
 
 
+@pytest.mark.parametrize("mode", ["new", "append", "reset"])
+def test_weights_that_nobody_chose_begin_no_baseline(offline, mode):
+    """Nothing is stored that the hub's would be INCOMPATIBLE with later; it is said, and how to mean it."""
+    offline.baseline_file.unlink()
+    offline.ini("perf_confirm = 2")
+    command = ("--perf-workload=sdxl-base", f"--perf-update={mode}")
+    run = offline.latency(*command, variants="bf16")
+    run.assert_outcomes(passed=1)
+    run.stdout.fnmatch_lines(
+        ["*sdxl-base: no baseline begins with these weights: they are random, for they are not in*"]
+    )
+    assert "record it: " not in run.stdout.str()
+    assert not offline.baseline_file.exists()
+    assert not [e for e in offline.events() if e.startswith("fresh")]
+    offline.replay({"bf16": {"fresh_latency_s": [[1.0] * 6]}})
+    run = offline.latency(*command, "--perf-weights=random", variants="bf16")
+    assert "no baseline begins" not in run.stdout.str()
+    stored = offline.sessions()["bf16"]
+    assert stored == (1 if mode == "append" else 3)
+    # What is stored was meant, and its weights are the same ones.
+    run = offline.latency("--perf-workload=sdxl-base", "--perf-update=append", variants="bf16")
+    assert offline.sessions() == {"bf16": stored + 1}
+    assert "no baseline begins" not in run.stdout.str()
+
+
 # -- empty values --------------------------------------------------------------------------------------
 
 

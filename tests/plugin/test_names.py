@@ -85,7 +85,7 @@ def test_the_whole_ladder_is_the_default(suite):
 
 def test_two_workloads_run_one_after_the_other(suite):
     """Each with every variant, each result under its own name."""
-    run = suite.latency("--perf-workload=shapes,sdxl-base", "--perf-update=new")
+    run = suite.latency("--perf-workload=shapes,sdxl-base", "--perf-weights=random", "--perf-update=new")
     run.assert_outcomes(passed=4)
     text = suite.baseline_file.read_text()
     assert text.count('"sdxl-base/') == text.count('"shapes/') == 2

@@ -11,7 +11,7 @@ from perfsuite.device import fingerprint
 from perfsuite.pipelines.optimizations.compilation import supports_compiling
 
 SCRIPT = """
-import json, sys
+import json, os, shutil, sys
 from pathlib import Path
 
 import torch
@@ -29,23 +29,27 @@ class Tiny(torch.nn.Module):
 
 cache = CompileCache(Path(sys.argv[1]), Device("cpu", "Example", "cpu-example-1t", 1, 2**30))
 cache.load()
-found = []
+if sys.argv[2:] == ["lose"]:
+    shutil.rmtree(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+found, again = [], None
 for _ in range(2):
     with torch.no_grad(), watching(compiles=True) as watch:
         y = torch.compile(Tiny(), fullgraph=True)(torch.zeros(64))
     assert torch.equal(y, torch.ones(64))
-    found.append([watch.found.source.value, watch.found.hits, watch.found.misses, watch.found.artifact_bytes])
+    seen = watch.found
+    found.append([seen.source.value, seen.hits, seen.misses, seen.artifact_bytes])
+    again = seen.again or again
     torch._dynamo.reset()
 cache.save()
-print(json.dumps({"found": found, "lines": cache.lines}))
+print(json.dumps({"found": found, "lines": cache.lines, "again": again}))
 """
 
 
-def in_fresh_process(folder, artifact):
+def in_fresh_process(folder, artifact, *options):
     """What the script prints, with Inductor's cache in this folder."""
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(folder), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(artifact)],
+        [sys.executable, "-c", SCRIPT, str(artifact), *options],
         env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -69,3 +73,8 @@ def test_a_fresh_process_with_an_empty_cache_finds_what_the_artifact_holds(tmp_p
     assert second["found"] == [["artifact", 1, 0, size], ["warm", 1, 0, size]]
     assert second["lines"] == []
     assert artifact.read_bytes() == before
+    assert second["again"] is None
+
+    # A torch that does not find what it has loaded.
+    lost = in_fresh_process(tmp_path / "c", artifact, "lose")
+    assert (lost["found"][0], lost["again"]) == (["cold", 0, 1, size], 1)

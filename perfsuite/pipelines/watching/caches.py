@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 from perfsuite.records import CodeSource, Compilation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOLDERS = ("fxgraph", "aotautograd")
 """Of Inductor's cache folder: the last folder of each path below them is named by a key."""
+SWITCHES = {
+    "force_disable_caches": (
+        True, ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCH_COMPILE_FORCE_DISABLE_CACHES"),
+    ),
+    "fx_graph_cache": (False, ("TORCHINDUCTOR_FX_GRAPH_CACHE", "TORCHINDUCTOR_FX_GRAPH_CACHE_DEFAULT")),
+}  # fmt: skip
+"""Settings of `torch._inductor.config` with which no compiled code is kept: the value, and the variables of
+the environment that set it."""
 
 
 @dataclass
@@ -73,16 +81,32 @@ def recorded() -> tuple[bytes, frozenset[str]]:
     return (b"", frozenset()) if found is None else (found[0], _keys(found[1]))
 
 
-def counts() -> tuple[int, int, int]:
-    """Graphs found in Inductor's cache and in AOTAutograd's, and graphs that had to be compiled, so far."""
+def switched_off(environment: Mapping[str, str]) -> str:
+    """What keeps torch from keeping compiled code, in words; empty if nothing does."""
+    from torch._inductor import config
+
+    for name, (off, variables) in SWITCHES.items():
+        if getattr(config, name, not off) is off:
+            said = [f"{v}={environment[v]}" for v in variables if v in environment]
+            by = f", by {' and '.join(said)}" if said else ""
+            return f"torch._inductor.config.{name} is {off}{by}"
+    return ""
+
+
+def counts() -> tuple[int, int, int, int]:
+    """Graphs found in Inductor's cache and in AOTAutograd's, and those that were not, so far."""
     from torch._dynamo import utils
 
     counters = getattr(utils, "counters", None)
     if counters is None:  # not in this torch
-        return 0, 0, 0
+        return 0, 0, 0, 0
     inductor, aot = counters["inductor"], counters["aot_autograd"]
-    compiled = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
-    return int(inductor["fxgraph_cache_hit"]), int(aot["autograd_cache_hit"]), int(compiled)
+    return (
+        int(inductor["fxgraph_cache_hit"]),
+        int(aot["autograd_cache_hit"]),
+        int(inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]),
+        int(aot["autograd_cache_miss"] + aot["autograd_cache_bypass"]),
+    )
 
 
 class Watch:
@@ -101,12 +125,23 @@ def watching(*, compiles: bool) -> Iterator[Watch]:
     keys = recorded()[1] if LOADED.only else frozenset()
     before = counts()
     yield watch
-    found, aot, misses = (after - earlier for after, earlier in zip(counts(), before, strict=True))
+    found, aot, lost, aot_lost = (after - earlier for after, earlier in zip(counts(), before, strict=True))
     # A graph that AOTAutograd's cache holds is looked up in Inductor's too, and may be counted by both.
     hits = max(found, aot)
+    # Where Inductor's is switched off nobody asks it, and AOTAutograd's has nothing to give.
+    misses = lost if found or lost else aot_lost
     if hits or misses:
         used = recorded()[1] - keys if LOADED.only else frozenset()
-        watch.found = Compilation(source_of(hits, misses, used), hits, misses, LOADED.size_bytes)
+        # The file holds what was compiled all the same. Of some graphs nobody could tell which were found.
+        again = misses if used & LOADED.only and not hits else None
+        watch.found = Compilation(source_of(hits, misses, used), hits, misses, LOADED.size_bytes, again)
+
+
+def uncounted(graphs: int | None) -> Compilation | None:
+    """Where so many graphs came from of which no cache knows: nowhere, if the caches are switched off."""
+    if not graphs or not switched_off({}):
+        return None
+    return Compilation(CodeSource.COLD, 0, graphs, LOADED.size_bytes)
 
 
 def source_of(hits: int, misses: int, used: frozenset[str]) -> CodeSource:

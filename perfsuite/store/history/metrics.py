@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from perfsuite.decision import DecisionSettings
 from perfsuite.decision.basis import samples_of
 from perfsuite.decision.estimates import estimate
-from perfsuite.decision.session_amounts import Amount, peak, starts
+from perfsuite.decision.once_more import NAME as ONCE_MORE
+from perfsuite.decision.session_amounts import Amount, memories, starts
 from perfsuite.decision.summaries import summarize
 from perfsuite.records import FIXED_WORK, PictureStatus, SeriesKind, Status
 
@@ -89,6 +90,7 @@ class Family:
 def figures(result: Result, device_kind: str) -> list[Figure]:
     """Everything of one result but its counts, each metric once."""
     found = [*_of_sessions(result, device_kind), *_left_behind(result), *_of_gates(result)]
+    found += _once_more(result)
     found += _sizes(result.counts)
     if result.quality is not None:
         found += _of_quality(result.quality)
@@ -165,9 +167,7 @@ def _of_session(session: Session, device_kind: str) -> Iterator[Figure]:
         times += _stages(session.stages, device_kind)
     yield from (replace(figure, excluded=figure.excluded or unfit) for figure in times)
     yield from (_amount(amount) for amount in starts(session))
-    held = peak(session, device_kind)
-    if held is not None:
-        yield _amount(held)
+    yield from (_amount(amount) for amount in memories(session, device_kind))
 
 
 def _latency(session: Session) -> Figure:
@@ -238,6 +238,13 @@ def _left_behind(result: Result) -> Iterator[Figure]:
         left = named.get("left behind")
         value = left.value if left is not None else 0.0
         yield Figure("left behind", "bytes", value, kind=SeriesKind.EXACT)
+
+
+def _once_more(result: Result) -> Iterator[Figure]:
+    """Graphs that a later process compiles although an earlier one did, where that is known."""
+    for quantity in result.start:
+        if quantity.name == ONCE_MORE and quantity.verdict.status is not Status.INCONCLUSIVE:
+            yield Figure(ONCE_MORE, quantity.unit, quantity.value, kind=SeriesKind.EXACT)
 
 
 def _of_quality(quality: Quality) -> Iterator[Figure]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sessions import make_session
 
-from perfsuite.bench.fallback import fallen_back
+from perfsuite.bench.fallback import fallen_back, none_begins
 from perfsuite.pipelines import models, workloads
 from perfsuite.pipelines.models import sources
 from perfsuite.records import Device, Entry
@@ -58,6 +58,18 @@ def test_where_it_is_meant_or_nothing_is_stored(tmp_path: Path) -> None:
     assert fallen_back(SDXL, "auto", _stored("", "shapes"), tmp_path) == ""
     assert fallen_back(SDXL, "auto", None, tmp_path) == ""
     assert fallen_back(workloads.SHAPES, "auto", _stored(" weights hub"), tmp_path) == ""
+
+
+def test_a_baseline_begins_with_random_weights_only_where_they_are_meant() -> None:
+    """Asked for, or what is stored of the model; the small model's own are nobody's fallback."""
+    said = none_begins(SDXL, "auto", None)
+    assert "they are random, for they are not in the hub's cache, and the hub cannot be reached" in said
+    assert "--perf-weights=random" in said
+    assert none_begins(SDXL, "auto", _stored("", "shapes")) == said
+    assert none_begins(SDXL, "auto", _stored(" weights hub")) == said
+    assert none_begins(SDXL, "random", None) == ""
+    assert none_begins(SDXL, "auto", _stored(" weights random", "sdxl-base@512x512+4steps")) == ""
+    assert none_begins(workloads.SHAPES, "auto", None) == ""
 
 
 @pytest.mark.parametrize("prompt", ["a", "it's", 'a "b" weights hub', "'\" both' weights x", "\\' weights y"])

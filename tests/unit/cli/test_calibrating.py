@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app
 from perfsuite.device import versions
+from perfsuite.pipelines import models
+from perfsuite.pipelines.models import sources
 from perfsuite.records import Device, Session
 from perfsuite.store import Baselines
 from perfsuite.workers import WorkerError
@@ -101,6 +103,24 @@ def test_again_it_has_nothing_to_do_and_restart_does_it_anew(tmp_path: Path) -> 
     stored = Baselines(tmp_path).load(DEVICE.slug)
     assert stored is not None
     assert stored.entries["shapes/fp32"].protocol.endswith(" weights random")
+
+
+def test_random_weights_that_nobody_chose_are_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub does not answer, and nothing is stored that would say what is meant."""
+    monkeypatch.setattr(sources, "_is_cached", lambda *_: False)
+    monkeypatch.setattr(sources, "_unreachable", lambda hub: "the hub cannot be reached (Timeout)")
+    models.resolve.cache_clear()
+    sdxl = ("--workload", "sdxl-base", "--variant", "fp32")
+    refused = calibrate(tmp_path, *sdxl)
+    assert refused.exit_code == 2
+    assert "sdxl-base: no baseline begins with these weights: they are random" in refused.stderr
+    assert refused.stderr.endswith("if random weights are meant, say so: --weights=random\n")
+    assert not list(tmp_path.iterdir())
+    assert calibrate(tmp_path, *sdxl, "--weights=random").exit_code == 0
+    assert calibrate(tmp_path, *sdxl, "--restart").exit_code == 0
+    models.resolve.cache_clear()
 
 
 def test_the_default_is_what_the_suite_runs_here(tmp_path: Path) -> None:

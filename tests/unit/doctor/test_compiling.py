@@ -114,6 +114,22 @@ def test_a_cache_folder_to_be_made(
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize(("value", "status"), [("0", Health.WARNING), ("1", Health.OK)])
+def test_a_cache_that_is_switched_off(
+    value: str, status: Health, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, examine: Examine, only: Only
+) -> None:
+    """As the variable would at torch's import, which is over here."""
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_FX_GRAPH_CACHE", value)
+    with config.patch(fx_graph_cache=value == "1"):
+        found = only(compiling.cache_folder(examine()))
+    assert found.status is status
+    named = "torch._inductor.config.fx_graph_cache is False, by TORCHINDUCTOR_FX_GRAPH_CACHE=0" in found.found
+    assert named is (status is Health.WARNING)
+
+
 def test_a_walk_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It stops, and says that there is more."""
     for name in ("a", "b", "c"):

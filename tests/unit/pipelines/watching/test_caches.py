@@ -7,7 +7,7 @@ import pytest
 from perfsuite.pipelines import variants, workloads
 from perfsuite.pipelines.technique import Context
 from perfsuite.pipelines.watching import caches as compilation
-from perfsuite.pipelines.watching.caches import Artifact, source_of, watching
+from perfsuite.pipelines.watching.caches import Artifact, source_of, switched_off, uncounted, watching
 from perfsuite.records import CodeSource, Compilation, Device
 
 CPU = Device("cpu", "Example", "example", 2, 2**30)
@@ -47,6 +47,9 @@ def watched(**changes: int) -> Compilation | None:
         ({"autograd_cache_hit": 2}, (CodeSource.WARM, 2, 0)),
         ({"fxgraph_cache_hit": 2, "autograd_cache_miss": 2}, (CodeSource.WARM, 2, 0)),
         ({"fxgraph_cache_hit": 1, "fxgraph_cache_miss": 1}, (CodeSource.PARTLY, 1, 1)),
+        # Inductor's is switched off, or all is left to AOTAutograd's.
+        ({"autograd_cache_bypass": 2}, (CodeSource.COLD, 0, 2)),
+        ({"autograd_cache_hit": 1, "autograd_cache_miss": 1}, (CodeSource.PARTLY, 1, 1)),
     ],
 )
 def test_counters_tell(changes: dict[str, int], found: tuple[CodeSource, int, int]) -> None:
@@ -58,6 +61,27 @@ def test_counters_tell(changes: dict[str, int], found: tuple[CodeSource, int, in
 def test_silent_counters_are_no_evidence() -> None:
     """Neither cold nor warm is guessed."""
     assert watched() is None
+
+
+def test_where_all_caches_are_off_graphs_that_were_made_are_cold() -> None:
+    """No counter tells of them then; with the caches on, silence is no evidence."""
+    from torch._inductor import config
+
+    assert uncounted(2) is None
+    with config.patch(force_disable_caches=True):
+        assert uncounted(2) == Compilation(CodeSource.COLD, 0, 2)
+        assert uncounted(0) is None
+        assert uncounted(None) is None
+
+
+def test_what_is_switched_off_is_named_with_the_variable_that_did_it() -> None:
+    from torch._inductor import config
+
+    variable = {"TORCHINDUCTOR_FX_GRAPH_CACHE": "0"}
+    assert switched_off(variable) == ""
+    with config.patch(fx_graph_cache=False):
+        assert switched_off({}) == "torch._inductor.config.fx_graph_cache is False"
+        assert switched_off(variable).endswith("is False, by TORCHINDUCTOR_FX_GRAPH_CACHE=0")
 
 
 def test_eager_code_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +103,30 @@ def test_only_what_the_folder_did_not_hold_is_of_the_artifact(
     states = iter([(b"", frozenset({"earlier"})), (b"", frozenset({"earlier", "new"}))])
     monkeypatch.setattr(compilation, "recorded", lambda: next(states))
     assert watched(fxgraph_cache_hit=1) == Compilation(CodeSource.ARTIFACT, 1, 0, 123)
+
+
+@pytest.mark.parametrize(
+    ("new", "changes", "again"),
+    [
+        ({"held"}, {"fxgraph_cache_miss": 2}, 2),
+        # Another graph is not in the file, and of two nobody knows which was found.
+        ({"another"}, {"fxgraph_cache_miss": 2}, None),
+        ({"held", "another"}, {"fxgraph_cache_hit": 1, "fxgraph_cache_miss": 1}, None),
+    ],
+)
+def test_what_the_artifact_holds_and_was_compiled_all_the_same_is_told(
+    new: set[str],
+    changes: dict[str, int],
+    again: int | None,
+    loaded: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded.only, loaded.size_bytes = frozenset({"held"}), 123
+    states = iter([(b"", frozenset[str]()), (b"", frozenset(new))])
+    monkeypatch.setattr(compilation, "recorded", lambda: next(states))
+    found = watched(**changes)
+    assert found is not None
+    assert found.again == again
 
 
 def test_parts_that_torch_does_not_understand_are_told(

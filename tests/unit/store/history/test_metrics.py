@@ -123,8 +123,11 @@ def test_start_and_memory() -> None:
     later = named(session={"start": replace(START, first=False, contended=()), "memory": MEMORY})
     assert later["build"].excluded == ""
     assert later["peak memory"].unit == "bytes"
-    on_gpu = named("cuda", session={"start": START, "memory": MEMORY})
+    assert "reserved memory, first in its process" not in found
+    reserved = {"reserved_memory_bytes": 900.0 * MIB}
+    on_gpu = named("cuda", session={"start": START, "memory": MEMORY, "conditions": reserved})
     assert on_gpu["peak memory, first in its process"].value == 640 * MIB
+    assert on_gpu["reserved memory, first in its process"].value == 900 * MIB
 
 
 @pytest.mark.parametrize("source", list(CodeSource))
@@ -138,6 +141,18 @@ def test_compiling_by_the_source_of_its_code(source: CodeSource) -> None:
         name: 11.5, "compiled artifact": 5.0 * MIB
     }  # fmt: skip
     assert "first call" not in found
+
+
+@pytest.mark.parametrize(
+    ("status", "value"), [(Status.OK, 0.0), (Status.REGRESSED, 2.0), (Status.INCONCLUSIVE, None)]
+)
+def test_graphs_that_every_start_compiles_are_counted_where_it_is_known(
+    status: Status, value: float | None
+) -> None:
+    counted = Quantity("compiled once more", "graphs", value or 0.0, Verdict(status))
+    found = [f for f in figures(measured("x-compile", start=(counted,)), "cpu") if f.unit == "graphs"]
+    wanted = [] if value is None else [("compiled once more", value, SeriesKind.EXACT)]
+    assert [(f.metric, f.value, f.kind) for f in found] == wanted
 
 
 def of_fields(of: Any) -> dict[str, Any]:
