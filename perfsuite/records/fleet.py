@@ -191,6 +191,8 @@ class Attempt:
     """By how much the machine's clock is ahead of the driver's, at least; 0 where they may agree."""
     free_bytes: Bytes | None = None
     """Left on the disk of the machine that it wrote to."""
+    boot: str = ""
+    """The system's name for that start of the machine, which no other has; empty where it told none."""
 
 
 class CellState(StrEnum):

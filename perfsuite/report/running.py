@@ -33,9 +33,16 @@ LITTLE_BYTES = 2**30
 """Of a disk: less is spoken of."""
 
 
-def status(found: Status, plan: Plan, width: int, unsaid: int = 0) -> str:
-    """Cells by state, machines with what they do, and what has gone wrong; `unsaid`: cells of which blocks
-    that have ended say nothing, as the page of the plan has found."""
+def status(found: Status, plan: Plan, width: int, unsaid: int | None = None) -> str:
+    """Cells by state, machines with what they do, and what has gone wrong.
+
+    Args:
+        found: what the ledger says.
+        plan: that is run.
+        width: of a line.
+        unsaid: cells of which blocks that have ended say nothing, as the page of the plan has found; None
+            where nobody has looked.
+    """
     by_id = {block.id: block for block in plan.blocks}
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
@@ -109,11 +116,13 @@ _SURE = {
 }
 
 
-def _headline(found: Status, unsaid: int) -> str:
+def _headline(found: Status, unsaid: int | None) -> str:
     every = sum(found.cells.values())
     others = [f"{found.cells[state]} {said}" for state, said in _STATES.items() if found.cells.get(state)]
     others += [f"{unsaid} missing"] if unsaid else []
-    parts = [f"{found.cells.get(CellState.DONE, 0) - unsaid} of {every} cells known", *others]
+    done = found.cells.get(CellState.DONE, 0)
+    most = "at most " if unsaid is None and done else ""
+    parts = [f"{most}{done - (unsaid or 0)} of {every} cells known", *others]
     bad = f"; bad verdicts in {several(found.failed, 'block')}" if found.failed else ""
     how = f", on {found.engine}" if found.engine else ""
     left = f"; {found.sure} {duration(found.left_s)} left" if found.left_s is not None else ""

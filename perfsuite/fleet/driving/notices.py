@@ -34,6 +34,11 @@ class Notices:
                 f"its clock is {abs(ahead_s):.0f} s {which} this machine's; the ledger keeps this one's",
             )
 
+    def heard(self, block: Block, attempt: Attempt) -> None:
+        """A verdict of which a driver before this one was not told."""
+        why = f": {attempt.cause}" if attempt.cause else ""
+        self._tell(f"{attempt.machine}: {name(block)} {attempt.ending} before its driver was killed{why}")
+
     def machines(self, drained: Mapping[str, str], fitness: Mapping[str, tuple[bool, str]]) -> None:
         """Those that take less than they could."""
         for machine, reason in drained.items():

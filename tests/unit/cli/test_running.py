@@ -46,7 +46,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """In place of any engine."""
     made = Scripted(places(), lambda order, slot: Does(0.0, files=FILES))
     made.clock = RealClock()
-    monkeypatch.setattr(running, "_engine", lambda on: made)
+    monkeypatch.setattr(running, "_engine", lambda on, out: made)
     return made
 
 
@@ -243,7 +243,7 @@ def test_folders_that_are_not_this_plans(run: Run, engine: Scripted, tmp_path: P
 def test_a_command_that_failed_claims_no_folder(
     run: Run, engine: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(on: str) -> Any:
+    def absent(on: str, out: Path) -> Any:
         raise ExecutorError("sbatch: no such command here")
 
     with monkeypatch.context() as patch:
