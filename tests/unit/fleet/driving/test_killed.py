@@ -132,7 +132,7 @@ def test_a_supervisor_that_dies_alone_leaves_its_verdict(tmp_path: Path) -> None
         all_wrote(folder)
         (folder / killed_fleet.GO).touch()
         for supervisor in psutil.Process(process.pid).children():
-            if any({"bad", "half"} & set(_command(block)) for block in supervisor.children()):
+            if any(killed_fleet.WRITES.keys() & _command(block) for block in supervisor.children()):
                 supervisor.kill()
         assert process.wait(60) == 0, (tmp_path / "driver.txt").read_text()
     account = read_account(folder)

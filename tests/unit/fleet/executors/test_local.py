@@ -14,7 +14,7 @@ import psutil
 import pytest
 from orders import CPU, HERE, began, ends, order, outcome
 
-from perfsuite.fleet.executors import Finished, Lost, jobs, machine
+from perfsuite.fleet.executors import Finished, Lost, jobs
 from perfsuite.fleet.executors.local import LocalExecutor, slots
 from perfsuite.records import PlannedEnvironment
 
@@ -305,9 +305,9 @@ def test_what_close_ends_is_there_for_the_next(scratch: Path) -> None:
     began_at = time.monotonic()
     executor.close()
     assert time.monotonic() - began_at < 5
-    with pytest.raises(ZeroDivisionError), LocalExecutor([CPU]).left("t1", "host") as found:
-        assert found is not None
-        _ = 1 / 0  # as a disk that is full: what was not written down is there yet
+    # As with a disk that is full: what was not written down is there yet.
+    with pytest.raises(ZeroDivisionError), LocalExecutor([CPU]).left("t1", "host"):
+        _ = 1 / 0
     with LocalExecutor([CPU]).left("t1", "host") as found:
         assert found is not None
         assert (found.files["half"], found.exit_code, found.machine) == (b"half", -signal.SIGINT, "host")
