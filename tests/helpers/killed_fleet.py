@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -121,4 +122,6 @@ def drive(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # A shell has what it starts in a script's background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     drive(sys.argv[1], Path(sys.argv[2]))
