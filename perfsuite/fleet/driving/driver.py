@@ -173,17 +173,12 @@ class Driver:
         if outcome is None:
             return abandoned(begun, "its driver was killed, and nothing is found of what it left")
         block = next((block for block in self._plan.blocks if block.id == begun.block), None)
-        known = self._judged(block, outcome) if block is not None else None
-        if block is None or known is None:
+        ending, cause = self._conduct.ending(block, outcome) if block else (Ending.STOPPED, "")
+        if block is None or ending not in JUDGED:
             return abandoned(begun, "its driver was killed")
-        attempt = taken_over(begun, outcome, *known, self._kept(outcome))
+        attempt = taken_over(begun, outcome, ending, cause, self._kept(outcome))
         self._notices.heard(block, attempt)
         return attempt
-
-    def _judged(self, block: Block, outcome: Outcome) -> tuple[Ending, str] | None:
-        """The verdict that a block had, though the word of its end was lost, and its cause; None for none."""
-        known = self._conduct.ending(block, outcome)
-        return known if known[0] in JUDGED else None
 
     def _step(self) -> bool:
         """One turn; whether there is another."""
@@ -323,9 +318,11 @@ class Driver:
     def _lose(self, running: Running, attempt: Attempt) -> None:
         """Nobody has told how it ended: it has `attempt`, unless what it left has a verdict."""
         with self._executor.left(running.begun.ticket, attempt.machine) as outcome:
-            known = self._judged(running.block, outcome) if outcome is not None else None
-            if outcome is not None and known is not None:
-                attempt = running.finished(outcome, *known, self._kept(outcome), self._conduct.clock())
+            if outcome is not None:
+                ending, cause = self._conduct.ending(running.block, outcome)
+                if ending in JUDGED:
+                    now_s = self._conduct.clock()
+                    attempt = running.finished(outcome, ending, cause, self._kept(outcome), now_s)
             self._settle(running, attempt)
 
     def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
