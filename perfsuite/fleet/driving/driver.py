@@ -170,14 +170,16 @@ class Driver:
                 self._hand.had[kin(blocks[attempt.block])][attempt.slot] += 1
 
     def _abandoned(self, begun: Begun, outcome: Outcome | None) -> Attempt:
-        if outcome is None:
-            return abandoned(begun, "its driver was killed, and nothing is found of what it left")
         block = next((block for block in self._plan.blocks if block.id == begun.block), None)
-        ending, cause = self._conduct.ending(block, outcome) if block else (Ending.STOPPED, "")
-        if block is None or ending not in JUDGED:
+        if block is None:  # a doctor, who is asked again in each sitting
             return abandoned(begun, "its driver was killed")
-        attempt = taken_over(begun, outcome, ending, cause, self._kept(outcome))
-        self._notices.heard(block, attempt)
+        attempt = abandoned(begun, "its driver was killed, and nothing is found of what it left")
+        if outcome is not None:
+            ending, cause = self._conduct.ending(block, outcome)
+            attempt = abandoned(begun, "its driver was killed")
+            if ending in JUDGED:
+                attempt = taken_over(begun, outcome, ending, cause, self._kept(outcome))
+        self._notices.taken_over(block, attempt)
         return attempt
 
     def _step(self) -> bool:
@@ -393,6 +395,10 @@ class Driver:
     def _end(self) -> End:
         obstacles = self._obstacles()
         broken = {b.id: said for b in self._plan.blocks if (said := self._standing.broken(b.id))}
-        elsewhere = {name: found.said for name, found in obstacles.items() if found.lack is Lack.OTHER}
+        elsewhere = {
+            name: f"{each.said}, the last time: {self._standing.last_cause(name)}"
+            for name, each in obstacles.items()
+            if each.lack is Lack.OTHER
+        }
         unplaced = {name: found.said for name, found in obstacles.items() if name not in elsewhere}
         return End(ended=utc_now(), broken=broken | elsewhere, unplaced=unplaced)

@@ -111,7 +111,12 @@ class Standing:
         failures = self.failures.get(block, [])
         if block in self.done or len(failures) < MOST_FAILURES:
             return ""
-        return f"failed {len(failures)} times, the last: {failures[-1].cause or failures[-1].ending}"
+        return f"failed {len(failures)} times, the last: {self.last_cause(block)}"
+
+    def last_cause(self, block: str) -> str:
+        """Why a block that has failed did so last."""
+        last = self.failures[block][-1]
+        return last.cause or last.ending
 
     def barred(self, block: str, suitable: Iterable[Slot]) -> frozenset[str]:
         """Machines and slots, of those that suit it, on which it is not tried again.
