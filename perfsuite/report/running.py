@@ -27,6 +27,7 @@ _STATES = {
 }
 _ELLIPSIS_AT = 10
 """Blocks that are named; of more there is a number."""
+_AGAIN = "tried again by perfsuite run with this --out and --again"
 CLOCK_S = 2.0
 """Clocks further apart are spoken of."""
 LITTLE_BYTES = 2**30
@@ -47,7 +48,7 @@ def status(found: Status, plan: Plan, width: int, unsaid: int | None = None) -> 
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
     if found.cells.get(CellState.BROKEN):
-        lines.append("what is broken is tried again with: perfsuite run --again")
+        lines.append(f"what is broken is {_AGAIN}")
     lines += _reasons("without a machine", CellState.UNPLACED, found, by_id)
     lines += [
         f"tried again after {failures[-1].ending} on {failures[-1].machine}: {name(by_id[block])}: "
@@ -70,7 +71,7 @@ def nothing_left(plan: Plan, done: int) -> str:
     said = f"plan {plain(plan.name)}: nothing is left to do: {done} of {several(every, 'block')} "
     if done == every:
         return f"{said}{'has' if every == 1 else 'have'} results"
-    return f"{said}have results, and {every - done} broken, tried again with: perfsuite run --again"
+    return f"{said}have results, and {every - done} broken, {_AGAIN}"
 
 
 def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, park: Park, width: int) -> str:

@@ -150,9 +150,7 @@ def test_a_dry_run_of_what_is_broken(run: Run, engine: Scripted) -> None:
     run(plan_of("a", "b"))
     result = run(plan_of("a", "b"), "--dry-run")
     assert result.exit_code == 2, result.output
-    assert (
-        "nothing is left to do: 1 of 2 blocks have results, and 1 broken, tried again with" in result.stdout
-    )
+    assert "nothing is left to do: 1 of 2 blocks have results, and 1 broken, tried again by" in result.stdout
     again = run(plan_of("a", "b"), "--dry-run", "--again")
     assert again.exit_code == 0
     assert "for 1 block on 5 devices" in again.stdout

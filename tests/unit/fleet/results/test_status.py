@@ -94,7 +94,7 @@ def test_how_it_is_said(folder: Path) -> None:
     )
     assert "gpu1: exit code 1" in text
     assert "broken: counts shapes fp32 (here): failed 3 times, the last: exit code 4" in text
-    assert "what is broken is tried again with: perfsuite run --again" in text
+    assert "what is broken is tried again by perfsuite run with this --out and --again" in text
     assert "without a machine: counts shapes fp32 (here): no machine has a100" in text
     assert "tried again after error on gpu0: latency shapes bf16 (here): exit code 4" in text
     assert max(map(len, show.status(found(folder), PLAN, 80).splitlines())) <= 80
