@@ -203,7 +203,7 @@ class CellState(StrEnum):
     DONE = "done"
     """There is a verdict, good or bad: it stands in the results."""
     BROKEN = "broken"
-    """Its block failed three times."""
+    """Its block failed three times, or on all machines that it suits."""
     UNPLACED = "unplaced"
     """No machine has such a device, or all that have were drained."""
 
