@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,8 +118,9 @@ def drive(name: str, folder: Path) -> None:
     seconds = {block.id: 1.0 for block in BLOCKS}
     conduct = Conduct(order=orders(folder), ending=endings.ending, seconds=seconds, engine=name)
     whole = plan("cpu" if name == "slurm" else "cuda")
-    with Ledger.open(folder, whole) as ledger:
-        Driver(whole, ledger, engine(name, folder), replace(conduct, tell=print)).run()
+    # As ``perfsuite run`` does: closed by the driver, and once more.
+    with closing(engine(name, folder)) as executor, Ledger.open(folder, whole) as ledger:
+        Driver(whole, ledger, executor, replace(conduct, tell=print)).run()
 
 
 if __name__ == "__main__":

@@ -227,6 +227,8 @@ class RayExecutor:
         ]
         if rest:
             self._ray.wait(rest, num_returns=len(rest), timeout=CLOSE_S)
+        # Closed once more it has nothing to ask for: Ray would start a cluster of its own for that.
+        self._heard.clear()
         self._ray.shutdown()
 
     def _alive(self, node: Mapping[str, Any]) -> bool:
