@@ -171,17 +171,19 @@ def test_a_verdict_outlives_its_driver_on_ray(tmp_path: Path, monkeypatch: pytes
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
-    folder = tmp_path / "fleet"
     with logical_cluster() as cluster:
         engine = f"ray={cluster.address}"
-        with driven(engine, folder) as process:
-            # As many as the cluster has devices for.
-            wait_for(folder, *(f"wrote {name}" for name in killed_fleet.WRITES))
-            process.kill()
-            process.wait()
-        (folder / killed_fleet.GO).touch()
-        found = resumed(engine, folder)
-    assert {name: found[name] for name in killed_fleet.WRITES} == {
-        name: PROMPT[name] for name in killed_fleet.WRITES
-    }
+        for number in (signal.SIGKILL, signal.SIGINT):
+            folder = tmp_path / number.name / "fleet"
+            folder.mkdir(parents=True)
+            with driven(engine, folder) as process:
+                # As many as the cluster has devices for.
+                wait_for(folder, *(f"wrote {name}" for name in killed_fleet.WRITES))
+                process.send_signal(number)
+                process.wait(60)
+            (folder / killed_fleet.GO).touch()
+            found = resumed(engine, folder)
+            assert {name: found[name] for name in killed_fleet.WRITES} == {
+                name: PROMPT[name] for name in killed_fleet.WRITES
+            }
     assert list(scratch.glob("perfsuite-block-*")) == []
