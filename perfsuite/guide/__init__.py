@@ -14,6 +14,7 @@ TOPICS = (
     "verdicts",
     "memory",
     "pictures",
+    "task",
     "structure",
     "explain",
     "ab",
