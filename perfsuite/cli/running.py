@@ -6,6 +6,7 @@ import importlib
 import os
 import shlex
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -37,6 +38,8 @@ _ENGINES = {
     "slurm": ("slurm", "SlurmExecutor"),
 }
 """Module and class; none is imported before it is asked for."""
+RUNNING = "running"
+"""Below ``--out``, folder in which blocks work on this machine."""
 RENEW_S = 2.0
 """Between two looks at how far it is, on a terminal."""
 
@@ -127,14 +130,16 @@ def _plan_of(plan: Path | None, out: Path) -> Plan:
     return read_plan(plan or out / PLAN)
 
 
-def _engine(on: str) -> Executor:
+def _engine(on: str, out: Path) -> Executor:
     """What ``--on`` names; only this imports an engine. Raises `ExecutorError` for one that is not there."""
     kind, _, address = on.partition("=")
     if kind not in _ENGINES or (address and kind != "ray"):
         raise ValueError(f"--on {on}: one of local, ray, ray=ADDRESS, slurm")
     module, name = _ENGINES[kind]
     make = getattr(importlib.import_module(f"perfsuite.fleet.executors.{module}"), name)
-    found: Executor = make(address) if address else make()
+    # Where the next driver of this folder finds what blocks of a killed one have left.
+    options = {"scratch": out / RUNNING} if kind == "local" else {}
+    found: Executor = make(address) if address else make(**options)
     return found
 
 
@@ -162,7 +167,7 @@ def _drive(asked: _Asked) -> int:
     driver.check(asked.plan)
     # The engine first: a folder is of the first plan that could begin there.
     with (
-        closing(_engine(asked.on)) as engine,
+        closing(_engine(asked.on, asked.out)) as engine,
         Ledger.open(asked.out, asked.plan) as ledger,
         _stops() as stopped,
     ):
@@ -198,8 +203,9 @@ def _say_status(asked: _Asked) -> None:
     if account is None or account.plan != asked.plan.id:
         raise ValueError(f"{asked.out}: the plan {asked.plan.name!r} was not run there; name its --out")
     found = _status(asked, account, _expected(asked), driven=driven)
-    # Reading all results would disturb what is timed, perhaps on this machine.
-    unsaid = 0 if driven and found.times else page.view(read(asked.out), {}).unsaid
+    # Reading all results would disturb what is timed on this machine.
+    busy = found.may_time(socket.gethostname())
+    unsaid = None if busy else page.view(read(asked.out), {}).unsaid
     typer.echo(show.status(found, asked.plan, terminal().width, unsaid))
 
 
@@ -222,7 +228,7 @@ def _say_forecast(asked: _Asked) -> int:
         typer.echo(show.nothing_left(asked.plan, done))
         return 0 if done == every else 2
     expected = _expected(asked)
-    engine = _engine(asked.on)
+    engine = _engine(asked.on, asked.out)
     try:
         park = Park(asked.plan.devices, list(engine.slots()))
         examined = engine.knows_machines and not asked.no_doctor

@@ -191,6 +191,8 @@ class Attempt:
     """By how much the machine's clock is ahead of the driver's, at least; 0 where they may agree."""
     free_bytes: Bytes | None = None
     """Left on the disk of the machine that it wrote to."""
+    boot: str = ""
+    """The system's name for that start of the machine, which no other has; empty where it told none."""
 
 
 class CellState(StrEnum):
@@ -201,7 +203,7 @@ class CellState(StrEnum):
     DONE = "done"
     """There is a verdict, good or bad: it stands in the results."""
     BROKEN = "broken"
-    """Its block failed three times."""
+    """Its block failed three times, or on all machines that it suits."""
     UNPLACED = "unplaced"
     """No machine has such a device, or all that have were drained."""
 

@@ -61,7 +61,7 @@ def lines(changes: Sequence[CountChange], most: int = MOST) -> list[str]:
 def message(result: Result, verdict: CountVerdict, stored_versions: Mapping[str, str] | None) -> str:
     """What a failing test of counts says."""
     name = f"{result.workload} {result.variant}"
-    found = [f"{name}: counts {verdict.status}: {_detail(verdict)}"]
+    found = [f"{name}: counts {verdict.status}: {detail(verdict)}"]
     found += [f"  {line}" for line in lines(verdict.changes)]
     found += _unjudged(verdict)
     if stored_versions is not None and result.counts is not None:
@@ -86,9 +86,12 @@ def command(results: Sequence[Result], mode: str) -> str:
     return f"pytest -k test_counts --perf-workload={workload} {' '.join(names)} --perf-update={mode}"
 
 
-def _detail(verdict: CountVerdict) -> str:
+def detail(verdict: CountVerdict) -> str:
+    """What it says in a line; empty where nothing moved."""
     if verdict.detail:
         return verdict.detail
+    if not verdict.changes:
+        return ""
     first = verdict.changes[0]
     more = len(verdict.changes) - 1
     return change(first) + (f" and {more} more changes" if more else "")
@@ -105,7 +108,7 @@ def remarks(results: Sequence[Result], *, recorded: bool = False) -> list[str]:
     """
     judged = [(r, r.counted) for r in results if r.counted is not None]
     said = [
-        (r, f"counts {v.status}: {_detail(v)}")
+        (r, f"counts {v.status}: {detail(v)}")
         for r, v in judged
         if v.status is not Status.OK and not (recorded and v.status is Status.NEW)
     ]

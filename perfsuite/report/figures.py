@@ -73,6 +73,11 @@ def amounts(result: Result) -> list[Quantity]:
     return [q for q in (*result.memory, *result.start) if q.verdict.status is Status.REGRESSED]
 
 
+def rose(result: Result) -> bool:
+    """Whether something counted is more than what is stored."""
+    return result.counted is not None and result.counted.status is Status.REGRESSED
+
+
 def verdict_words(result: Result) -> str:
     """``OK, pictures DEGRADED``: of latency and of each look that complains; a dash for neither."""
     words = [result.verdict.status.value] if result.verdict is not None else []
@@ -82,9 +87,9 @@ def verdict_words(result: Result) -> str:
 
 
 def worse(result: Result) -> bool:
-    """Whether it is slower, takes more memory or longer to start, or what it draws is wrong."""
+    """Whether it is slower, does more, takes more memory or longer to start, or what it draws is wrong."""
     slower = result.verdict is not None and result.verdict.status is Status.REGRESSED
-    return slower or bool(amounts(result)) or any(c[1] in BAD for c in complaints(result))
+    return slower or rose(result) or bool(amounts(result)) or any(c[1] in BAD for c in complaints(result))
 
 
 def unjudged(result: Result) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perfsuite.records import PictureStatus, Status
 from perfsuite.report import format as show
-from perfsuite.report.figures import amounts, complaints, unjudged, unjudged_as
+from perfsuite.report.figures import amounts, complaints, rose, unjudged, unjudged_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,13 @@ def headline(results: Sequence[Result], *, recorded: int = 0) -> Headline:
     slower = _of(results, Status.REGRESSED)
     wrong = [r for r in results if wrong_looks(r)]
     dearer = [r for r in results if amounts(r)]
+    more = [r for r in results if rose(r)]
     missed = [r for r in results if unjudged(r)]
-    if missed and not (slower or dearer or wrong):
+    if missed and not (slower or more or dearer or wrong):
         return Headline(_missed(missed, results), "", "bad")
-    if slower or dearer or wrong:
+    if slower or more or dearer or wrong:
         parts = [_slower(slower, results)] if slower else []
+        parts += [_more(more, results)] if more else []
         parts += [_dearer(dearer, results)] if dearer else []
         parts += [_wrong(wrong, results)] if wrong else []
         parts += [_missed(missed, results).removesuffix(".")] if missed else []
@@ -68,6 +70,12 @@ def _slower(slower: Sequence[Result], results: Sequence[Result]) -> str:
     if len(slower) == 1:
         return f"{most.variant} is slower than its baseline ({moved})"
     return f"{_count(slower, results)} are slower than their baselines, {most.variant} the most ({moved})"
+
+
+def _more(more: Sequence[Result], results: Sequence[Result]) -> str:
+    if len(more) == 1:
+        return f"{more[0].variant} does more than its stored counts say"
+    return f"{_count(more, results)} do more than their stored counts say"
 
 
 def _dearer(dearer: Sequence[Result], results: Sequence[Result]) -> str:

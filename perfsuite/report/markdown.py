@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perfsuite.records import UNJUDGED, Cause, Status
-from perfsuite.report import figures, messages
+from perfsuite.report import counts, figures, messages
 from perfsuite.report import format as show
 from perfsuite.report.github import MOST_COMMENT_BYTES
 
@@ -75,7 +75,8 @@ def summary(
         head += [f"**{note}**", ""]
     head += [*_sentences(runs, lines, baselines), ""]
     foot = _what_to_do(lines)
-    rows = [_row(line, several=_several(runs)) for line in lines if not figures.is_blank(line.result)]
+    shown = [line for line in lines if not figures.is_blank(line.result) or figures.worse(line.result)]
+    rows = [_row(line, several=_several(runs)) for line in shown]
     blocks = [_details(line, baselines) for line in lines]
     return _fitted(head, _table_head(several=_several(runs)), rows, foot, blocks, most_bytes)
 
@@ -136,7 +137,7 @@ def _sentences(
             f"- {show.several(statuses[Status.INCONCLUSIVE], 'comparison')} INCONCLUSIVE: a slowdown below "
             '"finds from" would not have been seen.'
         )
-    empty = [line.name for line in lines if figures.is_blank(line.result)]
+    empty = [line.name for line in lines if figures.is_blank(line.result) and line.result.counted is None]
     if empty:
         more = f" and {len(empty) - MOST_LINES} more" if len(empty) > MOST_LINES else ""
         yield (
@@ -173,13 +174,19 @@ def _worse(result: Result) -> str:
         words.append(f"REGRESSED{change}")
     elif verdict is not None and verdict.status in figures.unjudged_as(result):
         words.append(f"{verdict.status}: {code(verdict.detail)}")
+    words += _counts(result)
     words += [f"{code(q.name)} {q.verdict.status}" for q in figures.amounts(result)]
     words += [f"{code(look)} {status}" for look, status, _ in figures.wrong(result)]
     return ", ".join(words)
 
 
+def _counts(result: Result) -> list[str]:
+    return [f"counts {Status.REGRESSED}"] if figures.rose(result) else []
+
+
 def _status(result: Result) -> str:
     words = [result.verdict.status.value] if result.verdict is not None else []
+    words += _counts(result)
     words += [f"{code(q.name)} {q.verdict.status}" for q in figures.amounts(result)]
     words += [f"{code(look)} {status}" for look, status, _ in figures.complaints(result)]
     return ", ".join(words) or show.DASH
@@ -240,6 +247,9 @@ def _details(line: _Line, baselines: Mapping[str, BaselineFile | None] | None) -
         said.append(f"{verdict.status}: {code(verdict.detail)}")
         if verdict.causes:
             said.append(f"causes: {', '.join(verdict.causes)}")
+    if result.counted is not None:
+        detail = counts.detail(result.counted)
+        said.append(f"counts {result.counted.status}{f': {code(detail)}' if detail else ''}")
     said += [f"{code(q.name)} {q.verdict.status}: {code(q.verdict.detail)}" for q in figures.amounts(result)]
     said += [f"{code(look)} {status}: {code(detail)}" for look, status, detail in figures.complaints(result)]
     if session is not None:

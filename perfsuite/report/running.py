@@ -27,20 +27,28 @@ _STATES = {
 }
 _ELLIPSIS_AT = 10
 """Blocks that are named; of more there is a number."""
+_AGAIN = "tried again by perfsuite run with this --out and --again"
 CLOCK_S = 2.0
 """Clocks further apart are spoken of."""
 LITTLE_BYTES = 2**30
 """Of a disk: less is spoken of."""
 
 
-def status(found: Status, plan: Plan, width: int, unsaid: int = 0) -> str:
-    """Cells by state, machines with what they do, and what has gone wrong; `unsaid`: cells of which blocks
-    that have ended say nothing, as the page of the plan has found."""
+def status(found: Status, plan: Plan, width: int, unsaid: int | None = None) -> str:
+    """Cells by state, machines with what they do, and what has gone wrong.
+
+    Args:
+        found: what the ledger says.
+        plan: that is run.
+        width: of a line.
+        unsaid: cells of which blocks that have ended say nothing, as the page of the plan has found; None
+            where nobody has looked.
+    """
     by_id = {block.id: block for block in plan.blocks}
     lines = [note for machine in found.machines if (note := _notes(machine))]
     lines += _reasons("broken", CellState.BROKEN, found, by_id)
     if found.cells.get(CellState.BROKEN):
-        lines.append("what is broken is tried again with: perfsuite run --again")
+        lines.append(f"what is broken is {_AGAIN}")
     lines += _reasons("without a machine", CellState.UNPLACED, found, by_id)
     lines += [
         f"tried again after {failures[-1].ending} on {failures[-1].machine}: {name(by_id[block])}: "
@@ -63,7 +71,7 @@ def nothing_left(plan: Plan, done: int) -> str:
     said = f"plan {plain(plan.name)}: nothing is left to do: {done} of {several(every, 'block')} "
     if done == every:
         return f"{said}{'has' if every == 1 else 'have'} results"
-    return f"{said}have results, and {every - done} broken, tried again with: perfsuite run --again"
+    return f"{said}have results, and {every - done} broken, {_AGAIN}"
 
 
 def forecast(found: Forecast, expected: Mapping[str, Expectation], plan: Plan, park: Park, width: int) -> str:
@@ -109,11 +117,13 @@ _SURE = {
 }
 
 
-def _headline(found: Status, unsaid: int) -> str:
+def _headline(found: Status, unsaid: int | None) -> str:
     every = sum(found.cells.values())
     others = [f"{found.cells[state]} {said}" for state, said in _STATES.items() if found.cells.get(state)]
     others += [f"{unsaid} missing"] if unsaid else []
-    parts = [f"{found.cells.get(CellState.DONE, 0) - unsaid} of {every} cells known", *others]
+    done = found.cells.get(CellState.DONE, 0)
+    most = "at most " if unsaid is None and done else ""
+    parts = [f"{most}{done - (unsaid or 0)} of {every} cells known", *others]
     bad = f"; bad verdicts in {several(found.failed, 'block')}" if found.failed else ""
     how = f", on {found.engine}" if found.engine else ""
     left = f"; {found.sure} {duration(found.left_s)} left" if found.left_s is not None else ""

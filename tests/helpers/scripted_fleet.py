@@ -2,7 +2,8 @@
 
 import heapq
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,6 +125,7 @@ class Scripted:
         self.places, self.script, self.clock = list(slots), script, clock or Clock()
         self.spans: list[Span] = []
         self.stopped: list[str] = []
+        self.remains: dict[str, Outcome] = {}
         self.closed = False
         self._running: list[tuple[float, int, Order, Slot, Does]] = []
         self._ahead: list[Event] = []
@@ -172,6 +174,11 @@ class Scripted:
         ]  # fmt: skip
         self._running = ended
         heapq.heapify(self._running)
+
+    @contextmanager
+    def left(self, ticket: str, at: str) -> Iterator[Outcome | None]:
+        """Nothing, or what the test has put there by the machine."""
+        yield self.remains.pop(at, None)
 
     def close(self) -> None:
         self.closed = True

@@ -53,7 +53,7 @@ class Running:
             placed_s=max(0.0, now_s - self.since_s - outcome.seconds),
             ending=ending, exit_code=outcome.exit_code, cause=one_line(cause), files=files,
             clock_ahead_s=clock_ahead_s(outcome, self.begun.began, datetime.now(UTC)),
-            free_bytes=outcome.free_bytes,
+            free_bytes=outcome.free_bytes, boot=outcome.boot,
         )  # fmt: skip
 
     def without_outcome(self, ending: Ending, cause: str, now_s: float, told: str = "") -> Attempt:
@@ -65,12 +65,24 @@ class Running:
         )  # fmt: skip
 
 
-def abandoned(begun: Begun) -> Attempt:
-    """What a driver that was killed had begun: how it ended is not known."""
+def abandoned(begun: Begun, cause: str) -> Attempt:
+    """What a driver that was killed had begun, and what came to no verdict."""
     return Attempt(
         block=begun.block, number=begun.number, machine=begun.machine, slot=begun.slot, uuid=begun.uuid,
-        began=begun.began, ended=utc_now(), seconds=0.0, placed_s=0.0, ending=Ending.STOPPED,
-        cause="its driver was killed",
+        began=begun.began, ended=utc_now(), seconds=0.0, placed_s=0.0, ending=Ending.STOPPED, cause=cause,
+    )  # fmt: skip
+
+
+def taken_over(
+    begun: Begun, outcome: Outcome, ending: Ending, cause: str, files: Mapping[str, str]
+) -> Attempt:
+    """What a driver that was killed had begun, and what had its verdict by then."""
+    return Attempt(
+        block=begun.block, number=begun.number, machine=outcome.machine, slot=begun.slot,
+        uuid=outcome.uuid or begun.uuid, began=begun.began, ended=utc_now(), seconds=outcome.seconds,
+        placed_s=0.0, ending=ending, exit_code=outcome.exit_code, cause=one_line(cause), files=files,
+        clock_ahead_s=clock_ahead_s(outcome, begun.began, datetime.now(UTC)),
+        free_bytes=outcome.free_bytes, boot=outcome.boot,
     )  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from perfsuite import __version__
-from perfsuite.fleet.driving.attempts import Running, abandoned, utc_now
+from perfsuite.fleet.driving.attempts import Running, abandoned, taken_over, utc_now
 from perfsuite.fleet.driving.notices import Notices
 from perfsuite.fleet.driving.patience import Patience
 from perfsuite.fleet.driving.refusals import Refusals
@@ -145,6 +146,8 @@ class Driver:
             self._sit()
             while self._step():
                 pass
+            # All that was told is written down, and need not be kept by its machine.
+            self._executor.events(0.0)
             end = self._end()
             self._ledger.add(end)
         finally:
@@ -152,9 +155,10 @@ class Driver:
         return end
 
     def _sit(self) -> None:
-        """Take the folder over from the driver before."""
+        """Take the folder over from the driver before; what it was not told of may have a verdict."""
         for begun in list(self._ledger.account.running.values()):
-            self._ledger.add(abandoned(begun))
+            with self._executor.left(begun.ticket, begun.machine) as outcome:
+                self._ledger.add(self._abandoned(begun, outcome))
         self._ledger.add(this_sitting(self._conduct.engine, utc_now(), again=self._conduct.again))
         self._standing = Standing.of(self._ledger.account)
         left = [block for block in self._plan.blocks if not self._is_settled(block.id)]
@@ -164,6 +168,19 @@ class Driver:
         for attempt in self._ledger.attempts:
             if attempt.block in blocks and attempt.ending is not Ending.REFUSED:
                 self._hand.had[kin(blocks[attempt.block])][attempt.slot] += 1
+
+    def _abandoned(self, begun: Begun, outcome: Outcome | None) -> Attempt:
+        block = next((block for block in self._plan.blocks if block.id == begun.block), None)
+        if block is None:  # a doctor, who is asked again in each sitting
+            return abandoned(begun, "its driver was killed")
+        attempt = abandoned(begun, "its driver was killed, and nothing is found of what it left")
+        if outcome is not None:
+            ending, cause = self._conduct.ending(block, outcome)
+            attempt = abandoned(begun, "its driver was killed")
+            if ending in JUDGED:
+                attempt = taken_over(begun, outcome, ending, cause, self._kept(outcome))
+        self._notices.taken_over(block, attempt)
+        return attempt
 
     def _step(self) -> bool:
         """One turn; whether there is another."""
@@ -262,7 +279,7 @@ class Driver:
         number = self._standing.numbers[block.id] + 1
         begun = Begun(
             block=block.id, number=number, machine=slot.machine, slot=slot.id, uuid=slot.uuid,
-            began=utc_now(),
+            began=utc_now(), ticket=uuid4().hex,
         )  # fmt: skip
         order = self._conduct.order(self._plan, block, number)
         alone = order.exclusive or examining.is_examination(block.id)
@@ -271,7 +288,8 @@ class Driver:
         running = Running(block, slot, begun, self._conduct.clock(), self._executor.knows_machines)
         self._hand.running[running.key] = running
         try:
-            self._executor.start(replace(order, exclusive=alone, avoid=tuple(sorted(avoid))), slot)
+            told = replace(order, exclusive=alone, avoid=tuple(sorted(avoid)), ticket=begun.ticket)
+            self._executor.start(told, slot)
         except ExecutorError as error:
             self._settle(running, running.without_outcome(Ending.LOST, str(error), self._conduct.clock()))
 
@@ -291,13 +309,22 @@ class Driver:
             if isinstance(event, Began):
                 continue
             if isinstance(event, Finished):
-                attempt = self._finished(running, event.outcome, now_s, stopping=stopping)
+                self._settle(running, self._finished(running, event.outcome, now_s, stopping=stopping))
             elif isinstance(event, Refused):
                 self._refusals.note(running.block.device, event.cause, now_s, final=event.final)
-                attempt = running.without_outcome(Ending.REFUSED, event.cause, now_s)
+                self._settle(running, running.without_outcome(Ending.REFUSED, event.cause, now_s))
             else:
                 ending = Ending.STOPPED if stopping else Ending.LOST
-                attempt = running.without_outcome(ending, event.cause, now_s, event.machine)
+                self._lose(running, running.without_outcome(ending, event.cause, now_s, event.machine))
+
+    def _lose(self, running: Running, attempt: Attempt) -> None:
+        """Nobody has told how it ended: it has `attempt`, unless what it left has a verdict."""
+        with self._executor.left(running.begun.ticket, attempt.machine) as outcome:
+            if outcome is not None:
+                ending, cause = self._conduct.ending(running.block, outcome)
+                if ending in JUDGED:
+                    now_s = self._conduct.clock()
+                    attempt = running.finished(outcome, ending, cause, self._kept(outcome), now_s)
             self._settle(running, attempt)
 
     def _finished(self, running: Running, outcome: Outcome, now_s: float, *, stopping: bool) -> Attempt:
@@ -307,8 +334,10 @@ class Driver:
         elif outcome.stopped_by and ending not in JUDGED:
             # At the end of a job's time, for a job that goes before, or as a machine is shut down.
             ending, cause = Ending.LOST, f"ended by its machine or its engine ({outcome.stopped_by})"
-        files = {name: self._ledger.put(data) for name, data in outcome.files.items()}
-        return running.finished(outcome, ending, cause, files, now_s)
+        return running.finished(outcome, ending, cause, self._kept(outcome), now_s)
+
+    def _kept(self, outcome: Outcome) -> dict[str, str]:
+        return {name: self._ledger.put(data) for name, data in outcome.files.items()}
 
     def _settle(self, running: Running, attempt: Attempt) -> None:
         """Write an attempt down; its block waits again unless it is settled."""
@@ -361,11 +390,15 @@ class Driver:
             self._take(self._executor.events(POLL_S), stopping=True)
         for running in list(self._hand.running.values()):
             cause = f"did not end within {STOP_S:.0f} s of being told to"
-            self._settle(running, running.without_outcome(Ending.STOPPED, cause, self._conduct.clock()))
+            self._lose(running, running.without_outcome(Ending.STOPPED, cause, self._conduct.clock()))
 
     def _end(self) -> End:
         obstacles = self._obstacles()
         broken = {b.id: said for b in self._plan.blocks if (said := self._standing.broken(b.id))}
-        elsewhere = {name: found.said for name, found in obstacles.items() if found.lack is Lack.OTHER}
+        elsewhere = {
+            name: f"{each.said}, the last time: {self._standing.last_cause(name)}"
+            for name, each in obstacles.items()
+            if each.lack is Lack.OTHER
+        }
         unplaced = {name: found.said for name, found in obstacles.items() if name not in elsewhere}
         return End(ended=utc_now(), broken=broken | elsewhere, unplaced=unplaced)

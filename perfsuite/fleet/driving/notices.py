@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perfsuite.records import Ending
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -33,6 +35,14 @@ class Notices:
                 "clock",
                 f"its clock is {abs(ahead_s):.0f} s {which} this machine's; the ledger keeps this one's",
             )
+
+    def taken_over(self, block: Block, attempt: Attempt) -> None:
+        """What became of a block that a driver before this one had begun when it was killed."""
+        if attempt.ending is Ending.STOPPED:
+            self._tell(f"{attempt.machine}: {name(block)} is run again: {attempt.cause}")
+            return
+        why = f": {attempt.cause}" if attempt.cause else ""
+        self._tell(f"{attempt.machine}: {name(block)} {attempt.ending} before its driver was killed{why}")
 
     def machines(self, drained: Mapping[str, str], fitness: Mapping[str, tuple[bool, str]]) -> None:
         """Those that take less than they could."""

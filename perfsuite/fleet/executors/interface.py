@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from perfsuite.records import DeviceClass, PlannedEnvironment, Slot
 
@@ -38,6 +39,8 @@ class Order:
     """Of the child's environment, beside those of the allow-list."""
     avoid: tuple[str, ...] = ()
     """Machines that it must not go to; for an engine that finds one itself."""
+    ticket: str = ""
+    """By which what the attempt leaves is found again; letters and digits that no other has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class Outcome:
     """The machine's time at the end, ISO 8601, UTC."""
     free_bytes: int
     """Left on the disk that it wrote to."""
+    boot: str = ""
+    """The system's name for this start of its machine, which no other has; empty where it is not known."""
     uuid: str = ""
     """The device that it had, which some engines choose when they start a block; empty: that of its slot."""
     stopped_by: str = ""
@@ -125,13 +130,25 @@ class Executor(Protocol):
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long. Each attempt ends in exactly one
-        `Finished`, `Lost` or `Refused`."""
+        `Finished`, `Lost` or `Refused`. What the last call told of has been written down by now, and its
+        machine need not keep it any more."""
         ...
 
     def stop(self, block: str) -> None:
         """End all processes of a block; it then ends as `Finished` or `Lost`."""
         ...
 
+    def left(self, ticket: str, at: str) -> AbstractContextManager[Outcome | None]:
+        """What an attempt left of whose end nobody was told: its machine's worker was lost, or a driver
+        before this one was killed. Waits for whoever still ends it there. It is kept unless the context ends
+        without an error. None where nothing of it can be found. Raises `ExecutorError`.
+
+        Args:
+            ticket: the attempt's.
+            at: name of its machine, or of its place in a queue.
+        """
+        ...
+
     def close(self) -> None:
-        """End what still runs, and let go of the engine."""
+        """End what still runs, and let go of the engine; what it leaves is there for `left`."""
         ...

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from perfsuite.fleet.executors.faults import fault
 from perfsuite.fleet.executors.interface import Outcome
@@ -50,6 +51,7 @@ def job(order: Order, slot: Slot, *, chosen: bool = False) -> dict[str, Any]:
     """
     return {
         "what": f"block {order.block}, attempt {order.attempt}, of process {os.getpid()}",
+        "ticket": order.ticket or uuid4().hex,
         "arguments": list(order.arguments),
         "environments": [
             {"name": each.name, "python": each.python, "packages": dict(each.packages)}
@@ -69,7 +71,7 @@ def job(order: Order, slot: Slot, *, chosen: bool = False) -> dict[str, Any]:
     }
 
 
-def outcome(ended: Mapping[str, Any], slot: Slot) -> Outcome:
+def outcome(ended: Mapping[str, Any], machine: str) -> Outcome:
     """What the supervisor told of the end, under the machine's name in this run."""
-    told = Outcome(**{**ended, "machine": slot.machine, "files": dict(ended["files"])})
+    told = Outcome(**{**ended, "machine": machine, "files": dict(ended["files"])})
     return replace(told, infrastructure=told.infrastructure or fault(told.said, told.exit_code))

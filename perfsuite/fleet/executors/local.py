@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, 
 from perfsuite.records import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from perfsuite.fleet.executors.interface import Event, Order
+    from perfsuite.fleet.executors.interface import Event, Order, Outcome
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,16 @@ class LocalExecutor:
 
     knows_machines = True
 
-    def __init__(self, places: Sequence[Slot] | None = None) -> None:
-        """`places`: other slots than the machine has, of one machine or of several that are pretended."""
+    def __init__(self, places: Sequence[Slot] | None = None, scratch: Path | None = None) -> None:
+        """Args:
+        places: other slots than the machine has, of one machine or of several that are pretended.
+        scratch: folder in which blocks work, which the next driver has to name too; default: the system's
+            for what is temporary.
+        """
         self._slots = tuple(places) if places is not None else slots()
+        self._scratch = str(scratch.absolute()) if scratch is not None else None
+        self._told: list[str] = []
+        """Tickets of attempts whose ends were told."""
         self._running: dict[str, _Running] = {}
         self._selector = selectors.DefaultSelector()
         self._ahead: list[Event] = []
@@ -60,7 +69,8 @@ class LocalExecutor:
         if order.block in self._running:
             raise ExecutorError(f"block {order.block} runs already")
         try:
-            supervised = machine.Supervised(jobs.job(order, slot), jobs.script())
+            job = jobs.job(order, slot) | {"scratch": self._scratch}
+            supervised = machine.Supervised(job, jobs.script())
         except OSError as error:
             cause = f"a block cannot be started on {slot.machine}: {error}"
             self._ahead.append(
@@ -73,6 +83,7 @@ class LocalExecutor:
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long."""
+        self._discard()
         found, self._ahead = self._ahead, []
         ready = self._selector.select(0 if found else timeout_s) if self._running else []
         return [*found, *(self._event(key.data) for key, _ in ready)]
@@ -82,13 +93,23 @@ class LocalExecutor:
         if block in self._running:
             self._running[block].supervised.stop()
 
+    @contextmanager
+    def left(self, ticket: str, at: str) -> Iterator[Outcome | None]:
+        """What is in the attempt's folder here."""
+        found = machine.remains(ticket, self._scratch)
+        yield None if found is None else jobs.outcome(found, at)
+        machine.discard([ticket], self._scratch)
+
     def close(self) -> None:
-        """End what still runs, all at once."""
+        """End what still runs, all at once; what was told last may not have been written down."""
         for running in self._running.values():
             running.supervised.stop()
         for block in tuple(self._running):
             self._forget(block)
         self._selector.close()
+        if self._scratch is not None:
+            with suppress(OSError):  # something is left in it
+                os.rmdir(self._scratch)
 
     def _event(self, block: str) -> Event:
         running = self._running[block]
@@ -96,13 +117,22 @@ class LocalExecutor:
         report = running.supervised.report()
         if "began" in report:
             return Began(block=block, attempt=order.attempt, machine=slot.machine)
-        self._forget(block)
+        self._told.append(self._forget(block))
         if "lost" in report:
             return Lost(block=block, attempt=order.attempt, machine=slot.machine, cause=report["lost"])
-        return Finished(block=block, attempt=order.attempt, outcome=jobs.outcome(report["ended"], slot))
+        return Finished(
+            block=block, attempt=order.attempt, outcome=jobs.outcome(report["ended"], slot.machine)
+        )
 
-    def _forget(self, block: str) -> None:
+    def _forget(self, block: str) -> str:
+        """End its supervisor; the attempt's ticket."""
         supervised = self._running.pop(block).supervised
         assert supervised.process.stdout is not None
         self._selector.unregister(supervised.process.stdout)
-        supervised.close()
+        supervised.end()
+        return str(supervised.job["ticket"])
+
+    def _discard(self) -> None:
+        """What the driver has heard of it has written down."""
+        machine.discard(self._told, self._scratch)
+        self._told.clear()

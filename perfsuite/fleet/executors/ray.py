@@ -12,8 +12,8 @@ import os
 import socket
 import sys
 import time
-from collections import Counter
-from contextlib import suppress
+from collections import Counter, defaultdict
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ from perfsuite.fleet.executors.interface import Began, ExecutorError, Finished, 
 from perfsuite.records import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from perfsuite.fleet.executors.interface import Event, Order
+    from perfsuite.fleet.executors.interface import Event, Order, Outcome
 
 OLDEST = (2, 60)
 MEASURE = "measure"
@@ -47,6 +47,7 @@ class _Running:
     """Ray's id of it."""
     reports: Any
     """Ray's generator of references to them."""
+    ticket: str
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,19 @@ class RayExecutor:
             self._ray.cloudpickle.register_pickle_by_value(sys.modules[module])
         self._attend = self._ray.remote(max_calls=1, max_retries=0)(machine.attended)
         self._probe = self._ray.remote(num_cpus=0, max_retries=3)(_facts)
+        self._remains = self._ray.remote(num_cpus=0, max_retries=3)(machine.remains)
+        self._discard = self._ray.remote(num_cpus=0, max_retries=0)(machine.discard)
         self._nodes: dict[str, Node] = {}
         self._probes: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         self._running: dict[str, _Running] = {}
         self._dead: set[str] = set()
         self._stopping: set[str] = set()
+        self._told: list[tuple[str, str]] = []
+        """Nodes and tickets of attempts whose ends were told."""
+        self._heard: defaultdict[str, list[str]] = defaultdict(list)
+        """By node, those that the driver has written down: the next block there removes what they left, for a
+        task of its own would disturb what is timed."""
         self._seen = False
         """Whether there was ever a place."""
 
@@ -134,11 +142,9 @@ class RayExecutor:
 
     def start(self, order: Order, slot: Slot) -> None:
         """Submit it; it begins when Ray has what it takes. Raises `ExecutorError`."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         if order.block in self._running:
             raise ExecutorError(f"block {order.block} runs already")
-        there = next((i for i, node in self._nodes.items() if node.name == slot.machine), None)
+        there = self._called(slot.machine)
         if there is None:
             raise ExecutorError(f"{slot.machine}: no node of the Ray cluster is called so")
         options = self._attend.options(
@@ -147,13 +153,15 @@ class RayExecutor:
             num_gpus=self._gpus(order, slot, self._nodes[there]),
             resources={MEASURE: 1 if order.exclusive else SHARE},
             label_selector=dict(order.device.labels) or None,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(there, soft=False),
+            scheduling_strategy=_only(there),
         )
-        reports = options.remote(jobs.job(order, slot, chosen=True), jobs.script())
-        self._running[order.block] = _Running(order, slot, there, reports)
+        job = jobs.job(order, slot, chosen=True) | {"heard": self._heard.pop(there, [])}
+        reports = options.remote(job, jobs.script())
+        self._running[order.block] = _Running(order, slot, there, reports, job["ticket"])
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long."""
+        self._hear()
         waiting = {running.reports: running for running in self._running.values()}
         if not waiting:
             return []
@@ -180,6 +188,31 @@ class RayExecutor:
     def _patience_s(self) -> float:
         return STOP_AGAIN_S if self._stopping & self._running.keys() else math.inf
 
+    @contextmanager
+    def left(self, ticket: str, at: str) -> Iterator[Outcome | None]:
+        """What is in the attempt's folder on its node; nothing of a node that has gone can be known."""
+        if not self._nodes:
+            self.slots()
+        there, found = self._called(at), None
+        if there is not None:
+            asked = self._remains.options(scheduling_strategy=_only(there)).remote(ticket)
+            with suppress(self._ray.exceptions.RayError):
+                found = self._ray.get(asked, timeout=machine.ENDING_S + PROBE_S)
+        yield None if found is None else jobs.outcome(found, at)
+        if there is not None and found is not None:
+            self._heard[there].append(ticket)
+
+    def _called(self, name: str) -> str | None:
+        """The node of that name, by Ray's id of it; None where there is none any more."""
+        found = (i for i, node in self._nodes.items() if node.name == name and i not in self._dead)
+        return next(found, None)
+
+    def _hear(self) -> None:
+        """What was told last has been written down."""
+        for node, ticket in self._told:
+            self._heard[node].append(ticket)
+        self._told.clear()
+
     def close(self) -> None:
         """End what still runs, and leave the cluster."""
         for block in self._running:
@@ -187,6 +220,15 @@ class RayExecutor:
         until = time.monotonic() + CLOSE_S
         while self._running and time.monotonic() < until:
             self.events(1.0)
+        rest = [
+            self._discard.options(scheduling_strategy=_only(node)).remote(tickets)
+            for node, tickets in self._heard.items()
+            if node in self._nodes and node not in self._dead
+        ]
+        if rest:
+            self._ray.wait(rest, num_returns=len(rest), timeout=CLOSE_S)
+        # Closed once more it has nothing to ask for: Ray would start a cluster of its own for that.
+        self._heard.clear()
         self._ray.shutdown()
 
     def _alive(self, node: Mapping[str, Any]) -> bool:
@@ -203,16 +245,13 @@ class RayExecutor:
 
     def _ask(self, usable: Mapping[str, Any], alive: frozenset[str]) -> None:
         """Forget nodes that have gone, and ask new ones what they are; wait for the first ones only."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         # A host that comes back has its old name, at a new node.
         for known in (self._nodes, self._probes):
             for i in known.keys() - usable.keys():
                 del known[i]
         for i in usable:
             if i not in self._nodes and i not in self._probes:
-                strategy = NodeAffinitySchedulingStrategy(i, soft=False)
-                self._probes[i] = self._probe.options(scheduling_strategy=strategy).remote(
+                self._probes[i] = self._probe.options(scheduling_strategy=_only(i)).remote(
                     machine.facts, cpu_name
                 )
         if self._probes:
@@ -250,10 +289,18 @@ class RayExecutor:
             return Began(block=order.block, attempt=order.attempt, machine=slot.machine)
         del self._running[order.block]
         self._stopping.discard(order.block)
+        self._told.append((running.node, running.ticket))
         if "lost" in report:
             return Lost(block=order.block, attempt=order.attempt, machine=slot.machine, cause=report["lost"])
-        outcome = jobs.outcome(report["ended"], slot)
+        outcome = jobs.outcome(report["ended"], slot.machine)
         return Finished(block=order.block, attempt=order.attempt, outcome=outcome)
+
+
+def _only(node: str) -> Any:
+    """At this node, by its id, and at no other."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
 def _facts(ask: Any, name: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,9 @@ from perfsuite.records import Slot
 from perfsuite.store.files import held, make_folder, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from perfsuite.fleet.executors.interface import Event, Order
+    from perfsuite.fleet.executors.interface import Event, Order, Outcome
 
 FOLDER = Path(".perfsuite/slurm")
 """Below the folder that the driver runs in, which all nodes must see under the same path."""
@@ -59,7 +60,8 @@ class SlurmExecutor:
     knows_machines = False
 
     def __init__(self, folder: Path = FOLDER, places: int = PLACES) -> None:
-        """Ends what a driver that has died left in the queue. Raises `ExecutorError`, `StoreError`."""
+        """Ends what a driver that has died left in the queue; what its blocks have written stays for `left`.
+        Raises `ExecutorError`, `StoreError`."""
         self._submitit = _imported()
         self._slots = tuple(
             Slot(id=f"slurm/{kind}-{n}", machine=f"slurm/{kind}-{n}", kind=kind, model="")
@@ -69,11 +71,15 @@ class SlurmExecutor:
         self._folder = folder.absolute() / uuid4().hex[:12]
         for other in folder.absolute().glob("*/"):
             _end_orphans(other)
+        self._ended_s = time.monotonic() + jobs.GRACE_S + SLOW_S
+        """When all of it has ended, and can be seen here."""
         self._lock = held(self._folder / "driver")
         self._script = self._folder / "supervisor.py"
         write_atomic(self._script, jobs.script().encode())
         self._running: dict[str, _Running] = {}
         self._ahead: list[Event] = []
+        self._told: list[Path] = []
+        """Folders of attempts whose ends were told."""
 
     def slots(self) -> Sequence[Slot]:
         """Places in the queue; no class of devices is told from another before a block has run."""
@@ -84,18 +90,18 @@ class SlurmExecutor:
         `ExecutorError`."""
         if order.block in self._running:
             raise ExecutorError(f"block {order.block} runs already")
-        folder = self._folder / f"{order.block}-{order.attempt}"
+        job = jobs.job(order, slot, chosen=True) | {"leases": machine.leases_folder(), "cores": 0}
+        folder = self._folder / job["ticket"]
         make_folder(folder)
-        job = jobs.job(order, slot, chosen=True) | {
-            "folder": str(folder),
-            "leases": machine.leases_folder(),
-            "cores": 0,
-        }
+        job["folder"] = str(folder)
         write_atomic(folder / "job.json", json.dumps(job).encode())
         self._running[order.block] = _Running(order, slot, folder)
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long."""
+        for folder in self._told:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._told.clear()
         self._submit()
         until = time.monotonic() + timeout_s
         while True:
@@ -118,6 +124,21 @@ class SlurmExecutor:
         self._ahead.append(_lost(running, "cancelled"))
         _cancel(running)
 
+    @contextmanager
+    def left(self, ticket: str, at: str) -> Iterator[Outcome | None]:
+        """What is in the attempt's folder, whichever driver in this folder has made it."""
+        folder = next(self._folder.parent.glob(f"*/{ticket}"), None)
+        if folder is None or _read(folder / "began.json") is None:
+            yield None
+            return
+        former = folder.parent != self._folder
+        while former and _read(folder / "ended.json") is None and time.monotonic() < self._ended_s:
+            time.sleep(LOOK_S)
+        node = str(_read(folder / "began.json"))
+        yield jobs.outcome(machine.told(folder), node)
+        shutil.rmtree(folder, ignore_errors=True)
+        _end_orphans(folder.parent)
+
     def close(self) -> None:
         """Cancel what is left."""
         for running in self._running.values():
@@ -125,7 +146,7 @@ class SlurmExecutor:
         self._running.clear()
         if self._lock is not None:
             self._lock.release()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _end_orphans(self._folder)
 
     def _submit(self) -> None:
         """All that wait, those that want the same as one array."""
@@ -166,9 +187,8 @@ class SlurmExecutor:
             found.append(Began(block=order.block, attempt=order.attempt, machine=running.node))
         ended = _read(running.folder / "ended.json")
         if ended is not None:
-            files = machine.collected(running.folder)
             # Here the machine's own name is the one that counts.
-            outcome = jobs.outcome({**ended, "files": files}, replace(running.slot, machine=ended["machine"]))
+            outcome = jobs.outcome(machine.told(running.folder), ended["machine"])
             self._forget(running)
             return [*found, Finished(block=order.block, attempt=order.attempt, outcome=outcome)]
         if running.job is not None and self._is_lost(running):
@@ -185,7 +205,7 @@ class SlurmExecutor:
 
     def _forget(self, running: _Running) -> None:
         del self._running[running.order.block]
-        shutil.rmtree(running.folder, ignore_errors=True)
+        self._told.append(running.folder)
 
 
 def parameters(order: Order) -> dict[str, Any]:
@@ -273,16 +293,26 @@ def _cancel(running: _Running) -> None:
     if running.job is not None:
         running.job.cancel(check=False)
     # What Slurm has not begun finds no job any more.
-    shutil.rmtree(running.folder, ignore_errors=True)
+    if _read(running.folder / "began.json") is None:
+        shutil.rmtree(running.folder, ignore_errors=True)
 
 
 def _end_orphans(folder: Path) -> None:
-    """Cancel the jobs of a driver that has died: they would run beside those that take their place."""
+    """Cancel the jobs of a driver that has died: they would run beside those that take their place.
+
+    What a block that had begun left is for the driver that goes on with its plan, and may be another's.
+    """
     lock = held(folder / "driver")
     if lock is None:
         return
-    ids = [file.read_text() for file in folder.glob("*/slurm-id")]
-    if ids:
-        subprocess.run(["scancel", *ids], check=False, timeout=60)
-    shutil.rmtree(folder, ignore_errors=True)
+    submitted = list(folder.glob("*/slurm-id"))
+    if submitted:
+        subprocess.run(["scancel", *(file.read_text() for file in submitted)], check=False, timeout=60)
+    for file in submitted:
+        file.unlink()
+    begun = [file.parent for file in folder.glob("*/began.json")]
+    for attempt in {file.parent for file in folder.glob("*/job.json")}.difference(begun):
+        shutil.rmtree(attempt, ignore_errors=True)
+    if not begun:
+        shutil.rmtree(folder, ignore_errors=True)
     lock.release()

@@ -5,7 +5,7 @@ nothing else: `perfsuite.fleet.executors.jobs` makes one text of them. A job is 
 its input or a file that is named. It answers with lines of JSON: ``{"began": HOST}``, ``{"ended": {...}}``.
 
 The end of its input means that whoever asked has gone: the block is ended, so that it disturbs nothing that
-is timed. What is timed holds the machine's lease.
+is timed, and what it wrote stays for the next who asks. What is timed holds the machine's lease.
 """
 
 from __future__ import annotations
@@ -46,15 +46,27 @@ def here() -> str:
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
+def started() -> str:
+    """The system's name for this start of the machine, which no other has; empty where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def tell(job: dict[str, Any], kind: str, what: object) -> None:
-    """To whoever asked: a file, or a line that nobody may be left to read."""
-    if job["by_file"]:
-        answer = Path(job["folder"], f"{kind}.json")
+    """To whoever asked, by a line that nobody may be left to read; so a file says the same to whoever comes
+    after them."""
+    answer = Path(job["folder"], f"{kind}.json")
+    try:
         answer.with_suffix(".tmp").write_text(json.dumps(what))
         answer.with_suffix(".tmp").replace(answer)
-        return
-    with contextlib.suppress(BrokenPipeError):
-        print(json.dumps({kind: what}), flush=True)
+    except OSError:  # as on a full disk
+        if job["by_file"]:
+            raise
+    if not job["by_file"]:
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps({kind: what}), flush=True)
 
 
 def environment(job: dict[str, Any], here: dict[str, str]) -> dict[str, str]:
@@ -153,6 +165,7 @@ def run(job: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
         **ended,
         "stopped_by": wishes.signal,
         "machine": here(),
+        "boot": started(),
         "uuid": job["uuid"],
         "clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "free_bytes": shutil.disk_usage(folder).free,
@@ -193,8 +206,4 @@ def main(arguments: list[str]) -> None:
     if job["chosen"]:
         as_usual()
     wishes = Wishes(listen=not arguments)
-    ended = run(job, wishes)
-    if wishes.alone:
-        shutil.rmtree(job["folder"], ignore_errors=True)
-    else:
-        tell(job, "ended", ended)
+    tell(job, "ended", run(job, wishes))

@@ -30,7 +30,7 @@ class Wishes:
         # Ray starts its processes with the interrupt blocked, and a block would inherit that.
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self._listen = listen
-        self.stopped = self.alone = False
+        self.stopped = False
         self.signal = ""
         """The name of that by which it was stopped."""
 
@@ -46,5 +46,6 @@ class Wishes:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._awake, 4096)
         if 0 in ready:
-            self.alone = not os.read(0, 4096)
+            # A word, or the end of the input: whoever asked has gone.
+            os.read(0, 4096)
             self.stopped, self._listen = True, False

@@ -6,14 +6,23 @@ import os
 import socket
 from collections.abc import Mapping  # noqa: TC003  # read by pydantic, as are those of records
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Predicate
 
 from perfsuite.records import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def _is_ticket(text: str) -> bool:
+    """It becomes part of a path: letters and digits; empty where none was kept."""
+    return not text or (text.isascii() and text.isalnum())
+
+
+Ticket = Annotated[str, Predicate(_is_ticket)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,9 @@ class Sitting:
     process: Annotated[int, Ge(1)]
     again: bool = False
     """Failures before it do not count: broken blocks are tried again."""
+    beside: bool = False
+    """It sat while the one before did, over another part of what has been joined: what was seen of machines
+    before it is not forgotten, and not added up with what it saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +52,8 @@ class Begun:
     uuid: str
     began: str
     """ISO 8601, UTC."""
+    ticket: Ticket = ""
+    """By which the engine finds again what the block leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +88,8 @@ class Account:
     """How many attempts there were before the last sitting."""
     again: int = 0
     """How many there were when broken blocks were last allowed to be tried again."""
+    beside: list[int] = field(default_factory=list)
+    """How many there were before each further sitting beside the last one."""
 
     @property
     def is_empty(self) -> bool:
@@ -87,7 +103,10 @@ class Account:
             self.running.pop((entry.block, entry.number), None)
         elif isinstance(entry, Begun):
             self.running[entry.block, entry.number] = entry
+        elif isinstance(entry, Sitting) and entry.beside:
+            self.beside.append(len(self.attempts))
         elif isinstance(entry, Sitting):
+            self.beside.clear()
             self.sitting, self.end, self.sat = entry, None, len(self.attempts)
             if entry.again:
                 self.again = self.sat
@@ -103,7 +122,10 @@ class Account:
         yield from self.attempts[self.again : self.sat]
         if sitting is not None and (self.sat > self.again or not self.again):
             yield replace(sitting, again=False)
-        yield from self.attempts[self.sat :]
+        for begin, end in pairwise([self.sat, *self.beside, len(self.attempts)]):
+            if begin in self.beside and sitting is not None:
+                yield replace(sitting, again=False, beside=True)
+            yield from self.attempts[begin:end]
         yield from self.running.values()
         if self.end is not None:
             yield self.end

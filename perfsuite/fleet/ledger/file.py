@@ -10,6 +10,8 @@ History of the format:
   it has ended; ``end``, when that driver had no more to do. A last line without newline was cut short and
   does not count.
 * 2: an attempt may have ended as ``refused``.
+* 3: a ``begun`` line has the ticket by which what its block leaves is found again, an attempt the start of
+  its machine, and a sitting may have been beside the one before.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from perfsuite.fleet.ledger.account import Entry
     from perfsuite.records import Plan
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE = "ledger.jsonl"
 OBJECTS = "objects"
 TRIES, TRY_S = 5, 0.1

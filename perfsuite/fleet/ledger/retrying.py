@@ -45,6 +45,8 @@ class Standing:
     """Of a machine."""
     lost: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     """At a slot."""
+    _drained: dict[str, str] = field(default_factory=dict)
+    """By drivers of other parts of a plan that was joined."""
     _suspects: defaultdict[str, list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     """Failures of a block that become their machine's once another has judged it."""
 
@@ -54,8 +56,16 @@ class Standing:
         began, for a machine may have been mended meanwhile."""
         standing = cls()
         for index, attempt in enumerate(account.attempts):
+            if index in account.beside:
+                standing._next_part()
             standing._note(attempt, forgiven=index < account.again, mended=index < account.sat)
         return standing
+
+    def _next_part(self) -> None:
+        """What comes now was seen by another driver, to which a machine was as good as new."""
+        self._drained = self.drained
+        self.faults.clear()
+        self.lost.clear()
 
     def note(self, attempt: Attempt) -> None:
         """Take in an attempt that has just ended."""
@@ -83,7 +93,7 @@ class Standing:
     @property
     def drained(self) -> dict[str, str]:
         """Machines that take no more blocks, each with its reason."""
-        return {
+        return self._drained | {
             machine: f"{len(faults)} failures, the last: {faults[-1].cause or faults[-1].ending}"
             for machine, faults in self.faults.items()
             if len(faults) >= MOST_FAILURES
@@ -101,7 +111,12 @@ class Standing:
         failures = self.failures.get(block, [])
         if block in self.done or len(failures) < MOST_FAILURES:
             return ""
-        return f"failed {len(failures)} times, the last: {failures[-1].cause or failures[-1].ending}"
+        return f"failed {len(failures)} times, the last: {self.last_cause(block)}"
+
+    def last_cause(self, block: str) -> str:
+        """Why a block that has failed did so last."""
+        last = self.failures[block][-1]
+        return last.cause or last.ending
 
     def barred(self, block: str, suitable: Iterable[Slot]) -> frozenset[str]:
         """Machines and slots, of those that suit it, on which it is not tried again.

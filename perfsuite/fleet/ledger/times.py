@@ -58,7 +58,8 @@ def expect(blocks: Iterable[Block], pasts: Iterable[Past]) -> dict[str, Expectat
         (past.blocks[attempt.block], attempt.seconds)
         for past in pasts
         for attempt in past.attempts
-        if attempt.ending in JUDGED and attempt.block in past.blocks
+        # Of one whose supervisor was killed only the verdict is known.
+        if attempt.ending in JUDGED and attempt.seconds and attempt.block in past.blocks
     ]
     levels = [_Level(take, share, sure, took) for take, share, sure in _LEVELS]
     return {block.id: _expect(block, levels) for block in blocks}

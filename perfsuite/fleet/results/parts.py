@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from perfsuite.fleet.ledger.file import OBJECTS, read_account, write_account
 from perfsuite.fleet.planning import joining
 from perfsuite.fleet.planning.files import PLAN, write_plan
 from perfsuite.fleet.planning.sharding import ShardError
+from perfsuite.fleet.results import namesakes
 from perfsuite.fleet.results.folder import Folder, read_folder, read_object
 from perfsuite.records import Work
 from perfsuite.store import StoreError
@@ -76,12 +78,13 @@ def join(paths: Iterable[Path], out: Path, baselines: Path | None = None) -> Par
             raise StoreError(f"{part.path}: is no part of a plan (perfsuite plan --shard); leave it out")
         for before in found[:place]:
             _check(before, part)
-    found.sort(key=lambda part: int(part.plan.shard.partition("/")[0]))
+    found.sort(key=_number)
     plan = joining.joined([part.plan for part in found])
     if plan.baselines and baselines is not None and not Path(plan.baselines).is_dir() and baselines.is_dir():
         plan = joining.judged_by(plan, str(baselines.absolute()))
     homes = {block.id: part.path for part in found for block in part.plan.blocks}
-    account = joined_account([part.account for part in found], plan.id, plan.name)
+    accounts = namesakes.told_apart({_number(part): part.account for part in found})
+    account = joined_account(accounts, plan.id, plan.name)
     return Parts(Folder(out, plan, account, homes), tuple(found))
 
 
@@ -114,6 +117,10 @@ def _check_own(parts: Parts) -> None:
         raise StoreError(f"{out}: holds attempts that no part has; name another --out, or all of its parts")
 
 
+def _number(part: Folder) -> int:
+    return int(part.plan.shard.partition("/")[0])
+
+
 def _check(one: Folder, other: Folder) -> None:
     try:
         joining.check_alike(one.plan, other.plan)
@@ -125,21 +132,23 @@ def _check(one: Folder, other: Folder) -> None:
 def joined_account(accounts: Sequence[Account], plan: str, name: str) -> Account:
     """All that the ledgers of parts say: what each has forgiven is forgiven, what each has given up stays so.
 
-    Attempts are in the order of a ledger only within their part, and so within their block.
+    Attempts are in the order of a ledger only within their part, and so within their block. Faults of a
+    machine are counted in each part by itself: to its driver it was as good as new.
     """
     forgiven = [attempt for each in accounts for attempt in each.attempts[: each.again]]
     before = [attempt for each in accounts for attempt in each.attempts[each.again : each.sat]]
-    since = [attempt for each in accounts for attempt in each.attempts[each.sat :]]
+    since = [each.attempts[each.sat :] for each in accounts if len(each.attempts) > each.sat]
     ends = [each.end for each in accounts if each.end is not None]
     sittings = [each.sitting for each in accounts if each.sitting is not None]
     return Account(
         plan, name,
-        attempts=[*forgiven, *before, *since],
+        attempts=[*forgiven, *before, *(attempt for each in since for attempt in each)],
         running={key: begun for each in accounts for key, begun in each.running.items()},
         sitting=max(sittings, key=lambda each: each.began, default=None),
         end=_joined_end(ends),
         sat=len(forgiven) + len(before),
         again=len(forgiven),
+        beside=list(accumulate(map(len, since[:-1]), initial=len(forgiven) + len(before)))[1:],
     )  # fmt: skip
 
 

@@ -40,8 +40,6 @@ class Reading:
     """What each A/B left, by its block."""
     gpus: tuple[GpuSpread, ...]
     attempts: tuple[Attempt, ...]
-    judged: frozenset[tuple[str, int]]
-    """Block and number of the attempts with a verdict."""
 
     @property
     def absent(self) -> tuple[int, ...]:
@@ -86,7 +84,6 @@ def of_folder(folder: Folder, *, driven: bool) -> Reading:
         comparisons(folder),
         tuple(replace(each, kind=kind) for each, kind in gpus if each is not None),
         tuple(folder.account.attempts),
-        frozenset((a.block, a.number) for a in folder.judged.values()),
     )
 
 

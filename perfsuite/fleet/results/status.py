@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +69,16 @@ class Status:
     @property
     def times(self) -> bool:
         """Whether something is timed now, a machine's examination included."""
-        return any(each.block is None or each.block.work.exclusive for each in self.running)
+        return bool(self._timed)
+
+    @property
+    def _timed(self) -> list[Current]:
+        return [each for each in self.running if each.block is None or each.block.work.exclusive]
+
+    def may_time(self, host: str) -> bool:
+        """Whether something is timed now on a host, as far as is known: a queue does not tell where."""
+        own = re.compile(re.escape(host) + r"(-\d+)?")
+        return any(each.machine == each.slot or own.fullmatch(each.machine) for each in self._timed)
 
 
 def status(
@@ -120,10 +130,11 @@ def left(plan: Plan, account: Account, *, again: bool = False) -> tuple[list[Blo
 
 def machines(account: Account, standing: Standing) -> tuple[Machine, ...]:
     """What the last driver found out about its machines, by name."""
-    since = account.attempts[account.sat :]
+    # Of what was joined, parts stand one after another.
+    since = sorted(account.attempts[account.sat :], key=lambda attempt: attempt.ended)
     fit, drained = fitness(since), standing.drained
     by_machine: dict[str, list[Attempt]] = {begun.machine: [] for begun in account.running.values()}
-    for attempt in account.attempts:
+    for attempt in sorted(account.attempts, key=lambda attempt: attempt.ended):
         if attempt.ending is Ending.REFUSED:  # at no machine
             continue
         by_machine.setdefault(attempt.machine, []).append(attempt)

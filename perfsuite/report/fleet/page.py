@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import perfsuite
+from perfsuite.fleet.ledger.retrying import JUDGED
 from perfsuite.fleet.planning.joining import named
 from perfsuite.records import CellState, Ending, Work
 from perfsuite.report import format as show
@@ -288,7 +289,7 @@ def _costs(of: Reading) -> Iterable[Cost]:
                 words.work(work),
                 len({a.block for a in own}),
                 sum(a.seconds for a in own),
-                sum(a.seconds for a in own if (a.block, a.number) not in of.judged),
+                sum(a.seconds for a in own if a.ending not in JUDGED),
             )
 
 
@@ -301,7 +302,7 @@ def _work(blocks: Mapping[str, Block], attempt: Attempt) -> Work:
 def _tried(of: Reading) -> Iterable[Tried]:
     blocks = {block.id: block for block in of.plan.blocks}
     for attempt in of.attempts:
-        if (attempt.block, attempt.number) not in of.judged:
+        if attempt.ending not in JUDGED:
             yield Tried(
                 block_name(blocks.get(attempt.block), attempt),
                 attempt.number, attempt.machine, attempt.uuid, attempt.ending.value, attempt.cause,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FAILED, SKIPPED, MISSING = "FAILED", "SKIPPED", "MISSING"
 _LOOKS: dict[str, tuple[str, str, str]] = {
     FAILED: ("bad", "✗", "a gate that knows only yes and no said no"),
-    CellState.BROKEN: ("bad", "✗", "its block ended three times without a verdict, and is not tried again"),
+    CellState.BROKEN: ("bad", "✗", "its block failed three times, or on all machines that it suits"),
     CellState.UNPLACED: ("bad", "∅", "no machine has such a device, or all that have are drained"),
     MISSING: ("unsure", "○", "its block ended with a verdict, and has none on this variant"),
     CellState.WAITING: ("unsure", "○", "its block has not ended yet: go on with perfsuite run"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,9 @@ from scripted_fleet import Does, RealClock, Scripted, a_block, a_plan, places
 from typer.testing import CliRunner, Result
 
 from perfsuite.cli import app, running
+from perfsuite.fleet.driving.attempts import utc_now
 from perfsuite.fleet.executors import ExecutorError
+from perfsuite.fleet.ledger.account import Begun, this_sitting
 from perfsuite.fleet.ledger.file import FILE, Ledger, read_account, read_attempts
 from perfsuite.fleet.planning.files import read_plan, write_plan
 from perfsuite.fleet.planning.identity import identified
@@ -46,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """In place of any engine."""
     made = Scripted(places(), lambda order, slot: Does(0.0, files=FILES))
     made.clock = RealClock()
-    monkeypatch.setattr(running, "_engine", lambda on: made)
+    monkeypatch.setattr(running, "_engine", lambda on, out: made)
     return made
 
 
@@ -147,9 +150,7 @@ def test_a_dry_run_of_what_is_broken(run: Run, engine: Scripted) -> None:
     run(plan_of("a", "b"))
     result = run(plan_of("a", "b"), "--dry-run")
     assert result.exit_code == 2, result.output
-    assert (
-        "nothing is left to do: 1 of 2 blocks have results, and 1 broken, tried again with" in result.stdout
-    )
+    assert "nothing is left to do: 1 of 2 blocks have results, and 1 broken, tried again by" in result.stdout
     again = run(plan_of("a", "b"), "--dry-run", "--again")
     assert again.exit_code == 0
     assert "for 1 block on 5 devices" in again.stdout
@@ -182,6 +183,34 @@ def test_the_status_knows_what_the_page_misses(run: Run, engine: Scripted, tmp_p
     assert shown.missing == 1
     for result in (ran, told):
         assert "1 of 2 cells known, 1 missing" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("machine", "slot", "said"),
+    [
+        ("elsewhere", "elsewhere/0", "0 of 2 cells known, 1 run, 1 missing"),
+        (socket.gethostname(), "cpu", "at most 1 of 2 cells known, 1 run"),
+        (f"{socket.gethostname()}-2", "cpu", "at most 1 of 2 cells known, 1 run"),
+        ("slurm/cuda-0", "slurm/cuda-0", "at most 1 of 2 cells known, 1 run"),
+    ],
+    ids=["elsewhere", "here", "node", "queue"],
+)
+def test_what_is_missing_is_counted_unless_that_would_disturb(
+    machine: str, slot: str, said: str, run: Run, engine: Scripted, tmp_path: Path
+) -> None:
+    """All results are read for it, but not beside something timed here; then the number is a bound."""
+    engine.script = lambda order, slot: Does(0.0, files={"junit.xml": b"<testsuites/>"})
+    timed = a_block("t", Work.LATENCY, device="a100")
+    plan = identified(a_plan(BLOCKS[0], timed))
+    run(plan)
+    begun = Begun(block="t", number=1, machine=machine, slot=slot, uuid="u", began=utc_now())
+    with Ledger.open(tmp_path / "fleet", plan) as ledger:
+        ledger.add(this_sitting("ray", utc_now()))
+        ledger.add(begun)
+        told = run(plan, "--status")
+    assert told.exit_code == 0
+    assert said in told.stdout
+    assert ("missing" in said) == ("missing" in told.stdout)
 
 
 def test_past_times_are_those_of_folders_beside(run: Run, engine: Scripted, tmp_path: Path) -> None:
@@ -243,7 +272,7 @@ def test_folders_that_are_not_this_plans(run: Run, engine: Scripted, tmp_path: P
 def test_a_command_that_failed_claims_no_folder(
     run: Run, engine: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(on: str) -> Any:
+    def absent(on: str, out: Path) -> Any:
         raise ExecutorError("sbatch: no such command here")
 
     with monkeypatch.context() as patch:

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from perfsuite.records import (
     Cause,
+    CountVerdict,
     Device,
     Entry,
     PictureStatus,
@@ -22,6 +23,7 @@ from perfsuite.records import (
     Verdict,
 )
 from perfsuite.report import markdown
+from perfsuite.report.headline import headline
 from perfsuite.store import BaselineFile
 
 DETAIL = "20.0 % slower than the baseline of 5 sessions (95 % interval +15.0 to +25.0 %)"
@@ -255,3 +257,17 @@ def test_commands_cannot_be_smuggled_in(
     """A name from a file is one word for the shell that the command is copied into."""
     run = make_run(make_result("bf16; rm -rf ~", verdict=WORSE))
     assert "'--perf-variant=bf16; rm -rf ~'" in shown(markdown.summary([run]))
+
+
+def test_counts_that_rose_are_worse_and_not_nothing(make_run: Callable[..., Run]) -> None:
+    """A run of counts alone has neither times nor pictures."""
+    rose = Result("shapes", "bf16", "shapes 128x128", counted=CountVerdict(Status.REGRESSED, detail="9 more"))
+    fine = Result("shapes", "fp32", "shapes 128x128", counted=CountVerdict(Status.OK))
+    text = markdown.summary([make_run(fine, rose)])
+    assert text.startswith("## perfsuite: 1 of 2 results worse\n")
+    assert "<code>shapes bf16</code>: counts REGRESSED**" in text
+    assert "counts REGRESSED: <code>9 more</code>" in text
+    assert "counts OK\n" in text
+    assert "othing was measured" not in text
+    assert "does more than its stored counts say" in headline([fine, rose]).verdict
+    assert headline([fine, rose]).tone == "bad"

@@ -189,7 +189,7 @@ class TestRetries:
         run = drive(tmp_path, SHARED[:2], Scripted(places(1, 1), only("s0", exit_code=4)))
         end = run()
         assert ended(tmp_path) == [("s0", "gpu0", Ending.ERROR), ("s1", "gpu0", Ending.PASSED)]
-        assert end.broken == {"s0": "it failed on all machines with h100: gpu0"}
+        assert end.broken == {"s0": "it failed on all machines with h100: gpu0, the last time: exit code 4"}
         assert end.unplaced == {}
 
     def test_what_its_engine_ended_is_no_error_of_the_block(self, tmp_path: Path) -> None:

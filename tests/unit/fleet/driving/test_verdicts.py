@@ -1,5 +1,6 @@
 """What a block or an engine has said stands: a verdict is asked for once, and a refusal is no attempt."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, places
 
 from perfsuite.fleet.blocks import endings
-from perfsuite.fleet.ledger.file import read_account, read_attempts
+from perfsuite.fleet.driving.attempts import utc_now
+from perfsuite.fleet.executors import Outcome
+from perfsuite.fleet.ledger.account import Begun
+from perfsuite.fleet.ledger.file import Ledger, read_account, read_attempts
 from perfsuite.fleet.ledger.retrying import Standing
 from perfsuite.fleet.results.status import machines
 from perfsuite.records import Ending
@@ -47,6 +51,49 @@ def test_a_bad_verdict_stands_though_the_driver_is_told_to_stop(tmp_path: Path) 
     assert engine.stopped == ["s0"]
     run(ending=endings.ending)
     assert ended(tmp_path) == [("s0", "gpu0", Ending.FAILED)]
+
+
+LEFT = Outcome(
+    machine="gpu0", exit_code=-9, seconds=0.0, files={"junit.xml": BAD}, said="", clock="", free_bytes=1 << 40
+)
+
+
+def test_a_bad_verdict_of_a_block_that_was_lost_is_not_asked_for_again(tmp_path: Path) -> None:
+    """Its worker has gone, and what it left is there: it is no fault of its machine."""
+    engine = Scripted(places(), lambda *_: Does(lost="its worker died"))
+    engine.remains["gpu0"] = LEFT
+    run = drive(tmp_path, engine)
+    run(ending=endings.ending)
+    run(ending=endings.ending, again=True)
+    assert ended(tmp_path) == [("s0", "gpu0", Ending.FAILED)]
+    (attempt,) = read_attempts(tmp_path / "fleet")
+    assert (tmp_path / "fleet" / "objects" / attempt.files["junit.xml"]).read_bytes() == BAD
+
+
+@pytest.mark.parametrize(
+    ("left", "expected", "cause"),
+    [
+        (LEFT, [Ending.FAILED], "latency: REGRESSED"),
+        (replace(LEFT, files={"junit.xml": BAD[:-30]}), [Ending.STOPPED, Ending.PASSED], "was killed"),
+        (None, [Ending.STOPPED, Ending.PASSED], "nothing is found of what it left"),
+    ],
+    ids=["bad", "half", "nothing"],
+)
+def test_what_a_killed_driver_was_not_told(
+    left: Outcome | None, expected: list[Ending], cause: str, tmp_path: Path
+) -> None:
+    """Half a report holds no verdict; where nothing is found, the attempt says so."""
+    engine = Scripted(places(), lambda *_: Does(files={"junit.xml": BAD.replace(b"failure", b"skipped")}))
+    run = drive(tmp_path, engine)
+    begun = Begun(block="s0", number=1, machine="gpu0", slot="gpu0:0", uuid="u", began=utc_now(), ticket="t")
+    with Ledger.open(run.folder, run.plan) as ledger:
+        ledger.add(begun)
+    if left is not None:
+        engine.remains["gpu0"] = left
+    run(ending=endings.ending)
+    attempts = read_attempts(run.folder)
+    assert [attempt.ending for attempt in attempts] == expected
+    assert cause in attempts[0].cause
 
 
 def test_what_was_refused_was_at_no_machine(tmp_path: Path) -> None:

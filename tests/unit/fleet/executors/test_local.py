@@ -14,7 +14,7 @@ import psutil
 import pytest
 from orders import CPU, HERE, began, ends, order, outcome
 
-from perfsuite.fleet.executors import Finished, Lost, jobs, machine
+from perfsuite.fleet.executors import Finished, Lost, jobs
 from perfsuite.fleet.executors.local import LocalExecutor, slots
 from perfsuite.records import PlannedEnvironment
 
@@ -163,7 +163,7 @@ def test_full_disk_loses_the_attempt_and_says_so(
     def full(*_: Any, **__: Any) -> str:
         raise OSError(28, "No space left on device", "/scratch")
 
-    monkeypatch.setattr(machine.tempfile, "mkdtemp", full)
+    monkeypatch.setattr(Path, "mkdir", full)
     local.start(order("b", ""), CPU)
     event = ends(local, 1)["b"]
     assert isinstance(event, Lost)
@@ -285,15 +285,45 @@ def test_a_supervisor_that_dies_is_lost(local: LocalExecutor) -> None:
     assert "the supervisor of the block died" in event.cause
 
 
-def test_close_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.tempfile, "tempdir", str(tmp_path))
+def test_what_was_heard_of_is_removed(local: LocalExecutor, scratch: Path) -> None:
+    """With the next look, for by then it is written down."""
+    outcome(local, order("b", ""))
+    assert len(list(scratch.iterdir())) == 1
+    local.events(0.0)
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_close_ends_is_there_for_the_next(scratch: Path) -> None:
     executor = LocalExecutor([CPU])
-    executor.start(order("b", "import time; time.sleep(60)"), CPU)
+    code = "import time; open(OUT + '/half', 'w').write('half'); print('on', flush=True); time.sleep(60)"
+    executor.start(order("b", code, ticket="t1"), CPU)
     began(executor, "b")
+    half = scratch / "perfsuite-block-t1" / "out" / "half"
+    until = time.monotonic() + 10
+    while not (half.exists() and half.read_text()) and time.monotonic() < until:
+        time.sleep(0.02)
     began_at = time.monotonic()
     executor.close()
     assert time.monotonic() - began_at < 5
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("perfsuite-block-")] == []
+    # As with a disk that is full: what was not written down is there yet.
+    with pytest.raises(ZeroDivisionError), LocalExecutor([CPU]).left("t1", "host"):
+        _ = 1 / 0
+    with LocalExecutor([CPU]).left("t1", "host") as found:
+        assert found is not None
+        assert (found.files["half"], found.exit_code, found.machine) == (b"half", -signal.SIGINT, "host")
+    with LocalExecutor([CPU]).left("t1", "host") as found:
+        assert found is None
+    assert list(scratch.iterdir()) == []
+
+
+def test_blocks_work_below_a_folder_that_is_named(tmp_path: Path, scratch: Path) -> None:
+    """Which goes with the last of them."""
+    executor = LocalExecutor([CPU], tmp_path / "fleet" / "running")
+    found = outcome(executor, order("b", "print(OUT)"))
+    assert found.said.startswith(str(tmp_path / "fleet" / "running"))
+    executor.events(0.0)
+    executor.close()
+    assert list((tmp_path / "fleet").iterdir()) == list(scratch.iterdir()) == []
 
 
 def test_slots_are_the_gpus_that_may_be_used_and_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,6 +220,11 @@ def test_no_ledger(tmp_path: Path) -> None:
         ('{"kind": "attempt", "block": "a"}', "'line 3', field .*Field required"),
         ("not JSON", "field kind"),
         ('{"kind": "end", "ended": "now", "broken": {}, "unplaced": {}, "more": 1}', "field more"),
+        (
+            '{"kind": "begun", "block": "a", "number": 1, "machine": "m", "slot": "s", "uuid": "u", '
+            f'"began": "{NOW}", "ticket": "../x"}}',
+            "'line 3', field ticket",
+        ),
     ],
 )
 def test_a_bad_line_is_named(line: str, said: str, tmp_path: Path) -> None:
@@ -231,6 +236,18 @@ def test_a_bad_line_is_named(line: str, said: str, tmp_path: Path) -> None:
         Ledger.open(tmp_path, PLAN)
     with pytest.raises(StoreError, match=said):
         read_account(tmp_path)
+
+
+def test_a_ledger_from_before_tickets_is_gone_on_with(tmp_path: Path) -> None:
+    """Nothing is found then of what its last blocks left."""
+    with Ledger.open(tmp_path, PLAN) as ledger:
+        ledger.add(begun())
+    file = tmp_path / "ledger.jsonl"
+    old = file.read_text().replace(', "ticket": ""', "").replace('"schema_version": 3', '"schema_version": 2')
+    assert "ticket" not in old
+    file.write_text(old)
+    with Ledger.open(tmp_path, PLAN) as ledger:
+        assert ledger.account.running == {("a", 1): begun()}
 
 
 def test_a_newer_ledger_is_not_blamed(tmp_path: Path) -> None:

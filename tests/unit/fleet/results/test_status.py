@@ -80,21 +80,21 @@ def test_a_running_driver(folder: Path) -> None:
     # What a killed driver had begun runs no more.
     assert found(folder).states["t"] is CellState.WAITING
     assert found(folder).running == ()
-    text = show.status(now, PLAN, 120)
+    text = show.status(now, PLAN, 120, 0)
     assert "plan nightly: 0 of 4 cells known, 1 run, 3 wait; at most 5.0 h left" in text
     assert "latency shapes 0 s of 60.0 min" in text
     assert "no driver runs it" in show.status(found(folder), PLAN, 120)
 
 
 def test_how_it_is_said(folder: Path) -> None:
-    text = show.status(found(folder), PLAN, 160)
+    text = show.status(found(folder), PLAN, 160, 0)
     assert text.splitlines()[0] == (
         "plan nightly, on scripted: 2 of 4 cells known, 1 broken, 1 without a machine; "
         "bad verdicts in 1 block"
     )
     assert "gpu1: exit code 1" in text
     assert "broken: counts shapes fp32 (here): failed 3 times, the last: exit code 4" in text
-    assert "what is broken is tried again with: perfsuite run --again" in text
+    assert "what is broken is tried again by perfsuite run with this --out and --again" in text
     assert "without a machine: counts shapes fp32 (here): no machine has a100" in text
     assert "tried again after error on gpu0: latency shapes bf16 (here): exit code 4" in text
     assert max(map(len, show.status(found(folder), PLAN, 80).splitlines())) <= 80
