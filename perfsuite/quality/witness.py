@@ -63,7 +63,8 @@ def imitating(pipe: Any, precision: str) -> Iterator[None]:
                 parameter.data = change(parameter.data)
             upcast = family.upcasts and name == family.decoder and precision == "fp16"
             if not (upcast and model.config.force_upcast):
-                _passing(undoing, model, change)
+                times = name == family.denoiser and family.spelling.casts
+                _passing(undoing, model, change, least_dimensions=1 if times else 2)
         undoing.callback(_stepping(pipe.scheduler, getattr(torch, NAMES[precision])))
         undoing.enter_context(_rounding_attention(rounder(precision)))
         yield
@@ -83,33 +84,36 @@ def in_float64(module: Any, inputs: dict[str, Any]) -> Any:
         module.float()  # exactly what it was
 
 
-def _passing(undoing: contextlib.ExitStack, model: Any, change: Any) -> None:
-    """Change what the modules of a model are given, and what they give."""
+def _passing(undoing: contextlib.ExitStack, model: Any, change: Any, least_dimensions: int) -> None:
+    """Change what the modules of a model are given, and what they give; times, of one dimension, where the
+    pipeline gives them in its own precision."""
+    of = functools.partial(_changed, change=change, least_dimensions=least_dimensions)
 
     def before(module: Any, args: Any, kwargs: Any) -> Any:
-        return _changed(args, change), _changed(kwargs, change)
+        return of(args), of(kwargs)
 
     def after(module: Any, args: Any, output: Any) -> Any:
-        return _changed(output, change)
+        return of(output)
 
     for module in model.modules():
         undoing.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
         undoing.callback(module.register_forward_hook(after).remove)
 
 
-def _changed(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """The floating tensors of a tree changed; those of one dimension (timesteps, sizes) stay float32."""
+def _changed(tree: Any, change: Callable[[Any], Any], least_dimensions: int = 2) -> Any:
+    """The floating tensors of a tree changed; those of fewer dimensions (timesteps, sizes) stay float32."""
     import torch
 
+    of = functools.partial(_changed, change=change, least_dimensions=least_dimensions)
     if isinstance(tree, torch.Tensor):
-        return change(tree) if tree.is_floating_point() and tree.dim() > 1 else tree
+        return change(tree) if tree.is_floating_point() and tree.dim() >= least_dimensions else tree
     if type(tree) in (tuple, list):
-        return type(tree)(_changed(item, change) for item in tree)
+        return type(tree)(map(of, tree))
     if type(tree) is dict:
-        return {key: _changed(value, change) for key, value in tree.items()}
+        return {key: of(value) for key, value in tree.items()}
     if isinstance(tree, dict):  # a model output, which keeps its class
         for key in list(tree):
-            tree[key] = _changed(tree[key], change)
+            tree[key] = of(tree[key])
     return tree
 
 

@@ -159,8 +159,9 @@ def _depth(model: Any, name: str) -> float:
     return 1.0
 
 
-def _scatter(parameter: Any, mean: float, deviation: float, key: str) -> None:
-    """Fill with values of a uniform distribution that depend on `key` and their place alone."""
+def _scatter(parameter: Any, mean: float, deviation: float, key: str, columns: Any = None) -> None:
+    """Fill with values of a uniform distribution that depend on `key` and their place alone; `columns`: what
+    those of each column are multiplied by."""
     import torch
 
     # `_hashed` gives whole numbers from 0 up to 2**32; the width of a uniform distribution is
@@ -170,7 +171,9 @@ def _scatter(parameter: Any, mean: float, deviation: float, key: str) -> None:
     for start in range(0, flat.numel(), CHUNK):
         part = flat[start : start + CHUNK]
         numbers = torch.arange(start, start + part.numel(), dtype=torch.int64, device=part.device)
+        by = None if columns is None else columns[numbers % len(columns)]
         values = (_hashed(numbers, key) - 2**31).to(torch.float32).mul_(step)
+        values = values if by is None else values.mul_(by)
         part.copy_(values.add_(mean) if mean else values)
 
 
