@@ -6,6 +6,8 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import models as known_models
+from perfsuite.pipelines.families import FAMILIES
 from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
@@ -19,6 +21,9 @@ ADAPTERS: dict[tuple[str, str], Path] = {
     (name, "shapes"): shapes.ADAPTERS / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
 }
 """By name and model."""
+LOADING = ("sdxl", "sd15")
+"""Families whose pipelines load an adapter into a UNet."""
+NO_SAFETENSORS = "is no .safetensors file, and others may run code when they are read"
 
 
 class AdapterError(RuntimeError):
@@ -58,6 +63,12 @@ def files(*adapters: str | Path) -> Callable[[str], tuple[Path, ...]]:
 
 def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
     """Why there is none for the workload's model, None if there is."""
+    family = known_models.family(workload.model)
+    if family.name not in LOADING:
+        return (
+            f"not for {family.title}: adapters are proven in UNets whose pipeline loads them, of "
+            f"{' and '.join(FAMILIES[name].title for name in LOADING)}; take a workload of these"
+        )
     path = path_of(adapter, workload.model)
     if path is None:
         having = ", ".join(sorted(model for name, model in ADAPTERS if name == adapter))
@@ -66,7 +77,20 @@ def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
             f"{having}; take a workload of that, or register a technique with an adapter of your own "
             "(perfsuite guide registering)"
         )
+    if path.suffix != ".safetensors":
+        return f"its adapter {path} {NO_SAFETENSORS}; convert it, or name another"
     return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
+
+
+def check_none(pipe: Any, path: Path) -> None:
+    """Raise `AdapterError` where the pipeline came with an adapter in its layers, which fusing another one
+    and taking its layers away would take away, too."""
+    came = sorted({name for names in pipe.get_list_adapters().values() for name in names})
+    if came:
+        raise AdapterError(
+            f"{path}: the model comes with the adapter {', '.join(came)} in its layers, which would be lost; "
+            "fuse it where the model is loaded: pipe.fuse_lora(), then pipe.unload_lora_weights()"
+        )
 
 
 def load(pipe: Any, path: Path, name: str, *, hotswap: bool = False) -> None:
@@ -108,9 +132,7 @@ def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
     from safetensors import SafetensorError
 
     if path.suffix != ".safetensors":
-        raise AdapterError(
-            f"{path}: an adapter is a .safetensors file; others may run code when they are read"
-        )
+        raise AdapterError(f"{path}: it {NO_SAFETENSORS}; convert it, or name another")
     if not path.is_file():
         raise AdapterError(f"{path}: there is no such file; train it, or name another")
     try:

@@ -115,6 +115,8 @@ def _check_spared(seen: Steps, first: str, others: list[str], name: str) -> None
 def _fits(workload: Workload, variant: Variant, name: str, on_unets: str) -> str | None:
     family = known_models.family(workload.model)
     if family.name in FAMILIES:
+        if name == "first-block-cache" and workload.steps < 2:
+            return f"the first step is whole, and {workload.name} has no other; give 2 steps or more"
         least = WARM_STEPS + 2
         if name == "taylorseer" and workload.steps < least:
             return f"it learns in {WARM_STEPS} steps, and {workload.name} has {workload.steps}; give {least}"

@@ -175,6 +175,9 @@ def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, 
         return heard.given, heard.named
     finally:
         handle.remove()
+        stepwise = stepwise_of(models(pipe)["unet"])
+        if stepwise is not None:
+            stepwise.end()  # the call that was heard never did
     raise NotEngagedError("the pipeline did not call its UNet")
 
 

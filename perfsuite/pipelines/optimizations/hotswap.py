@@ -61,14 +61,24 @@ def check_holds(pipe: Any, path: Path) -> int:
             raise NotEngagedError(f"{name} has no adapter, which {path.name} is for")
         wanted = own.scale * (own.up.float().flatten(1) @ own.down.float().flatten(1))
         held = layer.lora_B[PLACE].weight.float().flatten(1) @ layer.lora_A[PLACE].weight.float().flatten(1)
+        if layer.disable_adapters or layer.merged or list(layer.active_adapters) != [PLACE]:
+            raise NotEngagedError(f"{name} does not add its adapter: it is switched off, merged or another's")
         scale = float(layer.scaling[PLACE])
         if not torch.allclose(held.cpu() * scale, wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
             off.append(name)
+    # Of an adapter for fewer layers the others add nothing.
+    off += [name for name, layer in layers.items() if name not in adapter and _adds(layer)]
     if off:
         raise NotEngagedError(
-            f"{len(off)} of {len(adapter)} layers do not add what {path.name} holds: {some(off)}"
+            f"{len(off)} of {len(layers)} layers do not add what {path.name} holds: {some(off)}"
         )
     return len(adapter)
+
+
+def _adds(layer: Any) -> bool:
+    """Whether what is in its place adds anything."""
+    places = [part[PLACE].weight for part in (layer.lora_A, layer.lora_B) if PLACE in part]
+    return bool(places) and all(bool(weight.any()) for weight in places)
 
 
 def _verify(pipe: Any, context: Context) -> str:

@@ -113,6 +113,23 @@ def test_what_is_not_exact_declares_what_it_may_cost(margin):
         Optimization("x", "", nothing, nothing, phase=5, promise=Promise.APPROXIMATE, task_margin=margin)
 
 
+def test_a_promise_may_be_a_text():
+    """It is the member then, which is what gates ask for."""
+    spelled = Optimization("x", "", nothing, nothing, phase=5, promise="approximate", task_margin=0.1)
+    assert spelled.promise is Promise.APPROXIMATE
+    with pytest.raises(ValueError, match="has the promise 'lossy'; give one of Promise.EXACT, "):
+        Optimization("x", "", nothing, nothing, phase=5, promise="lossy")
+
+
+def test_a_whole_number_keeps_all_of_its_digits():
+    """Two of many digits are two techniques."""
+    tokens = Optimization(
+        "tokens", "", nothing, nothing, phase=5, parameter=Parameter("count", 1234567, 1, 10_000_000)
+    )
+    assert (tokens.at().name, tokens.at().value) == ("tokens:1234567", 1234567.0)
+    assert tokens.at("1234568").name == "tokens:1234568"
+
+
 def test_a_value_is_read_once():
     """`named` is what every spelling goes through."""
     known = optimizations.known()
