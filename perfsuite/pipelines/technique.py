@@ -37,6 +37,11 @@ def _as_it_is(workload: Workload, value: float | None) -> Workload:
     return workload
 
 
+def _equal(value: float | None) -> float:
+    """The least similarity of what is not approximate, which nobody asks for."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Optimization:
     """One technique: how to apply it, how to prove that it took hold, and where it makes sense."""
@@ -81,7 +86,7 @@ class Optimization:
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
     clip_margin: float = 0.5
     """Points of 100 that its pictures' CLIP score may lose on average, where a CLIP model reads them."""
-    least_ssim: Callable[[float | None], float] = lambda value: 1.0
+    least_ssim: Callable[[float | None], float] = _equal
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
     loads: Callable[[str], tuple[Path, ...]] = lambda model: ()
     """By a model's name: the files and folders that it reads beside the model's own. Others are another
@@ -110,6 +115,11 @@ class Optimization:
             raise ValueError(
                 f"optimization {self.name!r} is {self.promise} and has task_margin {self.task_margin}; "
                 "give the share of captions that it may lose, as in task_margin=0.1"
+            )
+        if self.promise is Promise.APPROXIMATE and self.least_ssim is _equal:
+            raise ValueError(
+                f"optimization {self.name!r} is approximate and has no least_ssim, so no picture could pass; "
+                "give how similar its pictures are to float32's at least, as in least_ssim=lambda value: 0.9"
             )
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from types import SimpleNamespace
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from perfsuite.bench import pictures
 from perfsuite.pipelines import variants, workloads
+
+if TYPE_CHECKING:
+    import pytest
 
 HAND = SimpleNamespace(device=None, enter=lambda *where: None, watched=lambda key: contextlib.nullcontext())
 READER = SimpleNamespace(judge=lambda variant, without, with_it: without)

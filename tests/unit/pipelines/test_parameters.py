@@ -14,7 +14,8 @@ def nothing(pipe, context):
 
 SKIPPING = Optimization(
     "skip-steps", "leaves out steps", nothing, nothing, phase=5,
-    promise=Promise.APPROXIMATE, task_margin=0.1, parameter=Parameter("interval", 3, 1, 50),
+    promise=Promise.APPROXIMATE, task_margin=0.1, least_ssim=lambda value: 0.9,
+    parameter=Parameter("interval", 3, 1, 50),
 )  # fmt: skip
 CUTTING = Optimization(
     "cut", "cuts", nothing, nothing, phase=5, conflicts=("skip-steps",),
@@ -113,9 +114,16 @@ def test_what_is_not_exact_declares_what_it_may_cost(margin):
         Optimization("x", "", nothing, nothing, phase=5, promise=Promise.APPROXIMATE, task_margin=margin)
 
 
+def test_an_approximate_one_declares_how_far_it_goes():
+    """Else its pictures would have to be float32's to the bit."""
+    with pytest.raises(ValueError, match="has no least_ssim, so no picture could pass; give how similar"):
+        Optimization("x", "", nothing, nothing, phase=5, promise=Promise.APPROXIMATE, task_margin=0.1)
+
+
 def test_a_promise_may_be_a_text():
     """It is the member then, which is what gates ask for."""
-    spelled = Optimization("x", "", nothing, nothing, phase=5, promise="approximate", task_margin=0.1)
+    declared = {"promise": "approximate", "task_margin": 0.1, "least_ssim": lambda value: 0.9}
+    spelled = Optimization("x", "", nothing, nothing, phase=5, **declared)
     assert spelled.promise is Promise.APPROXIMATE
     with pytest.raises(ValueError, match="has the promise 'lossy'; give one of Promise.EXACT, "):
         Optimization("x", "", nothing, nothing, phase=5, promise="lossy")
