@@ -44,6 +44,13 @@ class Layer:
     down: Any
     up: Any
     scale: float
+    plain: bool = True
+    """Whether it adds their product and nothing else; DoRA's magnitudes take more than that."""
+
+    def fits(self, weight: Any) -> bool:
+        """Whether it is for a weight of this shape."""
+        wide, high, rank = self.down.shape[1], self.up.shape[0], self.down.shape[0]
+        return (high, wide) == tuple(weight.shape[:2]) and rank == self.up.shape[1]
 
 
 def path_of(adapter: str | Path, model: str) -> Path | None:
@@ -113,7 +120,7 @@ def read(path: Path, pipe: Any) -> dict[str, Layer]:
     gone = [name for name in found if not hasattr(layers.get(name), "weight")]
     if len(gone) == len(found):
         raise AdapterError(f"{path}: it targets no layer of this UNet; name an adapter of this architecture")
-    other = [n for n, a in found.items() if n not in gone and a.down.shape[1] != layers[n].weight.shape[1]]
+    other = [n for n, added in found.items() if n not in gone and not added.fits(layers[n].weight)]
     if other or gone:
         raise AdapterError(
             f"{path}: of another architecture: {some(other or gone)} "
@@ -163,8 +170,13 @@ def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
     by_name = {target_of(key): float(alpha) for key, alpha in (alphas or {}).items()}
     said = {key.removeprefix("unet."): value for key, value in (metadata or {}).items()}
     by_name |= said.get("alpha_pattern", {})
-    scales = {name: by_name.get(name, said.get("lora_alpha", len(down))) for name, down in downs.items()}
-    return {n: Layer(down, ups[n], scales[n] / len(down)) for n, down in downs.items()}
+    alphas_of = {name: by_name.get(name, said.get("lora_alpha", len(down))) for name, down in downs.items()}
+    power = 0.5 if said.get("use_rslora") else 1.0
+    scaled = {target_of(key) for key in own if "lora_magnitude_vector" in key}
+    return {
+        n: Layer(down, ups[n], alphas_of[n] / len(down) ** power, n not in scaled)
+        for n, down in downs.items()
+    }
 
 
 def target_of(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ class Fused:
     moved: float
     """How far its weight is from what it was, relative."""
     whole: bool
-    """Whether that is what the file adds, neither less nor more."""
+    """Whether that is what the file adds, neither less nor more, as far as its two factors tell."""
     sum: float
     """Of the weight after it."""
 
@@ -55,9 +56,8 @@ def _fused(before: Any, after: Any, added: adapters.Layer) -> Fused:
     up, down = (part.to(moved).flatten(1) for part in (added.up, added.down))
     wanted = added.scale * (up @ down).reshape(moved.shape)
     allowed = CLOSE * float(vector_norm(wanted)) + torch.finfo(before.dtype).eps * norm
-    return Fused(
-        float(vector_norm(moved)) / norm, float(vector_norm(moved - wanted)) <= allowed, checksum(after)
-    )
+    whole = not added.plain or float(vector_norm(moved - wanted)) <= allowed
+    return Fused(float(vector_norm(moved)) / (norm or 1.0), whole, checksum(after))
 
 
 def checksum(weight: Any) -> float:
@@ -89,7 +89,7 @@ def check_fused(pipe: Any) -> int:
     plain = {
         n: m.weight for n, m in layers.items() if n in fused and type(m.weight.data).__name__ == "Tensor"
     }
-    back = [n for n, weight in plain.items() if abs(checksum(weight) / fused[n].sum - 1) > 1e-9]
+    back = [n for n, weight in plain.items() if not math.isclose(checksum(weight), fused[n].sum)]
     if back:
         raise NotEngagedError(f"weights are not as the adapter left them: {some(back)}")
     return len(fused)

@@ -125,7 +125,7 @@ def test_a_promise_may_be_a_text():
     declared = {"promise": "approximate", "task_margin": 0.1, "least_ssim": lambda value: 0.9}
     spelled = Optimization("x", "", nothing, nothing, phase=5, **declared)
     assert spelled.promise is Promise.APPROXIMATE
-    with pytest.raises(ValueError, match="has the promise 'lossy'; give one of Promise.EXACT, "):
+    with pytest.raises(ValueError, match=r"has the promise 'lossy'; give one of Promise\.EXACT, "):
         Optimization("x", "", nothing, nothing, phase=5, promise="lossy")
 
 
