@@ -32,7 +32,7 @@ from perfsuite.pipelines.optimizations.refused import REFUSED
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
 from perfsuite.pipelines.optimizations.tiny import TINY_VAE
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
-from perfsuite.pipelines.promises import ParameterError
+from perfsuite.pipelines.promises import Parameter, ParameterError
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.registry import REGISTRY, Registration
 
@@ -76,6 +76,12 @@ def _registered(registration: Registration) -> Optimization:
     names = {*OPTIMIZATIONS, *(other.name for other in REGISTRY.registered("optimization"))}
     if _spells(found.name.split("-"), names - {found.name}):
         raise RegistrationError("the name spells other optimizations, as a sum does; choose another")
+    if not isinstance(found.parameter, Parameter | None):
+        raise RegistrationError(
+            f"parameter is {found.parameter!r}; give a Parameter, as in "
+            'Parameter("interval", default=3, least=2, most=20)'
+        )
+    found.at()  # its default can be had, else it says what can
     for field in ("requires", "conflicts"):
         for name in getattr(found, field):
             if name not in names:

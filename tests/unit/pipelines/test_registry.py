@@ -11,6 +11,7 @@ import pytest
 
 from perfsuite.pipelines import (
     Optimization,
+    Parameter,
     RegistrationError,
     Registry,
     catalogue,
@@ -138,6 +139,11 @@ def twice(registry):
         (
             optimization(name="compile-qkv"),
             "the name spells other optimizations, as a sum does; choose another",
+        ),
+        (optimization(parameter=3), "parameter is 3; give a Parameter, as in"),
+        (
+            optimization(parameter=Parameter("interval", 1, 2, 9)),
+            "trick:1: '1' is no interval; give a whole number from 2 to 9",
         ),
         (optimization(name="sdpa"), "'sdpa', .*: the suite has one of that name; choose another"),
         (twice, rf"'trick' is registered twice: at .*{HERE}:\d+, and at .*{HERE}:\d+; rename"),
