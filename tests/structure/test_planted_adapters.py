@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+from types import SimpleNamespace
 
 import pytest
 from adapter_files import LAYERS, write_adapter
@@ -176,7 +177,9 @@ def test_an_adapter_that_the_model_comes_with_is_not_lost(built, adapter):
     """Fusing takes all of them away: refused with the remedy, by which both are there."""
     pipe, context, technique = built("fp32+sdpa+lora", applied=False)
     adapters.load(pipe, adapter["lora-b", "shapes"], "style")
-    with pytest.raises(adapters.AdapterError, match=r"comes with the adapter style in its layers, .* fuse it"):
+    with pytest.raises(
+        adapters.AdapterError, match=r"comes with the adapter style in its layers, .* fuse it"
+    ):
         technique.apply(pipe, context)
     pipe.fuse_lora()
     pipe.unload_lora_weights()
@@ -237,6 +240,22 @@ def test_a_swap_that_holds_in_some_layers_alone_is_found(built, adapter, lose):
     layer.lora_A[hotswap.PLACE].weight.data.fill_(1.0)
     with pytest.raises(NotEngagedError, match=r"1 of 8 layers do not add what lora-b\.safetensors holds"):
         hotswap.check_holds(pipe, path)
+
+
+def test_compiled_code_that_a_swap_does_not_reach_is_found(built, adapter):
+    """Its numbers are those of when it was compiled; eagerly all layers add what is in place."""
+    pipe, context, technique = built("fp32+sdpa+lora-hotswap")
+    assert technique.verify_last(pipe, context) is None
+    layers = adapters.targets(pipe).values()
+    for layer in layers:
+        layer._compiled_call_impl = layer._call_impl
+    context.compiled = SimpleNamespace()
+    assert "compiled code drew by either" in technique.verify_last(pipe, context)
+    for layer in layers:
+        layer._compiled_call_impl = layer.base_layer.__call__
+    for prove in (technique.verify, technique.verify_last):
+        with pytest.raises(NotEngagedError, match="compiled code draws the same picture by another adapter"):
+            prove(pipe, context)
 
 
 def test_a_swap_that_changes_nothing_is_found(built, adapter, monkeypatch):
