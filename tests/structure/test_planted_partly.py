@@ -102,7 +102,7 @@ def test_a_tiny_decoder_of_other_weights_is_found(built, tmp_path, monkeypatch):
     made.save_pretrained(tmp_path)
     monkeypatch.setattr(tiny, "DECODERS", {"shapes": tmp_path})
     pipe, context, technique = built("bf16+sdpa+tiny-vae")
-    holds((pipe, context, technique), "with the .* weights of its file")
+    holds((pipe, context, technique), "weights of its file")
     with torch.no_grad():
         next(pipe.vae.decoder.parameters()).mul_(1.5)
     refuses((pipe, context, technique), "1 weights of its decoder are not those of its file")

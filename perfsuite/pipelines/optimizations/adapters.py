@@ -84,9 +84,11 @@ def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
             f"{having}; take a workload of that, or register a technique with an adapter of your own "
             "(perfsuite guide registering)"
         )
+    if not path.is_file():
+        return f"its adapter {path} is not there; train it, or name another"
     if path.suffix != ".safetensors":
         return f"its adapter {path} {NO_SAFETENSORS}; convert it, or name another"
-    return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
+    return None
 
 
 def check_none(pipe: Any, path: Path) -> None:
