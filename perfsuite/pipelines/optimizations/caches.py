@@ -146,6 +146,7 @@ def cache(name: str, summary: str, parameter: Parameter, published: str, on_unet
         phase=3,
         # The decision of each step is code that no whole graph holds.
         conflicts=("compile", "compile-regional", "dynamic", *(other for other in _CONFIGS if other != name)),
+        waits=("hooks/first_block_cache.py:",) if name == "first-block-cache" else (),
         promise=Promise.APPROXIMATE,
         task_margin=0.1,
         least_ssim=lambda value: 0.5,

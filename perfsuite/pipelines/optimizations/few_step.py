@@ -126,6 +126,8 @@ def few_step(
         # Before the projections, which fuse what the adapter is for.
         phase=1,
         conflicts=tuple(name for name in EXCLUDED if name != recipe.name),
+        # LCM's looks its noise level up on the host, and so do others.
+        waits=("schedulers/scheduling_",),
         promise=Promise.RESAMPLED,
         task_margin=margin,
         # Few steps cost more of the score than caches do: of a whole guided model, and of its own steps.
