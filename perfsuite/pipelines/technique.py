@@ -77,8 +77,8 @@ class Optimization:
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
     waits: tuple[str, ...] = ()
-    """What the places have in their text where diffusers' own code waits for the device in a step because of it:
-    a scheduler that looks a number up, a cache that decides by one."""
+    """What the places have in their text where diffusers' own code waits for the device in a step because of
+    it: a scheduler that looks a number up, a cache that decides by one."""
     flash_attention: str | None = None
     """Which implementation torch's flash attention is re-routed to during its calls, as ``FA3``."""
     promise: Promise = Promise.EXACT
