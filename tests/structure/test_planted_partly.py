@@ -181,6 +181,8 @@ def test_a_callback_of_diffusers_beside_the_cutoff_gets_its_tensors(built):
         ("shapes@2steps", "bf16+cfg-cutoff:0.4", None),
         ("tiny-flux@1steps", "bf16+first-block-cache", "has no other; give 2 steps or more"),
         ("tiny-flux", "bf16+first-block-cache", None),
+        ("shapes@g1", "bf16+vae-slicing", r"take shapes@g1\+b2$"),
+        ("shapes@g1+b2", "bf16+vae-slicing", None),
     ],
 )
 def test_so_few_steps_that_none_is_spared_are_refused(workload, variant, said):

@@ -113,9 +113,8 @@ def _verify_slicing(pipe: Any, context: Context) -> str:
 
 def _fits_slicing(workload: Workload, variant: Variant) -> str | None:
     if workload.batch == 1:
-        return (
-            f"{workload.name} draws one picture a call, of which there are no slices; take {workload.name}@b2"
-        )
+        two = f"{workload.name}{'+' if '@' in workload.name else '@'}b2"
+        return f"{workload.name} draws one picture a call, of which there are no slices; take {two}"
     return None
 
 
