@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.pipelines import NotEngagedError, workloads
+from perfsuite.pipelines.optimizations.adapters import AdapterError
+from perfsuite.pipelines.schedules import ScheduleError
 from perfsuite.plugin import asking
 from perfsuite.plugin.collection import chosen_of, planned, why_not
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
@@ -117,6 +119,9 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
         # No accident but a verdict, the first that a variant is given.
         request.node.user_properties.append((JUDGED, "yes"))
         raise
+    except (AdapterError, ScheduleError) as error:
+        # What was given cannot be used, and the message says all that there is to know.
+        pytest.fail(f"{workload.name} {variant.name}: {error}", pytrace=False)
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])
     return found
