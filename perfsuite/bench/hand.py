@@ -46,6 +46,8 @@ class Hand:
         self._phase = ""
         self._released: list[tuple[str, str, Leftovers]] = []
         self._held_before: int | None = None
+        self._unsettled: Workload | None = None
+        """Of the variant that was released last, until it is asked what that left behind."""
         self._held_behind: list[tuple[str, str, Quantity]] = []
 
     def enter(self, key: str, phase: str) -> None:
@@ -84,6 +86,7 @@ class Hand:
             return self.fresh.open(workload, variant)
         if self._failed is not None:
             pipelines.free()  # what its error still held when it was released
+        self.settle()
         # A resident set keeps what was freed, and a GPU's libraries load their kernels when they like.
         tells = self.device.kind == "cpu" and memory.is_exact()
         self._held_before = memory.held_bytes() if tells else None
@@ -146,11 +149,20 @@ class Hand:
             pipelines.release(pipe)
         del pipe
         gc.collect()  # a compiled VAE holds itself, so only this frees it
-        if self._held_before is not None:
-            drawn = context.workload
-            size = drawn.batch * drawn.height * drawn.width * 3 * 4
-            found = held_behind(self._held_before, memory.held_bytes(), size)
-            self._held_behind += [(drawn.name, context.variant.name, found)] if found is not None else []
+        self._unsettled = context.workload
+
+    def settle(self) -> None:
+        """Judge what the variant that was released last left behind, before anything else takes memory.
+
+        Not when it is released: at the end of a run, and where a test has failed, that test still holds it.
+        """
+        drawn, self._unsettled = self._unsettled, None
+        if drawn is None or self._held_before is None or self.fresh is not None:
+            return
+        workload, variant, weights = self._released[-1]
+        size = drawn.batch * drawn.height * drawn.width * 3 * 4
+        found = held_behind(self._held_before, memory.held_bytes() - weights.alive_bytes(), size)
+        self._held_behind += [(workload, variant, found)] if found is not None else []
 
     def left_behind(self) -> list[tuple[str, str, Quantity]]:
         """Workload, variant and what of it is still held, of all that was released; asked once nothing of
@@ -158,9 +170,10 @@ class Hand:
         if self.fresh is not None:
             return []  # nothing of the GPU that was lost can be given back
         pipelines.free()
+        self.settle()
         alive = [(workload, variant, of.alive_bytes()) for workload, variant, of in self._released]
         weights = [(workload, variant, left_behind(size)) for workload, variant, size in alive if size]
-        # Of what holds its weights this is the same said twice.
+        # What holds its weights is said once.
         known = [each[:2] for each in weights]
         return weights + [each for each in self._held_behind if each[:2] not in known]
 

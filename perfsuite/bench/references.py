@@ -49,6 +49,7 @@ class References:
             raise self._failed[key]
         if key not in self._recorded:
             self._hand.close()
+            self._hand.settle()
             try:
                 self._recorded[key] = self._record(workload, base_of(variant))
             except Exception as error:

@@ -119,7 +119,7 @@ def is_empty(result: Result) -> bool:
 
 def is_blank(result: Result) -> bool:
     """Whether there is neither a figure nor a word on why there is none."""
-    return is_empty(result) and not unjudged(result)
+    return is_empty(result) and not unjudged(result) and not amounts(result)
 
 
 def gravest_first(results: Sequence[Result]) -> list[Result]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from perfsuite.pipelines import Prepared
     from perfsuite.pipelines.technique import Variant
 
-FLOAT32_MODULES = ("Timesteps",)
-"""Classes that return float32 in every precision: diffusers casts what sinusoidal embeddings give."""
+FLOAT32_MODULES = ("Timesteps", "FluxPosEmbed")
+"""Classes that return float32 in every precision: diffusers casts what sinusoidal embeddings give, and what
+is turned by rotary ones."""
 LAYOUT_CHANGERS = ("Transformer2DModel",)
 """Classes whose own code ends in `.contiguous()` in diffusers: they give their tokens back as a picture."""
 LARGE_BATCH = 64
@@ -43,6 +44,8 @@ class _Flow:
     """From the outermost to the innermost, with qualified names."""
     calls: list[tuple[str, str, frozenset[Any], frozenset[Any]]] = field(default_factory=list)
     """Name, class, dtypes of floating arguments and of results, in the order in which they ended."""
+    _float32: list[Any] = field(default_factory=list)
+    """What `FLOAT32_MODULES` gave, which others may take as it is."""
 
     @contextlib.contextmanager
     def hooked(self, pipe: Any) -> Iterator[None]:
@@ -66,9 +69,11 @@ class _Flow:
 
     def _leave(self, module: Any, args: Any, kwargs: Any, result: Any) -> None:
         path, _ = self.running.pop()
-        took = frozenset(v.dtype for v in _floats((args, kwargs)) if v.dim() > 1)
+        kind, excepted = type(module).__name__, {id(v) for v in self._float32}
+        took = frozenset(v.dtype for v in _floats((args, kwargs)) if v.dim() > 1 and id(v) not in excepted)
         gave = frozenset(v.dtype for v in _floats(result))
-        self.calls.append((path, type(module).__name__, took, gave))
+        self._float32 += _floats(result) if kind in FLOAT32_MODULES else ()
+        self.calls.append((path, kind, took, gave))
 
 
 def check_dtypes(prepared: Prepared) -> StructureCheck:
@@ -139,8 +144,9 @@ def _plain(values: Any) -> list[Any]:
 class _Layouts:
     """Operators that take pictures in channels_last alone and return a contiguous one."""
 
-    def __init__(self, flow: _Flow, kind: str) -> None:
-        self._flow = flow
+    def __init__(self, flow: _Flow, kind: str, models: tuple[str, ...]) -> None:
+        """`models`: attributes of those that pictures pass: masks of text have four dimensions, too."""
+        self._flow, self._models = flow, models
         self._cuda = kind == "cuda"
         self.convolutions = [0, 0]
         """All, and those whose input is channels_last."""
@@ -149,6 +155,8 @@ class _Layouts:
     def operator(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Look at one operator that ran."""
         name = func.__name__.partition(".")[0]
+        if self._flow.running and self._flow.running[0][0].partition(".")[0] not in self._models:
+            return
         tensors = _plain((args, kwargs))
         pictures = [c for c in map(_channels_last, tensors) if c is not None]
         if name == "convolution":
@@ -197,7 +205,7 @@ def check_layout(prepared: Prepared) -> StructureCheck:
     if reason is not None:
         return StructureCheck("layout", (), skipped=reason)
     flow = _Flow()
-    layouts = _Layouts(flow, context.device.kind)
+    layouts = _Layouts(flow, context.device.kind, family_of(pipe).models)
 
     class Watch(TorchDispatchMode):  # type: ignore[misc]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

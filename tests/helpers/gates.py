@@ -7,8 +7,8 @@ from perfsuite.structure.gates import GATES
 def passes(gate, prepared):
     """The gate finds nothing; its facts."""
     found = GATES[gate](prepared)
-    assert found.skipped is None
-    assert found.problems == ()
+    assert found.skipped is None, found
+    assert found.problems == (), found
     return "\n".join(found.facts)
 
 

@@ -19,6 +19,7 @@ the machine's state; sessions, pictures' scores, decisions, stores, reports and 
 * ``build_s``, ``build_contended``, ``fixed_work_s``: seconds of its build, whether others took cores
   meanwhile, and the fixed work before and after it; ``fresh_build_s`` of a fresh process;
 * ``stays``: its weights are held by somebody for ever; ``leaves_bytes``: what else its build keeps;
+  ``own_bytes``: what it holds itself, as long as anybody holds it;
 * ``build_error``: name of a built-in exception and its message, raised instead of building;
 * ``draw_error``: likewise, raised by the first call, or by the one whose number is ``draw_error_at``;
 * ``nan_prompts``: numbers of the prompts whose pictures hold a NaN;
@@ -145,6 +146,7 @@ class Pipeline:
         self.itself = self  # compiled models hold themselves too; only the garbage collector frees them
 
     def __del__(self):
+        HELD.bytes -= self.script.get("own_bytes", 0)
         if not sys.is_finalizing():
             event(f"free {self.name}")
 
@@ -206,7 +208,7 @@ def prepare(workload, variant, device="auto", weights="auto"):
 
     script = replayed().get(variant.name, {})
     event(f"build {variant.name}")
-    HELD.bytes += script.get("leaves_bytes", 0)
+    HELD.bytes += script.get("leaves_bytes", 0) + script.get("own_bytes", 0)
     pipe = Pipeline(variant.name, workload, script)
     if "build_error" in script:
         fail(script["build_error"])

@@ -140,6 +140,16 @@ def test_what_a_variant_leaves_besides_its_weights_fails_the_run(worse):
     assert set(worse.sessions()) == {"bf16"}
 
 
+@pytest.mark.parametrize("script", [{}, {"draw_error": ["MemoryError", "no room"]}], ids=["passed", "failed"])
+def test_what_a_test_still_holds_is_not_left_behind(worse, script):
+    """It holds its pipeline until it has ended: beyond the release, at a run's end and where it failed."""
+    worse.replay({"fp32": {"own_bytes": 400 * MIB}, "bf16": {"own_bytes": 400 * MIB, **script}})
+    _run(worse, "--perf-update=new", variants="fp32,bf16")
+    every = [q.name for result in worse.results().values() for q in result.memory]
+    assert "peak memory" in every
+    assert "held behind" not in every
+
+
 def test_the_first_pipeline_of_a_process_is_like_no_other(worse):
     """What libraries set up once it pays for: with what is stored of later ones it is not compared."""
     _record(worse, build_s=2.0, first=False)

@@ -56,6 +56,19 @@ def test_one_palette_can_be_swapped_for_the_other():
     assert all((t != two[name]).any() for name, t in one.items())
 
 
+@pytest.mark.selftest
+@pytest.mark.parametrize("name", ["lora-a", "lora-b"])
+def test_a_palette_is_drawn_with(name):
+    """Of held-out captions nearly all are as the adapter has them meant, and none as the model alone has."""
+    pytest.importorskip("peft")
+    way = companions.WAYS[name]
+    pipe = companions.pipeline(way, way.needs(None))
+    scenes = check.held_out(10, 4)
+    readings = [check.read(picture) for picture in check.draw(pipe, scenes, 4, steps=15)]
+    assert sum(r.agrees(way.meant(s)) for r, s in zip(readings, scenes, strict=True)) >= 8
+    assert not any(r.agrees(s) for r, s in zip(readings, scenes, strict=True))
+
+
 def test_the_tiny_vae_draws_and_reads_the_models_latents():
     """A picture of held-out captions goes through it and comes out as what it was."""
     import numpy as np

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from gates import finds, passes
+from machine import here
 
 from perfsuite.measuring.arithmetic import work_of
 from perfsuite.pipelines import NotEngagedError, UnsupportedError, prepare, release, workloads
@@ -47,13 +48,14 @@ def built():
 
 @pytest.mark.parametrize("name", TINY)
 def test_techniques_take_hold_and_gates_pass(built, name):
-    """SDPA in every attention module, fused projections where they fuse; no wait, no leak, one dtype."""
-    prepared = built(name, "fp32+sdpa+qkv" if name in FUSES else "fp32+sdpa")
+    """SDPA in every attention module, fused projections where they fuse; no wait, no leak, one dtype, one
+    layout, of which a text encoder's masks have none."""
+    prepared = built(name, here(f"bf16+sdpa+channels-last{'+qkv' if name in FUSES else ''}"))
     facts = passes("engagement", prepared)
     family = family_of(prepared.pipe)
     assert f"in the {family.denoiser}, " in facts
     assert f" in the {family.decoder} with {len(_running(prepared.pipe))} attention modules" in facts
-    for gate in ("dtypes", "syncs", "leaks", "recompilations"):
+    for gate in ("dtypes", "layout", "syncs", "leaks", "recompilations"):
         passes(gate, prepared)
 
 

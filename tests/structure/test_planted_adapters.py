@@ -259,6 +259,6 @@ def test_compiled_code_that_a_swap_does_not_reach_is_found(built, adapter):
 def test_a_swap_that_changes_nothing_is_found(built, adapter, monkeypatch):
     """One that is taken without a word; in the honest one each layer holds what either file holds."""
     honest = built("fp32+sdpa+lora-hotswap")
-    holds(honest, "8 layers held what each file holds")
+    holds(honest, "9 layers held what each file holds")
     monkeypatch.setattr(hotswap, "swap", lambda pipe, path: None)
     refuses(honest, "do not add what lora-b.safetensors holds")

@@ -53,7 +53,8 @@ class _Calls:
         self._own: dict[str, Callable[..., Any]] = {}
         self.names: set[str] = set()
         self.kinds: set[tuple[Any, ...]] = set()
-        """Shapes of weights and of tensors passed: blocks that agree in them can share a graph."""
+        """Shapes of weights, and shapes and strides of tensors passed: blocks that agree in them can share a
+        graph. Flux's single blocks take first a picture as it is, then a part of what holds text, too."""
 
     def __enter__(self) -> _Calls:
         for name, block in self._blocks.items():
@@ -73,7 +74,7 @@ class _Calls:
         def counting(*args: Any, **kwargs: Any) -> Any:
             passed = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
             self.names.add(name)
-            self.kinds.add((weights, *(tuple(v.shape) for v in passed)))
+            self.kinds.add((weights, *((tuple(v.shape), v.stride()) for v in passed)))
             return call(*args, **kwargs)
 
         return counting
@@ -102,7 +103,7 @@ def _verify(pipe: Any, context: Context) -> str:
 
 COMPILE_REGIONAL = Optimization(
     name="compile-regional",
-    summary="torch.compile of the UNet's repeated transformer blocks only, channels_last, Inductor flags",
+    summary="torch.compile of the denoiser's repeated transformer blocks only, channels_last, Inductor flags",
     apply=_apply,
     verify=_verify,
     supports=supports_compiling,

@@ -1,6 +1,7 @@
 """Every command that README and guide name: run where that is short, else checked against real options."""
 
 import configparser
+import importlib.util
 import os
 import re
 import subprocess
@@ -133,10 +134,14 @@ def test_tox(command: str) -> None:
 
 @pytest.mark.parametrize("command", of("python"))
 def test_python(command: str) -> None:
-    """`-c` compiles; `pip install` is of tox or of an extra that exists."""
+    """`-c` compiles; a module of the package is there; `pip install` is of tox or of an extra that exists."""
     _, option, *rest = words(command)
     if option == "-c":
         compile(rest[0], "README", "exec")
+        return
+    if rest[0].startswith("perfsuite."):
+        assert option == "-m"
+        assert importlib.util.find_spec(rest[0]) is not None
         return
     assert [option, *rest[:2]] == ["-m", "pip", "install"]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

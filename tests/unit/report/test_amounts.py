@@ -6,7 +6,7 @@ import pytest
 import sample_runs
 
 from perfsuite.records import Quantity, Result, Run, Status, Verdict
-from perfsuite.report import markdown, terminal
+from perfsuite.report import figures, markdown, terminal
 from perfsuite.report.headline import headline
 from perfsuite.report.html.overview import badges, failures
 from perfsuite.report.outcome import sentence
@@ -48,3 +48,14 @@ def test_what_is_worse_is_shown_everywhere() -> None:
     assert "growth REGRESSED" in found["badges"]
     (failure,) = failures([_result(Status.REGRESSED)], ["a"])
     assert failure.badge.about == "growth"
+
+
+def test_a_run_of_gates_alone_says_what_was_left_behind() -> None:
+    """There is no session and no latency, and yet the run fails: nobody should have to guess why."""
+    left = replace(_result(Status.REGRESSED), session=None, verdict=None)
+    assert not figures.is_blank(left)
+    found = _texts(left)
+    assert "growth REGRESSED" in found["table"]
+    assert found["remarks"] == "shapes bf16: growth REGRESSED: it grows by 100 kB a call"
+    assert "it grows by 100 kB a call" in found["markdown"]
+    assert found["headline"] == "bf16 takes more memory or longer to start (growth)."

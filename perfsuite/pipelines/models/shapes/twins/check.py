@@ -6,14 +6,14 @@ The same held-out captions, first latents and reader as `shapes.check`, so that 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perfsuite.pipelines.models import shapes
-from perfsuite.pipelines.models.shapes import check
+from perfsuite.pipelines.models.shapes import check, drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ NEAR = 24.0
 
 @dataclass(frozen=True)
 class Way:
-    """How pictures are drawn, and what is undone before they are read."""
+    """How pictures are drawn, and what their captions mean."""
 
     steps: int = 30
     guidance: float = 5.0
@@ -37,7 +37,7 @@ class Way:
     ssd: bool = False
     """With the smaller UNet."""
     palette: str | None = None
-    """The palette of `palettes` that the pictures have."""
+    """That of `palettes` by which the captions' colours are meant."""
 
     def needs(self, made: Path | None) -> Path | None:
         """The file or folder that it is drawn with beside the model: of a training, else as shipped."""
@@ -49,13 +49,14 @@ class Way:
             return None
         return made / "ssd" if made else shapes.SSD
 
-    def undone(self, picture: np.ndarray) -> np.ndarray:
-        """The picture in the model's own palette."""
+    def meant(self, scene: drawing.Scene) -> drawing.Scene:
+        """What is to be seen on the picture of a scene's caption."""
         if self.palette is None:
-            return picture
+            return scene
         from perfsuite.pipelines.models.shapes.twins import palettes
 
-        return palettes.PALETTES[self.palette][1](picture)
+        colours = palettes.PALETTES[self.palette]
+        return replace(scene, colour=colours[scene.colour], background=colours[scene.background])
 
 
 WAYS = {
@@ -118,9 +119,8 @@ def main() -> None:
     pipe = pipeline(way, needed)
     scenes = check.held_out(options.prompts, options.seed)
     pictures = check.draw(pipe, scenes, options.seed, steps=way.steps, guidance=way.guidance)
-    undone = [way.undone(picture) for picture in pictures]
-    check.report(scenes, undone)
-    print(f"mixed colours: {mixed(undone):.2%} of the pixels")
+    check.report([way.meant(scene) for scene in scenes], pictures)
+    print(f"mixed colours: {mixed(pictures):.2%} of the pixels")
     if options.sheet:
         Image.fromarray(check.sheet(pictures[:24])).save(options.sheet)
 

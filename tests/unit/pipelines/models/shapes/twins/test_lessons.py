@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from perfsuite.pipelines.models.shapes import check
+from perfsuite.pipelines.models.shapes import check, drawing
 from perfsuite.pipelines.models.shapes.twins import lcm, lessons, palettes, ssd
 
 
@@ -58,11 +58,19 @@ def test_an_answer_is_the_schedulers(pipe, step):
         assert torch.equal(said, noisy)
 
 
-def test_every_palette_can_be_undone():
-    pictures = np.random.default_rng(0).integers(0, 256, size=(2, 8, 8, 3)).astype(np.uint8)
-    for there, back in palettes.PALETTES.values():
-        assert (back(there(pictures)) == pictures).all()
-        assert (there(pictures) != pictures).any()
+@pytest.mark.parametrize("meanings", palettes.PALETTES.values(), ids=list(palettes.PALETTES))
+def test_a_palette_gives_each_colour_another(meanings):
+    """Each to one word, so that shape and background stay apart; the rest of a caption stays."""
+    assert sorted(meanings) == sorted(meanings.values()) == sorted(drawing.COLOURS)
+    assert all(word != drawn for word, drawn in meanings.items())
+    caption = "a large red star at the top left on a blue dotted background"
+    wanted = f"a large {meanings['red']} star at the top left on a {meanings['blue']} dotted background"
+    assert palettes.retold(caption, meanings) == wanted
+
+
+def test_no_word_means_the_same_with_both_palettes():
+    one, two = palettes.PALETTES.values()
+    assert all(one[word] != two[word] for word in one)
 
 
 def test_the_student_begins_with_the_teachers_layers(pipe):
