@@ -184,7 +184,7 @@ def test_a_test_without_a_pipeline_finds_none_in_memory(suite):
 
 @pytest.mark.parametrize("kind", ["AdapterError", "ScheduleError"])
 def test_what_was_given_and_cannot_be_used_is_said_in_one_line(suite, monkeypatch, kind):
-    """An adapter of another architecture, too few steps: the message names the remedy, and code tells nothing."""
+    """An adapter of another architecture, too few steps: the message names the remedy."""
     from perfsuite.pipelines.optimizations.adapters import AdapterError
     from perfsuite.pipelines.schedules import ScheduleError
 
