@@ -197,3 +197,4 @@ def test_what_was_given_and_cannot_be_used_is_said_in_one_line(suite, monkeypatc
     assert "shapes bf16: a.safetensors: of another architecture" in printed
     assert "fixtures.py" not in printed
     assert "Traceback" not in printed
+    assert "During handling" not in printed
