@@ -162,7 +162,7 @@ def test_published_adapters_are_read_as_diffusers_reads_them(bench, tmp_path, na
 
 @pytest.mark.parametrize("name", ["lcm:4", "lora"])
 @pytest.mark.parametrize(
-    ("times", "said"), [(0.5, "8 of 8 layers were changed by another amount"), (0.0, "changed nothing in 8")]
+    ("times", "said"), [(0.5, "9 of 9 layers were changed by another amount"), (0.0, "changed nothing in 9")]
 )
 def test_an_adapter_of_another_strength_is_found(built, adapter, monkeypatch, name, times, said):
     """`lora_scale` of somebody's, or an alpha that was not read."""
@@ -182,7 +182,7 @@ def test_an_adapter_that_the_model_comes_with_is_not_lost(built, adapter):
     pipe.fuse_lora()
     pipe.unload_lora_weights()
     technique.apply(pipe, context)
-    holds((pipe, context, technique), "8 layers changed")
+    holds((pipe, context, technique), "9 layers changed")
 
 
 def test_a_scheduler_that_was_made_anew_is_found(built, adapter):
@@ -231,12 +231,12 @@ def test_a_swap_that_holds_in_some_layers_alone_is_found(built, adapter, lose):
     path = adapter["lora-b", "shapes"]
     fewer = {key: tensor for key, tensor in load_file(path).items() if LAYERS[-1] not in key}
     save_file(fewer, path)
-    holds(honest, "8 layers held")
+    holds(honest, "9 layers held")
     hotswap.swap(pipe, path)
-    assert hotswap.check_holds(pipe, path) == 7
+    assert hotswap.check_holds(pipe, path) == 8
     layer.lora_B[hotswap.PLACE].weight.data.fill_(1.0)
     layer.lora_A[hotswap.PLACE].weight.data.fill_(1.0)
-    with pytest.raises(NotEngagedError, match=r"1 of 8 layers do not add what lora-b\.safetensors holds"):
+    with pytest.raises(NotEngagedError, match=r"1 of 9 layers do not add what lora-b\.safetensors holds"):
         hotswap.check_holds(pipe, path)
 
 
