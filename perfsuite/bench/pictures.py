@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perfsuite.bench.hand import key_of
 from perfsuite.bench.recovery import Elsewhere
-from perfsuite.pipelines import models
+from perfsuite.pipelines import models, variants
 from perfsuite.pipelines.promises import Promise
 from perfsuite.quality import golden, task
 from perfsuite.quality.assessing import Inspection, inspect
@@ -44,7 +44,7 @@ class Pictures:
         self._inspections: dict[tuple[str, str], Inspection] = {}
         self._tasks: dict[tuple[str, str], Look] = {}
         self._without: dict[tuple[str, str], Sequence[Any]] = {}
-        """By workload and precision: what captions' pictures are like with nothing that is not exact."""
+        """By workload and variant: what captions' pictures are like with nothing that is not exact."""
         self.looks_into_compiled = False
         self._keeper: Keeper | None = None
         self._drawn: tuple[str, str, Drawn] | None = None
@@ -156,7 +156,8 @@ class Pictures:
             # Loaded anew each time: beside a pipeline that is timed it would count as that one's memory.
             reader = task.reader_for(self._settings.judge, self._hand.device, context.workload)
             with_it = task.marks(prepared.pipe, context, reader, count, progress)
-            base = (context.workload.name, context.variant.precision)
+            # One that makes another model of the model is compared with that model.
+            base = (context.workload.name, variants.without_loss(context.variant).name)
             if base not in self._without:
                 weights = self._settings.weights
                 self._without[base] = task.marks_without(context, weights, reader, count, progress)

@@ -14,6 +14,7 @@ from perfsuite.pipelines.building import (
     unsupported,
 )
 from perfsuite.pipelines.optimizations import NotEngagedError
+from perfsuite.pipelines.promises import Parameter, Promise
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.registry import Registry
 from perfsuite.pipelines.technique import Context, Optimization, Variant
@@ -23,7 +24,9 @@ __all__ = [
     "Context",
     "NotEngagedError",
     "Optimization",
+    "Parameter",
     "Prepared",
+    "Promise",
     "RegistrationError",
     "Registry",
     "UnsupportedError",

@@ -67,7 +67,8 @@ _REASONS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
     (_ADAPTERS, _ADAPTERS, "each loads an adapter into the same layers, and nothing here judges two at once"),
     (
         frozenset({"tiny-vae"}), frozenset({"vae-tiling", "vae-slicing"}),
-        "tiles and slices are AutoencoderKL's, which the tiny decoder replaces and which it needs no more",
+        "what they save is AutoencoderKL's memory, which the tiny decoder replaces; its own tiles and slices "
+        "were not proven",
     ),
     (
         frozenset({"tiny-vae"}), _QUANTIZING,

@@ -105,11 +105,9 @@ def drawing_noise(scheduler: Any, generator: Any) -> Iterator[None]:
 
     So it is the same in every call and, up to rounding, in every precision; most schedulers add none.
     """
-    module = sys.modules[type(scheduler).__module__]
-    own = getattr(module, "randn_tensor", None)
-    if own is None:
-        yield
-        return
+    # A class of somebody's own draws by the module of the one that it derives from.
+    named = {kind.__module__ for kind in type(scheduler).__mro__}
+    modules = [sys.modules[name] for name in sorted(named) if hasattr(sys.modules.get(name), "randn_tensor")]
 
     def drawn(shape: Any, *args: Any, device: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
         import torch
@@ -117,8 +115,8 @@ def drawing_noise(scheduler: Any, generator: Any) -> Iterator[None]:
         noise = torch.randn(tuple(shape), generator=generator, device=device, dtype=torch.float32)
         return noise.to(dtype)
 
-    module.randn_tensor = drawn  # type: ignore[attr-defined]
-    try:
+    with contextlib.ExitStack() as stack:
+        for module in modules:
+            stack.callback(setattr, module, "randn_tensor", module.randn_tensor)
+            module.randn_tensor = drawn  # type: ignore[attr-defined]
         yield
-    finally:
-        module.randn_tensor = own  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from perfsuite.pipelines.promises import Card, ContradictionError, Parameter, Pa
 from perfsuite.pipelines.schedules import check_steps, drawing_noise, least_steps
 from perfsuite.pipelines.watching.caches import uncounted, watching
 from perfsuite.pipelines.watching.graphs import recording
+from perfsuite.pipelines.watching.stepwise import forget_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines.watching.graphs import Graphs
     from perfsuite.records import Compilation, Device, Workload
+
+
+def _as_it_is(workload: Workload, value: float | None) -> Workload:
+    """How most techniques draw a workload."""
+    return workload
+
+
+def _equal(value: float | None) -> float:
+    """The least similarity of what is not approximate, which nobody asks for."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,9 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    waits: tuple[str, ...] = ()
+    """What the places have in their text where diffusers' own code waits for the device in a step because of
+    it: a scheduler that looks a number up, a cache that decides by one."""
     flash_attention: str | None = None
     """Which implementation torch's flash attention is re-routed to during its calls, as ``FA3``."""
     promise: Promise = Promise.EXACT
@@ -75,14 +89,14 @@ class Optimization:
     """Share of held-out captions that one which is not exact may lose, of those that are right without."""
     clip_margin: float = 0.5
     """Points of 100 that its pictures' CLIP score may lose on average, where a CLIP model reads them."""
-    least_ssim: Callable[[float | None], float] = lambda value: 1.0
+    least_ssim: Callable[[float | None], float] = _equal
     """Of an approximate one by its value: the least similarity of its float32 pictures to float32's."""
     loads: Callable[[str], tuple[Path, ...]] = lambda model: ()
     """By a model's name: the files and folders that it reads beside the model's own. Others are another
     technique: nothing that is stored of these is compared with it."""
     fits: Callable[[Workload, Variant], str | None] = lambda workload, variant: None
     """None, or the reason why it has no meaning for the workload's pipeline, or in a call of the workload."""
-    draws: Callable[[Workload, float | None], Workload] = lambda workload, value: workload
+    draws: Callable[[Workload, float | None], Workload] = _as_it_is
     """The workload as it is drawn: of one that takes another number of steps, or another guidance."""
     callback: Callable[[float | None], Any] | None = None
     """By its value: a `diffusers.callbacks.PipelineCallback` that every call is given."""
@@ -93,10 +107,22 @@ class Optimization:
     """What the table of techniques says of it."""
 
     def __post_init__(self) -> None:
+        if self.promise not in list(Promise):
+            raise ValueError(
+                f"optimization {self.name!r} has the promise {self.promise!r}; give one of "
+                f"{', '.join(f'Promise.{each.name}' for each in Promise)}"
+            )
+        # A text that spells one is no member, which is what gates ask for.
+        object.__setattr__(self, "promise", Promise(self.promise))
         if self.promise is not Promise.EXACT and not 0.0 < self.task_margin < 1.0:
             raise ValueError(
                 f"optimization {self.name!r} is {self.promise} and has task_margin {self.task_margin}; "
                 "give the share of captions that it may lose, as in task_margin=0.1"
+            )
+        if self.promise is Promise.APPROXIMATE and self.least_ssim is _equal:
+            raise ValueError(
+                f"optimization {self.name!r} is approximate and has no least_ssim, so no picture could pass; "
+                "give how similar its pictures are to float32's at least, as in least_ssim=lambda value: 0.9"
             )
 
     @property
@@ -110,9 +136,9 @@ class Optimization:
             if text:
                 raise ParameterError(f"{self.base}:{text}: {self.base} takes no value; write {self.base}")
             return self
-        given = text or f"{self.parameter.default:g}"
+        given = text or str(self.parameter.default)
         value = self.parameter.read(self.base, given)
-        spelled = f"{value:g}"
+        spelled = str(int(value)) if self.parameter.whole else f"{value:g}"
         return replace(self, name=f"{self.base}:{spelled}", value=float(spelled))
 
 
@@ -128,7 +154,7 @@ class Variant:
         phases = [o.phase for o in self.optimizations]
         for name in names:
             if names.count(name) > 1:
-                raise ContradictionError(f"variant {self.name!r}: {name} is named twice")
+                raise ContradictionError(f"variant {self.name!r}: {name} is named twice; name it once")
         if phases.count(0) != 1:
             precisions = [n for n, p in zip(names, phases, strict=True) if p == 0]
             raise ContradictionError(
@@ -144,6 +170,12 @@ class Variant:
                         f"variant {self.name!r}: {optimization.name} requires {other}; add it: "
                         f"{self._sum(*names, other)}"
                     )
+        drawing = [o.name for o in self.optimizations if o.draws is not _as_it_is]
+        if len(drawing) > 1:
+            raise ContradictionError(
+                f"variant {self.name!r}: {' and '.join(drawing)} each draw by steps of their own; name "
+                "one of them"
+            )
         for before, after in zip(self.optimizations, self.optimizations[1:], strict=False):
             if before.phase > after.phase:
                 raise ContradictionError(
@@ -277,6 +309,7 @@ class Context:
         """
         import numpy as np
 
+        forget_cache(getattr(pipe, family_of(pipe).denoiser, None))
         # What another pipeline of this process re-routed, or nobody did, is not this one's.
         with (
             flash_attention(self.variant.flash_attention),
@@ -295,9 +328,10 @@ class Context:
         own = [o.callback(o.value) for o in self.variant.optimizations if o.callback is not None]
         if not own:
             return options
-        names = options.get("callback_on_step_end_tensor_inputs", ["latents"])
-        wanted = [*dict.fromkeys([*names, *(name for each in own for name in each.tensor_inputs)])]
         last = options.get("callback_on_step_end")
+        # diffusers' own callbacks say themselves which tensors they take.
+        names = getattr(last, "tensor_inputs", options.get("callback_on_step_end_tensor_inputs", ["latents"]))
+        wanted = [*dict.fromkeys([*names, *(name for each in own for name in each.tensor_inputs)])]
 
         def after_step(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             for each in own:

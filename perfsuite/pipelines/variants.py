@@ -55,7 +55,9 @@ def _combine(names: Sequence[str], techniques: Mapping[str, Optimization]) -> Va
         if found is None or found.hidden:
             raise UnknownNameError("optimization", name, known)
         if found.base in asked:
-            raise ContradictionError(f"variant {'+'.join(names)!r}: {found.base} is named twice")
+            raise ContradictionError(
+                f"variant {'+'.join(names)!r}: {found.base} is named twice; name it once"
+            )
         asked[found.base] = found
     chosen = [asked[name] for name in known if name in asked]
     label = "-".join(o.name for o in chosen)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfsuite.pipelines import NotEngagedError, workloads
+from perfsuite.pipelines.optimizations.adapters import AdapterError
+from perfsuite.pipelines.schedules import ScheduleError
 from perfsuite.plugin import asking
 from perfsuite.plugin.collection import chosen_of, planned, why_not
 from perfsuite.plugin.stash import BENCH, SETTINGS, STATUS_LINE
@@ -108,15 +110,21 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     asking.check_weights(request, workbench)
     request.node.user_properties.append(("perfsuite.device", workbench.device.slug))
     forget_last_failure()
-    if {"picture_gate", "look_gate"} & _wanted(request.session):
-        # Before this pipeline is built: two at once may not fit.
-        workbench.try_reference(workload, variant)
+    unusable: Exception | None = None
     try:
+        if {"picture_gate", "look_gate"} & _wanted(request.session):
+            # Before this pipeline is built: two at once may not fit.
+            workbench.try_reference(workload, variant)
         found = workbench.pipeline(workload, variant)
     except NotEngagedError:
         # No accident but a verdict, the first that a variant is given.
         request.node.user_properties.append((JUDGED, "yes"))
         raise
+    except (AdapterError, ScheduleError) as error:
+        unusable = error
+    if unusable is not None:
+        # What was given cannot be used, and the message says all that there is to know: no code beside it.
+        pytest.fail(f"{workload.name} {variant.name}: {unusable}", pytrace=False)
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])
     return found

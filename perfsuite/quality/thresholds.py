@@ -62,7 +62,8 @@ def for_variant(stored: Thresholds, variant: Variant, model: str) -> dict[str, f
     relatives = [
         of_variant
         for name, of_variant in stored.variants.items()
-        if (measured := variants.get(name)).optimizations[0].name == precision
+        if (measured := _known(name)) is not None
+        and measured.optimizations[0].name == precision
         and measured.kept == variant.kept
         and not strange(stored, measured, model)
         and all(o.name in variant for o in measured.optimizations if o.error_factor > 1.0)
@@ -72,3 +73,12 @@ def for_variant(stored: Thresholds, variant: Variant, model: str) -> dict[str, f
         for prompt, entry in relative.items():
             least[prompt] = min(max(entry.threshold, LEAST_SSIM), least.get(prompt, 1.0))
     return least
+
+
+def _known(name: str) -> Variant | None:
+    """A variant that thresholds are stored of; None where nobody knows it, as one that was registered where
+    they were measured and is not here."""
+    try:
+        return variants.get(name)
+    except ValueError:
+        return None

@@ -53,11 +53,11 @@ def complaints(result: Result) -> list[tuple[str, PictureStatus, str]]:
     if found is None or (not found.looks and found.status is PictureStatus.OK):
         return said
     if found.looks:
-        # Pictures are what a person looks for: that they were not judged is said.
+        # What a person looks for, pictures and what they show: that they were not judged is said.
         return said + [
             (k.name, k.status, k.detail)
             for k in found.looks
-            if k.status not in fine or (k.name == "pictures" and k.status is not PictureStatus.OK)
+            if k.status not in fine or (k.name in ("pictures", "task") and k.status is not PictureStatus.OK)
         ]
     worst = next((s for s in found.scores if s.status is found.status), None)
     return [*said, ("pictures", found.status, f"{worst.prompt!r}: {worst.detail}" if worst else "")]

@@ -169,8 +169,9 @@ def check_syncs(prepared: Prepared) -> StructureCheck:
         context.generate(pipe, steps=STEPS)
     how = "cuda.set_sync_debug_mode" if cuda else "a pretended device, eager models"
     facts = [f"{sum(loop.found.values())} in {loop.step} steps with {how}"]
-    # What a pipeline's own scheduler waits for is nobody's change.
-    waits = family_of(pipe).waits
+    # What a pipeline's own scheduler waits for is nobody's change, and what a technique does by its nature no
+    # other's.
+    waits = (*family_of(pipe).waits, *(w for o in context.variant.optimizations for w in o.waits))
     known = [key for key in loop.found if any(wait in key[1].partition("\n")[0] for wait in waits)]
     if known:
         places = " and ".join(dict.fromkeys(where.partition(":")[0] for _, where, _ in known))

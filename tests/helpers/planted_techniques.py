@@ -224,7 +224,7 @@ PLANTS = {
     "cfg-cutoff": Plant("fp32+sdpa+cfg-cutoff:0.4", r"batches \[2, 2, 2, 2, 2\]", _another_callback),
     "lcm": Plant("fp32+sdpa+lcm:4", "not as the adapter left them", _weights_put_back),
     "lora": Plant("fp32+sdpa+lora", "not as the adapter left them", _weights_put_back),
-    "lora-hotswap": Plant("fp32+sdpa+lora-hotswap", "it does nothing", _switched_off),
+    "lora-hotswap": Plant("fp32+sdpa+lora-hotswap", "it is switched off", _switched_off),
     "vae-tiling": Plant("fp32+sdpa+vae-tiling:64", "1 decodings of 16x16 latents.*not tiled", _own_tile),
     "vae-slicing": Plant("fp32+sdpa+vae-slicing", r"decodings of \[2\] pictures", _together, TWO),
     "tiny-vae": Plant("fp32+sdpa+tiny-vae", "the VAE is AutoencoderKL", _own_decoder),

@@ -180,3 +180,21 @@ def test_a_test_without_a_pipeline_finds_none_in_memory(suite):
     run.assert_outcomes(passed=3)
     events = [event for event in suite.events() if event.startswith(("build", "release", "beside"))]
     assert events == ["build fp32", "release fp32", "build bf16", "release bf16", "beside"]
+
+
+@pytest.mark.parametrize("kind", ["AdapterError", "ScheduleError"])
+def test_what_was_given_and_cannot_be_used_is_said_in_one_line(suite, monkeypatch, kind):
+    """An adapter of another architecture, too few steps: the message names the remedy."""
+    from perfsuite.pipelines.optimizations.adapters import AdapterError
+    from perfsuite.pipelines.schedules import ScheduleError
+
+    for each in (AdapterError, ScheduleError):
+        monkeypatch.setattr(f"builtins.{each.__name__}", each, raising=False)
+    suite.replay({"bf16": {"build_error": [kind, "a.safetensors: of another architecture"]}})
+    run = suite.run("test_latency.py", variants="fp32,bf16")
+    run.assert_outcomes(passed=1, errors=1)
+    printed = run.stdout.str()
+    assert "shapes bf16: a.safetensors: of another architecture" in printed
+    assert "fixtures.py" not in printed
+    assert "Traceback" not in printed
+    assert "During handling" not in printed

@@ -46,7 +46,9 @@ def stand_ins(loaded, monkeypatch, tmp_path):
         path.write_bytes(b"a package")
 
     def read(pipe, path):
-        pipe.unet.forward = packaged.Packaged(pipe.unet.forward, pipe.unet.forward, "0123456789abcdef")
+        pipe.unet.forward = packaged.Packaged(
+            pipe.unet.forward, pipe.unet.forward, "0123456789abcdef", packaged.weights_of(pipe.unet)
+        )
 
     compiler = torch.compile
     monkeypatch.setattr(building.models, "load", copied)

@@ -18,7 +18,7 @@ from perfsuite.pipelines.optimizations import (
 from perfsuite.pipelines.optimizations.deepcache import Cached
 from perfsuite.pipelines.optimizations.evidence import is_compiled
 from perfsuite.pipelines.optimizations.kernel_choice import ChosenKernel
-from perfsuite.pipelines.optimizations.packaged import Packaged
+from perfsuite.pipelines.optimizations.packaged import Packaged, weights_of
 from perfsuite.pipelines.optimizations.proofs.kernels import ATTENTION, kernels_of_unet
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
@@ -226,7 +226,7 @@ def test_a_package_of_other_weights_is_found(built):
     def other(*args, **kwargs):
         return (2 * forward(*args, **kwargs)[0],)
 
-    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef")
+    pipe.unet.forward = Packaged(forward, forward, "0123456789abcdef", weights_of(pipe.unet))
     holds((pipe, context, technique), "package 0123456789ab called 2 times, no Dynamo")
     assert is_compiled(pipe.unet)
     pipe.unet.forward.runner = other

@@ -15,9 +15,9 @@ _NO_REPEATED = (
     "compile_repeated_blocks raises ValueError; compile compiles it whole"
 )
 _KERNELS = ("sdpa-flash", "sdpa-math", "sdpa-cudnn", "sdpa-fa3")
-_OF_SDXL = {
-    "cfg-cutoff": "diffusers' callback for it knows SDXL's embeddings alone",
-}
+_NOT_PROVEN = (
+    "diffusers has a callback of its own for it here ({}), which was not proven; take a workload of SDXL"
+)
 _ONLY_UNETS = {
     "deepcache": (
         "it runs the outermost layer of a UNet on what the inner ones gave, and here is no UNet; on Flux.1 "
@@ -30,7 +30,6 @@ _ONLY_UNETS = {
     "dynamic": "one graph for all sizes was proven for UNets alone; compile makes one for each size",
     "aoti": "a package was proven for UNets alone; compile compiles in the process",
 }
-_OF_TRANSFORMERS = {**_OF_SDXL, **_ONLY_UNETS}
 
 SDXL = Family(
     name="sdxl",
@@ -50,7 +49,7 @@ SD15 = Family(
     construction={"requires_safety_checker": False},
     # PNDM looks a number up on the host by the step's time, which is on the device.
     waits=("in _get_prev_sample:",),
-    refusals=_OF_SDXL,
+    refusals={"cfg-cutoff": _NOT_PROVEN.format("SDCFGCutoffCallback")},
 )
 PIXART = Family(
     name="pixart",
@@ -66,7 +65,11 @@ PIXART = Family(
     calls_back="callback",
     # Captions are taken as they are, and pictures at the size that was asked for.
     options={"clean_caption": False, "use_resolution_binning": False},
-    refusals={**_OF_TRANSFORMERS, "compile-regional": _NO_REPEATED},
+    refusals={
+        **_ONLY_UNETS,
+        "cfg-cutoff": "its pipeline has no callback_on_step_end, by which a callback changes what comes next",
+        "compile-regional": _NO_REPEATED,
+    },
 )
 SD3 = Family(
     name="sd3",
@@ -80,7 +83,11 @@ SD3 = Family(
     multiple=16,
     # Its pipeline does not say where the schedule begins, so the first step searches.
     waits=("in index_for_timestep:",),
-    refusals={**_OF_TRANSFORMERS, "compile-regional": _NO_REPEATED},
+    refusals={
+        **_ONLY_UNETS,
+        "cfg-cutoff": _NOT_PROVEN.format("SD3CFGCutoffCallback"),
+        "compile-regional": _NO_REPEATED,
+    },
 )
 FLUX = Family(
     name="flux",
@@ -94,7 +101,7 @@ FLUX = Family(
     classifier_free=False,
     packed=True,
     refusals={
-        **_OF_TRANSFORMERS,
+        **_ONLY_UNETS,
         "cfg-cutoff": "guidance is an input of its transformer: there are no rows without the prompt to cut",
     },
 )
@@ -123,7 +130,7 @@ KANDINSKY = Family(
     waits=("schedulers/scheduling_ddim.py:",),
     decoding={"force_not_quantize": True},
     refusals={
-        **_OF_SDXL,
+        "cfg-cutoff": "diffusers has no callback for it that knows image embeddings",
         **dict.fromkeys(_KERNELS, "its UNet's attention takes the image embedding beside"),
         "deepcache": "it spells the call of SDXL's UNet, whose conditions are a text's",
         "layerwise-fp8": (

@@ -32,7 +32,7 @@ from perfsuite.pipelines.optimizations.refused import REFUSED
 from perfsuite.pipelines.optimizations.regional import COMPILE_REGIONAL
 from perfsuite.pipelines.optimizations.tiny import TINY_VAE
 from perfsuite.pipelines.optimizations.weight_only import INT8_WEIGHTS
-from perfsuite.pipelines.promises import ParameterError
+from perfsuite.pipelines.promises import Parameter, ParameterError
 from perfsuite.pipelines.registering import RegistrationError
 from perfsuite.pipelines.registry import REGISTRY, Registration
 
@@ -74,6 +74,14 @@ def named(spelled: str, techniques: Mapping[str, Optimization]) -> Optimization 
 def _registered(registration: Registration) -> Optimization:
     found: Optimization = registration.item
     names = {*OPTIMIZATIONS, *(other.name for other in REGISTRY.registered("optimization"))}
+    if _spells(found.name.split("-"), names - {found.name}):
+        raise RegistrationError("the name spells other optimizations, as a sum does; choose another")
+    if not isinstance(found.parameter, Parameter | None):
+        raise RegistrationError(
+            f"parameter is {found.parameter!r}; give a Parameter, as in "
+            'Parameter("interval", default=3, least=2, most=20)'
+        )
+    found.at()  # its default can be had, else it says what can
     for field in ("requires", "conflicts"):
         for name in getattr(found, field):
             if name not in names:
@@ -81,6 +89,13 @@ def _registered(registration: Registration) -> Optimization:
     if found.same_as and found.same_as not in names:
         raise RegistrationError(f"same_as names {found.same_as!r}, which is no optimization")
     return found
+
+
+def _spells(words: list[str], names: set[str]) -> bool:
+    """Whether the words of a name are names themselves, one after the other."""
+    return not words or any(
+        "-".join(words[:size]) in names and _spells(words[size:], names) for size in range(1, len(words) + 1)
+    )
 
 
 __all__ = ["OPTIMIZATIONS", "NotEngagedError", "known", "named"]

@@ -6,6 +6,8 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines import models as known_models
+from perfsuite.pipelines.families import FAMILIES
 from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.evidence import models, some
 
@@ -19,6 +21,9 @@ ADAPTERS: dict[tuple[str, str], Path] = {
     (name, "shapes"): shapes.ADAPTERS / f"{name}.safetensors" for name in ("lcm-lora", "lora-a", "lora-b")
 }
 """By name and model."""
+LOADING = ("sdxl", "sd15")
+"""Families whose pipelines load an adapter into a UNet."""
+NO_SAFETENSORS = "is no .safetensors file, and others may run code when they are read"
 
 
 class AdapterError(RuntimeError):
@@ -39,6 +44,13 @@ class Layer:
     down: Any
     up: Any
     scale: float
+    plain: bool = True
+    """Whether it adds their product and nothing else; DoRA's magnitudes take more than that."""
+
+    def fits(self, weight: Any) -> bool:
+        """Whether it is for a weight of this shape."""
+        wide, high, rank = self.down.shape[1], self.up.shape[0], self.down.shape[0]
+        return (high, wide) == tuple(weight.shape[:2]) and rank == self.up.shape[1]
 
 
 def path_of(adapter: str | Path, model: str) -> Path | None:
@@ -58,6 +70,12 @@ def files(*adapters: str | Path) -> Callable[[str], tuple[Path, ...]]:
 
 def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
     """Why there is none for the workload's model, None if there is."""
+    family = known_models.family(workload.model)
+    if family.name not in LOADING:
+        return (
+            f"not for {family.title}: adapters are proven in UNets whose pipeline loads them, of "
+            f"{' and '.join(FAMILIES[name].title for name in LOADING)}; take a workload of these"
+        )
     path = path_of(adapter, workload.model)
     if path is None:
         having = ", ".join(sorted(model for name, model in ADAPTERS if name == adapter))
@@ -66,7 +84,22 @@ def no_adapter(adapter: str | Path, workload: Workload) -> str | None:
             f"{having}; take a workload of that, or register a technique with an adapter of your own "
             "(perfsuite guide registering)"
         )
-    return None if path.is_file() else f"its adapter {path} is not there; train it, or name another"
+    if not path.is_file():
+        return f"its adapter {path} is not there; train it, or name another"
+    if path.suffix != ".safetensors":
+        return f"its adapter {path} {NO_SAFETENSORS}; convert it, or name another"
+    return None
+
+
+def check_none(pipe: Any, path: Path) -> None:
+    """Raise `AdapterError` where the pipeline came with an adapter in its layers, which fusing another one
+    and taking its layers away would take away, too."""
+    came = sorted({name for names in pipe.get_list_adapters().values() for name in names})
+    if came:
+        raise AdapterError(
+            f"{path}: the model comes with the adapter {', '.join(came)} in its layers, which would be lost; "
+            "fuse it where the model is loaded: pipe.fuse_lora(), then pipe.unload_lora_weights()"
+        )
 
 
 def load(pipe: Any, path: Path, name: str, *, hotswap: bool = False) -> None:
@@ -89,7 +122,7 @@ def read(path: Path, pipe: Any) -> dict[str, Layer]:
     gone = [name for name in found if not hasattr(layers.get(name), "weight")]
     if len(gone) == len(found):
         raise AdapterError(f"{path}: it targets no layer of this UNet; name an adapter of this architecture")
-    other = [n for n, a in found.items() if n not in gone and a.down.shape[1] != layers[n].weight.shape[1]]
+    other = [n for n, added in found.items() if n not in gone and not added.fits(layers[n].weight)]
     if other or gone:
         raise AdapterError(
             f"{path}: of another architecture: {some(other or gone)} "
@@ -108,9 +141,7 @@ def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
     from safetensors import SafetensorError
 
     if path.suffix != ".safetensors":
-        raise AdapterError(
-            f"{path}: an adapter is a .safetensors file; others may run code when they are read"
-        )
+        raise AdapterError(f"{path}: it {NO_SAFETENSORS}; convert it, or name another")
     if not path.is_file():
         raise AdapterError(f"{path}: there is no such file; train it, or name another")
     try:
@@ -141,8 +172,13 @@ def _layers(path: Path, pipe: Any) -> dict[str, Layer]:
     by_name = {target_of(key): float(alpha) for key, alpha in (alphas or {}).items()}
     said = {key.removeprefix("unet."): value for key, value in (metadata or {}).items()}
     by_name |= said.get("alpha_pattern", {})
-    scales = {name: by_name.get(name, said.get("lora_alpha", len(down))) for name, down in downs.items()}
-    return {n: Layer(down, ups[n], scales[n] / len(down)) for n, down in downs.items()}
+    alphas_of = {name: by_name.get(name, said.get("lora_alpha", len(down))) for name, down in downs.items()}
+    power = 0.5 if said.get("use_rslora") else 1.0
+    scaled = {target_of(key) for key in own if "lora_magnitude_vector" in key}
+    return {
+        n: Layer(down, ups[n], alphas_of[n] / len(down) ** power, n not in scaled)
+        for n, down in downs.items()
+    }
 
 
 def target_of(key: str) -> str:

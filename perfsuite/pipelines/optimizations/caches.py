@@ -115,6 +115,8 @@ def _check_spared(seen: Steps, first: str, others: list[str], name: str) -> None
 def _fits(workload: Workload, variant: Variant, name: str, on_unets: str) -> str | None:
     family = known_models.family(workload.model)
     if family.name in FAMILIES:
+        if name == "first-block-cache" and workload.steps < 2:
+            return f"the first step is whole, and {workload.name} has no other; give 2 steps or more"
         least = WARM_STEPS + 2
         if name == "taylorseer" and workload.steps < least:
             return f"it learns in {WARM_STEPS} steps, and {workload.name} has {workload.steps}; give {least}"
@@ -144,6 +146,7 @@ def cache(name: str, summary: str, parameter: Parameter, published: str, on_unet
         phase=3,
         # The decision of each step is code that no whole graph holds.
         conflicts=("compile", "compile-regional", "dynamic", *(other for other in _CONFIGS if other != name)),
+        waits=("hooks/first_block_cache.py:",) if name == "first-block-cache" else (),
         promise=Promise.APPROXIMATE,
         task_margin=0.1,
         least_ssim=lambda value: 0.5,

@@ -37,6 +37,32 @@ def stored_elsewhere(model: Any) -> frozenset[str]:
     )
 
 
+def to_be_cast(model: Any) -> frozenset[str]:
+    """Names of the weights of linear layers and convolutions that no pattern of diffusers leaves out."""
+    import re
+
+    import torch
+    from diffusers.hooks.layerwise_casting import DEFAULT_SKIP_MODULES_PATTERN
+
+    patterns = (
+        *DEFAULT_SKIP_MODULES_PATTERN, *(model._keep_in_fp32_modules or ()),
+        *(model._skip_layerwise_casting_patterns or ()),
+    )  # fmt: skip
+    return frozenset(
+        f"{name}.weight"
+        for name, module in model.named_modules()
+        if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))
+        # A pattern leaves out what stands below, too.
+        and not any(re.search(pattern, above) for pattern in patterns for above in _prefixes(name))
+    )
+
+
+def _prefixes(name: str) -> list[str]:
+    """A module's name and those of all that hold it."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
 def _is_cast(module: Any) -> bool:
     hooks = getattr(module, "_diffusers_hook", None)
     return hooks is not None and hooks.get_hook("layerwise_casting") is not None
@@ -49,6 +75,11 @@ def _verify(pipe: Any, context: Context) -> str:
     if not cast:
         raise NotEngagedError(
             f"no layer of the {family.said_denoiser} is cast: its weights are stored as they are used"
+        )
+    left = to_be_cast(denoiser) - cast
+    if left:
+        raise NotEngagedError(
+            f"{len(left)} of {len(left | cast)} weights are stored as they are used: {some(sorted(left))}"
         )
     found = watch_weights(pipe, context)
     device, used = context.device.kind, str(dtype_of(context.variant)).removeprefix("torch.")

@@ -6,6 +6,7 @@ condition, so it draws one picture a call.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,13 @@ def _fits(workload: Workload, variant: Variant) -> str | None:
         return (
             f"a guidance of {guidance:g} calls the UNet with the prompt alone from the first step on, so "
             "there is none to end; take a workload with guidance above 1"
+        )
+    share, steps = variant.value("cfg-cutoff"), variant.drawn(workload).steps
+    if share is not None and 1 not in batches(steps, share):
+        enough = next(more for more in itertools.count(steps) if 1 in batches(more, share))
+        return (
+            f"guidance ends after the step at the cut, which is the last of {workload.name}'s {steps}, so "
+            f"nothing would be saved; give {enough} steps or more"
         )
     return None
 

@@ -104,19 +104,17 @@ def _apply_slicing(pipe: Any, context: Context) -> None:
 
 def _verify_slicing(pipe: Any, context: Context) -> str:
     _, given = decodings(pipe, context)
-    if [shape[0] for shape in given] != [1] * context.workload.batch:
-        rows = [shape[0] for shape in given]
-        raise NotEngagedError(
-            f"decodings of {rows} pictures, wanted {context.workload.batch} of one: not sliced"
-        )
-    return f"{len(given)} pictures decoded one after another"
+    rows, pictures = [shape[0] for shape in given], context.workload.batch
+    # Beside tiling each picture takes several.
+    if set(rows) != {1} or len(rows) % pictures:
+        raise NotEngagedError(f"decodings of {rows} pictures, wanted {pictures} of one: not sliced")
+    return f"{pictures} pictures decoded one after another"
 
 
 def _fits_slicing(workload: Workload, variant: Variant) -> str | None:
     if workload.batch == 1:
-        return (
-            f"{workload.name} draws one picture a call, of which there are no slices; take {workload.name}@b2"
-        )
+        two = f"{workload.name}{'+' if '@' in workload.name else '@'}b2"
+        return f"{workload.name} draws one picture a call, of which there are no slices; take {two}"
     return None
 
 

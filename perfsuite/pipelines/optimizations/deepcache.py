@@ -7,16 +7,23 @@ which is compiled into one graph, and a counter that every call starts anew tell
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models
-from perfsuite.pipelines.optimizations.proofs.repeats import check_not_identical, check_twice_the_same
+from perfsuite.pipelines.optimizations.proofs.repeats import (
+    check_not_identical,
+    check_twice_the_same,
+    difference,
+)
 from perfsuite.pipelines.optimizations.proofs.steps import check_ran, watch
 from perfsuite.pipelines.promises import Card, Parameter, Promise
 from perfsuite.pipelines.technique import Optimization
 from perfsuite.pipelines.watching.stepwise import Stepwise, install, stepwise_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
 
@@ -30,6 +37,8 @@ class Cached(Stepwise):
         super().__init__()
         self.unet, self.interval = unet, interval
         self.features: Any = None
+        self.aside = False
+        """Whether the model computes every step by its own forward."""
 
     def end(self) -> None:
         """Forget the features, too."""
@@ -48,6 +57,12 @@ class Cached(Stepwise):
         """The UNet's output, whole or shallow by the step."""
         from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
+        if self.aside:
+            return type(self.unet).forward(
+                self.unet, sample, timestep, encoder_hidden_states, timestep_cond=timestep_cond,
+                cross_attention_kwargs=cross_attention_kwargs, added_cond_kwargs=added_cond_kwargs,
+                return_dict=return_dict,
+            )  # fmt: skip
         given = (
             sample, timestep, encoder_hidden_states, timestep_cond, cross_attention_kwargs, added_cond_kwargs
         )  # fmt: skip
@@ -151,7 +166,36 @@ def _deep_and_outer(unet: Any) -> tuple[str, str]:
     )
 
 
+@contextlib.contextmanager
+def _hearing(layer: Any) -> Iterator[list[Any]]:
+    """What the layer is given in each call."""
+    heard: list[Any] = []
+    handle = layer.register_forward_pre_hook(lambda module, args: heard.append(args[0].detach().clone()))
+    try:
+        yield heard
+    finally:
+        handle.remove()
+
+
+def _check_kept(unet: Any, heard: list[Any], interval: int) -> None:
+    """The outermost layer is given the features of the last whole step of this call, beside what each step
+    computes itself. Raises `NotEngagedError`."""
+    import torch
+
+    own = unet.conv_in.out_channels
+    for step, given in enumerate(heard):
+        whole = step - step % interval
+        kept = heard[whole][-len(given) :, :-own]
+        if not torch.equal(given[:, :-own], kept):
+            raise NotEngagedError(
+                f"step {step} works on features {difference(given[:, :-own], kept):.2g} from those of step "
+                f"{whole}, the last whole one"
+            )
+
+
 def _verify(pipe: Any, context: Context) -> str:
+    import torch
+
     unet = models(pipe)["unet"]
     cached, interval = stepwise_of(unet), context.variant.value("deepcache")
     if not isinstance(cached, Cached):
@@ -160,17 +204,24 @@ def _verify(pipe: Any, context: Context) -> str:
         raise NotEngagedError(f"every {cached.interval}. step is whole, wanted every {interval:g}.")
     deep, outer = _deep_and_outer(unet)
     steps = min(cached.interval + 2, context.drawn.steps)
-    seen = watch(pipe, context, steps, (deep, outer))
+    with _hearing(unet.get_submodule(outer)) as heard:
+        seen = watch(pipe, context, steps, (deep, outer))
     calls = range(len(seen.batches))
     check_ran(seen, {deep: [i % cached.interval == 0 for i in calls], outer: [True for _ in calls]})
     if cached.features is not None or cached.step is not None:
         raise NotEngagedError("features of a call are kept after its end")
+    _check_kept(unet, heard, cached.interval)
     check_twice_the_same(pipe, context, seen, steps)
-    cached.interval = 1
+    cached.aside = True
     try:
-        off = check_not_identical(seen, watch(pipe, context, steps))
+        whole_steps = watch(pipe, context, steps)
     finally:
-        cached.interval = int(interval)
+        cached.aside = False
+        cached.end()
+    if not torch.equal(seen.latents[0], whole_steps.latents[0]):
+        off = difference(seen.latents[0], whole_steps.latents[0])
+        raise NotEngagedError(f"a whole step is {off:.2g} from that of the UNet's own forward")
+    off = check_not_identical(seen, whole_steps)
     whole = f"{deep} ran in {sum(seen.ran[deep])} of {len(calls)} UNet calls, {outer} in all"
     return f"{whole}; two calls equal; latents {off:.2g} from those of whole steps"
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.families import family_of
-from perfsuite.pipelines.schedules import calls
 from perfsuite.pipelines.watching.forms import IN_PLACE, forms_of, instead
 from perfsuite.pipelines.watching.stepwise import stepwise_of
 
@@ -35,7 +33,7 @@ class Observation:
     dtypes: frozenset[str]
     """Of the floating tensors that denoiser and decoder returned."""
     sdpa_of: dict[str, int] = field(default_factory=dict)
-    """`sdpa_calls` by model: ``unet`` or ``transformer`` (one forward) and ``vae``."""
+    """`sdpa_calls` of one forward by model: ``unet`` or ``transformer``, and ``vae``."""
 
 
 def models(pipe: Any) -> dict[str, Any]:
@@ -98,21 +96,25 @@ def observe(pipe: Any, context: Context) -> Observation:
     from torch.overrides import TorchFunctionMode
 
     inside: list[str] = []
-    sdpa_of: Counter[str] = Counter()
+    sdpa_of: dict[str, list[int]] = {}
     ran: list[str] = []
     dtypes: set[str] = set()
 
     class CountAttention(TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if inside and func is torch.nn.functional.scaled_dot_product_attention:
-                sdpa_of[inside[-1]] += 1
+                sdpa_of[inside[-1]][-1] += 1
             return func(*args, **(kwargs or {}))
 
     def note(name: str) -> Any:
         return lambda module, args, output: ran.append(name)
 
     def enter(root: str) -> Any:
-        return lambda module, args: inside.append(root)
+        def entering(module: Any, args: Any) -> None:
+            inside.append(root)
+            sdpa_of.setdefault(root, []).append(0)
+
+        return entering
 
     def leave(module: Any, args: Any, output: Any) -> None:
         inside.pop()
@@ -137,21 +139,19 @@ def observe(pipe: Any, context: Context) -> Observation:
             handle.remove()
     attentions = set(attention_modules(pipe))
     return Observation(
-        sdpa_calls=sdpa_of.total(),
+        sdpa_calls=sum(map(sum, sdpa_of.values())),
         attention_calls=sum(name in attentions for name in ran),
         modules_run=frozenset(ran),
         dtypes=frozenset(dtypes),
-        sdpa_of={
-            root: _of_one_call(count, calls(pipe.scheduler) if root == family.denoiser else 1)
-            for root, count in sdpa_of.items()
-        },
+        sdpa_of={root: _of_one_pass(roots[root], passes) for root, passes in sdpa_of.items()},
     )
 
 
-def _of_one_call(count: int, called: int) -> int:
-    """Some schedulers call the denoiser more than once in one step; where calls differ, all of them."""
-    each, left = divmod(count, called)
-    return count if left else each
+def _of_one_pass(model: Any, passes: list[int]) -> int:
+    """Some schedulers call the denoiser more than once in one step, and tiles and slices the decoder; where
+    passes differ, all of them. What spares some steps a part does the first one whole."""
+    alike = len(set(passes)) == 1 or stepwise_of(model) is not None
+    return passes[0] if alike else sum(passes)
 
 
 class Heard(Exception):
@@ -175,6 +175,9 @@ def first_call(pipe: Any, context: Context) -> tuple[tuple[Any, ...], dict[str, 
         return heard.given, heard.named
     finally:
         handle.remove()
+        stepwise = stepwise_of(models(pipe)["unet"])
+        if stepwise is not None:
+            stepwise.end()  # the call that was heard never did
     raise NotEngagedError("the pipeline did not call its UNet")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations import adapters
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, models, some
 from perfsuite.pipelines.optimizations.fusing import check_fused, fuse
 from perfsuite.pipelines.optimizations.proofs.repeats import check_twice_the_same
 from perfsuite.pipelines.optimizations.proofs.steps import check_batches, watch
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
     from perfsuite.pipelines.technique import Context, Variant
     from perfsuite.records import Workload
+
+
+MADE = "_perfsuite_scheduler"
+"""Attribute of a UNet: the settings of the scheduler that was made for its adapter."""
+EXCLUDED = (
+    "deepcache", "cfg-cutoff", "lcm", "lora", "lora-hotswap", "layerwise-fp8", "model-offload",
+    "group-offload",
+)  # fmt: skip
+"""What no recipe goes with, of whatever name."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,14 @@ def _apply(pipe: Any, context: Context, recipe: Recipe) -> None:
             "adapter was distilled for, as in LCMScheduler"
         )
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **recipe.settings)
+    setattr(models(pipe)["unet"], MADE, dict(pipe.scheduler.config))
 
 
 def _verify(pipe: Any, context: Context, recipe: Recipe) -> str:
     kind = type(pipe.scheduler).__name__
     if kind != recipe.scheduler:
         raise NotEngagedError(f"the scheduler is {kind}, wanted {recipe.scheduler}")
-    _check_settings(pipe.scheduler, recipe)
+    _check_settings(pipe, recipe)
     moved = check_fused(pipe)
     steps = context.variant.value(recipe.name)
     assert steps is not None
@@ -79,13 +89,20 @@ def _verify(pipe: Any, context: Context, recipe: Recipe) -> str:
     )
 
 
-def _check_settings(scheduler: Any, recipe: Recipe) -> None:
-    """diffusers passes over a setting that a scheduler does not know."""
+def _check_settings(pipe: Any, recipe: Recipe) -> None:
+    """diffusers passes over a setting that a scheduler does not know; and one that was made anew with others
+    takes its steps at other times, at which the adapter was not distilled."""
+    scheduler = pipe.scheduler
     for name, wanted in recipe.settings.items():
         if name not in scheduler.config:
             raise NotEngagedError(f"{recipe.scheduler} has no setting {name!r}, so it changed nothing")
         if scheduler.config[name] != wanted:
             raise NotEngagedError(f"the scheduler's {name} is {scheduler.config[name]!r}, wanted {wanted!r}")
+    made = getattr(models(pipe)["unet"], MADE, {})
+    other = [f"{n} is {scheduler.config.get(n)!r}, was {v!r}" for n, v in made.items()
+             if scheduler.config.get(n) != v]  # fmt: skip
+    if other:
+        raise NotEngagedError(f"the scheduler is not as it was made: {some(other)}")
 
 
 def _fits(workload: Workload, variant: Variant, recipe: Recipe) -> str | None:
@@ -108,7 +125,9 @@ def few_step(
         supports=adapters.without_peft,
         # Before the projections, which fuse what the adapter is for.
         phase=1,
-        conflicts=("deepcache", "cfg-cutoff"),
+        conflicts=tuple(name for name in EXCLUDED if name != recipe.name),
+        # LCM's looks its noise level up on the host, and so do others.
+        waits=("schedulers/scheduling_",),
         promise=Promise.RESAMPLED,
         task_margin=margin,
         # Few steps cost more of the score than caches do: of a whole guided model, and of its own steps.

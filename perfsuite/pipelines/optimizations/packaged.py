@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.compilation import supports_compiling
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, first_call, models
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, first_call, models, some
 from perfsuite.pipelines.optimizations.inductor import COMPILE_FLAGS, COMPILE_SETTINGS, set_flags
 from perfsuite.pipelines.optimizations.layout import apply_channels_last
 from perfsuite.pipelines.optimizations.proofs.recompiling import check_compiles_nothing
@@ -23,16 +23,19 @@ from perfsuite.pipelines.technique import Optimization
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
 
-MOST_DIFFERENCE = 0.1
-"""Of the package's output from the eager UNet's on equal inputs: more is another function, not rounding."""
+MOST_DIFFERENCE = {"float32": 1e-3, "float16": 0.1, "bfloat16": 0.1}
+"""By type, of the package's output from the eager UNet's on equal inputs: more is another function, not
+rounding."""
 
 
 class Packaged:
     """Stands for a UNet's `forward`: calls the package, which takes tensors by their names."""
 
-    def __init__(self, forward: Any, runner: Any, digest: str) -> None:
+    def __init__(
+        self, forward: Any, runner: Any, digest: str, weights: dict[str, tuple[float, float]]
+    ) -> None:
         self._torchdynamo_orig_callable = forward
-        self.runner, self.digest = runner, digest
+        self.runner, self.digest, self.weights = runner, digest, weights
         self.calls = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,6 +48,12 @@ def packaged_of(unet: Any) -> Packaged | None:
     """What stands for the UNet's `forward`, None where it is its own."""
     found = vars(unet).get("forward")
     return found if isinstance(found, Packaged) else None
+
+
+def weights_of(unet: Any) -> dict[str, tuple[float, float]]:
+    """By name two sums of each weight, which tell whether it is what it was."""
+    wide = ((name, weight.detach().double()) for name, weight in unet.named_parameters())
+    return {name: (float(weight.sum()), float(weight.abs().sum())) for name, weight in wide}
 
 
 def save(pipe: Any, context: Context, path: Path) -> None:
@@ -62,7 +71,8 @@ def load(pipe: Any, path: Path) -> None:
     import torch
 
     unet, digest = models(pipe)["unet"], hashlib.sha256(path.read_bytes()).hexdigest()
-    unet.forward = Packaged(unet.forward, torch._inductor.aoti_load_package(str(path)), digest)
+    runner = torch._inductor.aoti_load_package(str(path))
+    unet.forward = Packaged(unet.forward, runner, digest, weights_of(unet))
 
 
 def _apply(pipe: Any, context: Context) -> None:
@@ -74,13 +84,34 @@ def _apply(pipe: Any, context: Context) -> None:
         load(pipe, path)
 
 
+def _packaged(unet: Any) -> Packaged:
+    """What stands for the UNet's forward, made of the weights that the UNet has now.
+
+    The package holds those of when it was made, and what changed since has no effect. Raises
+    `NotEngagedError`.
+    """
+    packaged = packaged_of(unet)
+    if packaged is None:
+        raise NotEngagedError("the UNet's forward is its own: no package is called")
+    now, then = weights_of(unet), packaged.weights
+    other = [name for name in sorted({*now, *then}) if now.get(name) != then.get(name)]
+    if other:
+        raise NotEngagedError(
+            f"{len(other)} weights of the UNet are not those that the package holds: {some(other)}"
+        )
+    return packaged
+
+
+def _verify_last(pipe: Any, context: Context) -> None:
+    """A technique that was applied later may have changed weights."""
+    _packaged(models(pipe)["unet"])
+
+
 def _verify(pipe: Any, context: Context) -> str:
     import torch
 
     unet = models(pipe)["unet"]
-    packaged = packaged_of(unet)
-    if packaged is None:
-        raise NotEngagedError("the UNet's forward is its own: no package is called")
+    packaged = _packaged(unet)
     args, kwargs = first_call(pipe, context)
     before = packaged.calls
     with torch.no_grad():
@@ -90,7 +121,7 @@ def _verify(pipe: Any, context: Context) -> str:
     if packaged.calls != before + 1:
         raise NotEngagedError("the eager form of the UNet is the package itself")
     off = difference(found, wanted)
-    if not off < MOST_DIFFERENCE:
+    if not off < MOST_DIFFERENCE[str(wanted.dtype).removeprefix("torch.")]:
         raise NotEngagedError(f"the package gives {off:.2g} from what the UNet gives: other weights or sizes")
     before = packaged.calls
     check_compiles_nothing({"a call": lambda: context.generate(pipe, steps=2)})
@@ -105,6 +136,7 @@ AOTI = Optimization(
     summary="the UNet exported, compiled ahead of time and packaged (AOTInductor), channels_last",
     apply=_apply,
     verify=_verify,
+    verify_last=_verify_last,
     supports=supports_compiling,
     phase=4,
     conflicts=(

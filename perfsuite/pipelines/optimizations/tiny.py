@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.models import shapes
 from perfsuite.pipelines.optimizations.decoding import decodings
-from perfsuite.pipelines.optimizations.evidence import NotEngagedError
+from perfsuite.pipelines.optimizations.evidence import NotEngagedError, some
 from perfsuite.pipelines.optimizations.layout import lays_out
 from perfsuite.pipelines.promises import Card, Promise
 from perfsuite.pipelines.technique import Optimization
@@ -38,13 +38,32 @@ def _verify(pipe: Any, context: Context) -> str:
     kind = type(pipe.vae).__name__
     if kind != "AutoencoderTiny":
         raise NotEngagedError(f"the VAE is {kind}, wanted AutoencoderTiny")
+    other = _other_weights(pipe.vae, DECODERS[context.workload.model])
+    if other:
+        raise NotEngagedError(f"{len(other)} weights of its decoder are not those of its file: {some(other)}")
     picture, given = decodings(pipe, context)
     if len(given) != 1 or not np.ptp(picture) > 0:
         raise NotEngagedError(
             f"its decoder ran {len(given)} times, and the picture spans {np.ptp(picture):.2g}"
         )
     count = sum(p.numel() for p in pipe.vae.decoder.parameters())
-    return f"{kind} decoded, with {count} weights"
+    return f"{kind} decoded, with the {count} weights of its file"
+
+
+def _other_weights(vae: Any, folder: Path) -> list[str]:
+    """Names of the decoder's weights that are not what the folder holds, in the decoder's own type."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    filed = AutoencoderTiny.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    wanted = filed.decoder.state_dict()
+    found = vae.decoder.state_dict()
+    return [
+        name
+        for name in sorted({*wanted, *found})
+        if name not in found or name not in wanted
+        or not torch.equal(found[name].cpu(), wanted[name].to(found[name].dtype))
+    ]  # fmt: skip
 
 
 def _fits(workload: Workload, variant: Variant) -> str | None:

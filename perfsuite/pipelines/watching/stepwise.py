@@ -68,6 +68,12 @@ def cache_of(model: Any) -> Any:
     return getattr(getattr(model, "_orig_mod", model), "_cache_config", None)
 
 
+def forget_cache(model: Any) -> None:
+    """What a call left that was cut off in its middle; the pipeline itself forgets at the end of a call."""
+    if cache_of(model) is not None:
+        getattr(model, "_orig_mod", model)._reset_stateful_cache()
+
+
 @contextlib.contextmanager
 def without_cache(model: Any) -> Iterator[None]:
     """For a moment a model, and each of its modules, computes every step whole.

@@ -14,7 +14,8 @@ def nothing(pipe, context):
 
 SKIPPING = Optimization(
     "skip-steps", "leaves out steps", nothing, nothing, phase=5,
-    promise=Promise.APPROXIMATE, task_margin=0.1, parameter=Parameter("interval", 3, 1, 50),
+    promise=Promise.APPROXIMATE, task_margin=0.1, least_ssim=lambda value: 0.9,
+    parameter=Parameter("interval", 3, 1, 50),
 )  # fmt: skip
 CUTTING = Optimization(
     "cut", "cuts", nothing, nothing, phase=5, conflicts=("skip-steps",),
@@ -111,6 +112,30 @@ def test_what_is_not_exact_declares_what_it_may_cost(margin):
     """Without a margin its task gate could not fail, or not pass."""
     with pytest.raises(ValueError, match="give the share of captions"):
         Optimization("x", "", nothing, nothing, phase=5, promise=Promise.APPROXIMATE, task_margin=margin)
+
+
+def test_an_approximate_one_declares_how_far_it_goes():
+    """Else its pictures would have to be float32's to the bit."""
+    with pytest.raises(ValueError, match="has no least_ssim, so no picture could pass; give how similar"):
+        Optimization("x", "", nothing, nothing, phase=5, promise=Promise.APPROXIMATE, task_margin=0.1)
+
+
+def test_a_promise_may_be_a_text():
+    """It is the member then, which is what gates ask for."""
+    declared = {"promise": "approximate", "task_margin": 0.1, "least_ssim": lambda value: 0.9}
+    spelled = Optimization("x", "", nothing, nothing, phase=5, **declared)
+    assert spelled.promise is Promise.APPROXIMATE
+    with pytest.raises(ValueError, match=r"has the promise 'lossy'; give one of Promise\.EXACT, "):
+        Optimization("x", "", nothing, nothing, phase=5, promise="lossy")
+
+
+def test_a_whole_number_keeps_all_of_its_digits():
+    """Two of many digits are two techniques."""
+    tokens = Optimization(
+        "tokens", "", nothing, nothing, phase=5, parameter=Parameter("count", 1234567, 1, 10_000_000)
+    )
+    assert (tokens.at().name, tokens.at().value) == ("tokens:1234567", 1234567.0)
+    assert tokens.at("1234568").name == "tokens:1234568"
 
 
 def test_a_value_is_read_once():

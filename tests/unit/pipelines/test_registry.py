@@ -11,6 +11,7 @@ import pytest
 
 from perfsuite.pipelines import (
     Optimization,
+    Parameter,
     RegistrationError,
     Registry,
     catalogue,
@@ -135,6 +136,15 @@ def twice(registry):
         (optimization(name="A trick"), "a name is made of small letters"),
         (optimization(requires="sdpa"), "has a text in requires; give a tuple"),
         (optimization(requires=("spda",)), "requires names 'spda', which is no optimization"),
+        (
+            optimization(name="compile-qkv"),
+            "the name spells other optimizations, as a sum does; choose another",
+        ),
+        (optimization(parameter=3), "parameter is 3; give a Parameter, as in"),
+        (
+            optimization(parameter=Parameter("interval", 1, 2, 9)),
+            "trick:1: '1' is no interval; give a whole number from 2 to 9",
+        ),
         (optimization(name="sdpa"), "'sdpa', .*: the suite has one of that name; choose another"),
         (twice, rf"'trick' is registered twice: at .*{HERE}:\d+, and at .*{HERE}:\d+; rename"),
         (variant(("fast", "bf16+sdpa")), "bf16.sdpa is bf16-sdpa already; use that name"),

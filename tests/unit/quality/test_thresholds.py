@@ -89,6 +89,15 @@ def test_the_widest_declared_threshold_of_several_holds() -> None:
     assert set(declared(variants.get("bf16+layerwise-fp8"), workloads.SHAPES).values()) == {0.99}
 
 
+@pytest.mark.parametrize("name", ["bf16-sdpa-registered-elsewhere", "bf16-sdpa-deepcache:1"])
+def test_thresholds_of_what_nobody_knows_here_count_for_nobody(name: str, stored: Thresholds) -> None:
+    """A technique that is registered where they were measured, or a value that it has no more."""
+    strangers = {name: {"p": PromptThreshold(1.0, 3, 0.1)}}
+    with_them = replace(stored, variants={**stored.variants, **strangers})
+    found = for_variant(with_them, variants.get("bf16-sdpa-channels-last"), "shapes")
+    assert found == for_variant(stored, variants.get("bf16-sdpa-channels-last"), "shapes") != {}
+
+
 def test_thresholds_of_another_adapter_are_not_taken(stored: Thresholds) -> None:
     """Nor by relatives; one that does not say what was loaded is not this one's."""
     lora = {"p": PromptThreshold(1.0, 3, 0.9)}

@@ -94,3 +94,11 @@ def test_failed_look_is_red(
     red, green = 31, 32
     fails = any(status in (DEGRADED, BROKEN) for status in statuses)
     assert codes & {red, green} == {red if fails else green}
+
+
+def test_a_task_that_nobody_could_judge_is_said(make_result: Callable[..., Result], device: Device) -> None:
+    """Its test passes, and without a word it would look as if captions had been read."""
+    looks = (Look("pictures", OK, 9), Look("task", NOT_JUDGED, detail="nothing here reads the pictures"))
+    result = make_result(quality=Quality(OK, (PictureScore("a", OK, 0.98765, 31.2, 0.9),), looks))
+    assert terminal.remarks([result]) == ["shapes bf16: task NOT_JUDGED: nothing here reads the pictures"]
+    assert "task NOT_JUDGED" in " ".join(terminal.ladder([result], device, colour=False, width=250).split())

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from perfsuite.pipelines.optimizations.evidence import NotEngagedError, eager, first_call, models
-from perfsuite.pipelines.watching.stepwise import stepwise_of
 
 if TYPE_CHECKING:
     from perfsuite.pipelines.technique import Context
@@ -54,9 +53,6 @@ def kernels_of_call(pipe: Any, context: Context) -> Counter[str]:
 
     with eager(pipe):
         args, kwargs = first_call(pipe, context)
-    stepwise = stepwise_of(pipe.unet)
-    if stepwise is not None:
-        stepwise.end()  # the call that was heard never did
     with torch.no_grad(), profile(activities=[ProfilerActivity.CPU]) as profiled:
         pipe.unet(*args, **kwargs)
     return Counter(event.name() for event in profiled.profiler.kineto_results.events())

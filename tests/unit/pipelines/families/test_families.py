@@ -80,6 +80,26 @@ def test_what_has_no_meaning_is_refused_in_plain_words(workload, variant, said):
         raise AssertionError(reason)
 
 
+@pytest.mark.parametrize("family", [SD15, PIXART, SD3, KANDINSKY], ids=lambda family: family.name)
+def test_what_is_said_of_callbacks_that_end_guidance_is_so(family):
+    """Two families have one of diffusers, and two have none that fits."""
+    import re
+
+    import diffusers
+    from diffusers import callbacks
+
+    said = family.refusals["cfg-cutoff"]
+    names = re.findall(r"\w+CFGCutoffCallback", said)
+    takes = set(getattr(diffusers, family.pipeline)._callback_tensor_inputs if family is not PIXART else ())
+    fitting = [
+        name for name, kind in vars(callbacks).items()
+        if name.endswith("CFGCutoffCallback") and set(kind.tensor_inputs) <= takes
+    ]  # fmt: skip
+    assert names == [name for name in fitting if name in names]
+    assert bool(names) == bool(fitting)
+    assert ("callback_on_step_end" in said) == (family.calls_back == "callback")
+
+
 @pytest.mark.parametrize("model", ["sdxl-base", "ssd-1b", "sd15", "flux-dev"])
 def test_what_has_meaning_is_not_refused(model):
     """The whole ladder, and compiled blocks where diffusers names them."""

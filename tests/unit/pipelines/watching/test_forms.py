@@ -40,7 +40,7 @@ def in_place(pipe: Any, **how: Any) -> None:
 def test_a_package_is_not_compiled_once_more() -> None:
     """It is no function of torch's, and is refused as what hides its backend is."""
     pipe = pipeline()
-    pipe.unet.forward = Packaged(pipe.unet.forward, pipe.unet.forward, "0123")
+    pipe.unet.forward = Packaged(pipe.unet.forward, pipe.unet.forward, "0123", {})
     (form,) = forms_of(pipe)
     with pytest.raises(UnknownFormError, match="does not tell how it was compiled"):
         form.again(lambda own: own)
