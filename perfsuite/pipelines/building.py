@@ -18,7 +18,7 @@ from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.technique import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
@@ -111,10 +111,12 @@ def prepare(
     weights: str = "auto",
     *,
     forced: bool = False,
+    before: Callable[[Any], None] | None = None,
 ) -> Prepared:
     """Load the workload's model, apply the variant's optimizations in order and verify each.
 
     `forced` builds also what the device does not support, but nothing that does not fit the workload.
+    `before` is called with the pipeline once it is loaded.
     Changes global settings of the process (threads, TF32, Inductor flags) until `release` puts them back.
 
     Raises `UnsupportedError`, `NotEngagedError`, `perfsuite.pipelines.models.WeightsError`.
@@ -141,6 +143,8 @@ def prepare(
         context = Context(workload, variant, device)
         with _without_old_garbage(), load.watching(context.busy_threads) as watch:
             pipe = models.load(workload, device, dtype_of(variant), weights)
+            if before is not None:
+                before(pipe)
             evidence = []
             for optimization in variant.optimizations:
                 doing = f"applying {optimization.name}"

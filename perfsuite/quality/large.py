@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perfsuite.pipelines.dtypes import dtype_of
 from perfsuite.pipelines.families import family_of
 from perfsuite.pipelines.optimizations.evidence import models
 from perfsuite.quality.relative_errors import Errors, Place, relative_l2
@@ -42,7 +43,10 @@ def measure_large(pipe: Any, context: Context) -> Errors:
             norm = type(module) is torch.nn.GroupNorm
             channels = module.num_channels if norm else module.in_channels
             values = 0.5 + torch.randn(1, channels, side, side, generator=generator)
-            given = values.to(device=context.device.kind, dtype=module.weight.dtype)
+            # A hook of diffusers casts a weight that is stored in float8 while it is used.
+            cast = hasattr(module, "_diffusers_hook")
+            dtype = dtype_of(context.variant) if cast else module.weight.dtype
+            given = values.to(device=context.device.kind, dtype=dtype)
             pair = _norm(module, given) if norm else _convolution(module, given)
             found[Place(component, name + AT)] = relative_l2(*pair)
     return found

@@ -45,6 +45,7 @@ def _exact(value: Any, wanted: Any) -> float:
 def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors:
     """Errors of the loop's values with the components' outputs forced to float32's."""
     import torch
+    from diffusers.models.autoencoders.vae import DecoderOutput
 
     dtype, family = dtype_of(context.variant), family_of(pipe)
     exact = [name for name in family.spelling.conditions if name in EXACT]
@@ -87,7 +88,8 @@ def measure_loop(pipe: Any, context: Context, traces: Sequence[Trace]) -> Errors
             found[Place("loop", f"{family.decoder} input", prompt)] = relative_l2(
                 latents, trace["decoder_input"]
             )
-            return (trace["decoded"].to(device=latents.device, dtype=latents.dtype),)
+            # By place or by name, as the pipeline asks.
+            return DecoderOutput(trace["decoded"].to(device=latents.device, dtype=latents.dtype))
 
         def after_step(step: int, latents: Any, prompt: int = prompt, trace: Trace = trace) -> Any:
             if step >= trace.steps:

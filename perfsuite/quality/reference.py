@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -35,7 +36,7 @@ from perfsuite.quality.reference_files import (
 )
 from perfsuite.quality.relative_errors import Errors, QualityError
 from perfsuite.quality.several import measure_batch, measure_several
-from perfsuite.quality.witness import imitating, in_float64
+from perfsuite.quality.witness import imitating, in_float64, round_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -268,10 +269,14 @@ def _measure_witness(reference: Reference, precision: str) -> tuple[dict[str, Er
     Float32 is held to float64, module by module; it has no pictures.
     """
     assert reference.device is not None
-    prepared = prepare(reference.workload, reference.base, reference.device, reference.weights, forced=True)
+    own = precision == reference.base.precision
+    prepared = prepare(
+        reference.workload, reference.base, reference.device, reference.weights, forced=True,
+        before=None if own else functools.partial(round_weights, precision=precision),
+    )  # fmt: skip
     pipe, context, traces, folder = prepared.pipe, prepared.context, reference.traces, reference.folder
     try:
-        if precision == reference.base.precision:
+        if own:
             found = {}
             if folder is not None:
                 found["modules"] = measure_modules(

@@ -46,6 +46,17 @@ def rounder(precision: str) -> Callable[[Any], Any]:
     return rounded
 
 
+def round_weights(pipe: Any, precision: str) -> None:
+    """Leave no weight of a float32 pipeline that the precision cannot hold.
+
+    Before techniques are applied that store them in another form: of a bfloat16 pipeline they store those.
+    """
+    change = rounder(precision)
+    for name in family_of(pipe).components:
+        for parameter in getattr(pipe, name).parameters():
+            parameter.data = change(parameter.data)
+
+
 @contextlib.contextmanager
 def imitating(pipe: Any, precision: str) -> Iterator[None]:
     """For a moment a float32 pipeline holds and passes only values of this precision.
@@ -55,12 +66,11 @@ def imitating(pipe: Any, precision: str) -> Iterator[None]:
     """
     import torch
 
+    round_weights(pipe, precision)  # what techniques made of them, too
     with contextlib.ExitStack() as undoing:
         family = family_of(pipe)
         for name in family.components:
             model, change = getattr(pipe, name), rounder(precision)
-            for parameter in model.parameters():
-                parameter.data = change(parameter.data)
             upcast = family.upcasts and name == family.decoder and precision == "fp16"
             if not (upcast and model.config.force_upcast):
                 times = name == family.denoiser and family.spelling.casts
