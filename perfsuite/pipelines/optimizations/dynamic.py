@@ -103,5 +103,6 @@ DYNAMIC = Optimization(
     card=Card(
         where="every UNet; kernels for any size are slower than for one",
         proof="0 compilations over three sizes and two batches after the first call",
+        measured="0.92x of bf16-sdpa-compile (n=9)",
     ),
 )

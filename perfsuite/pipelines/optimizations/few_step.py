@@ -85,7 +85,7 @@ def _verify(pipe: Any, context: Context, recipe: Recipe) -> str:
     check_twice_the_same(pipe, context, seen)
     return (
         f"{kind}, {len(seen.batches)} UNet calls of {rows} rows at timesteps {seen.timesteps}; {moved} "
-        "layers changed by the adapter; two calls equal"
+        "each layer changed by what its file holds; two calls equal"
     )
 
 

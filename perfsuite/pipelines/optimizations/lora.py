@@ -45,7 +45,7 @@ LORA = Optimization(
     same_as="lora",
     card=Card(
         where="models with an adapter; extra lora",
-        proof="layers changed by the adapter, and still as it left them",
+        proof="each layer changed by what the file holds, and still as it left them",
         measured="1.00x (n=9)",
     ),
 )

@@ -98,9 +98,9 @@ def test_the_copy_for_a_group_norm_is_known_on_a_gpu_alone(kind: str, known: boo
 
     flow: Any = SimpleNamespace(running=[("unet.norm", GroupNorm())])
     made = SimpleNamespace(shape=(1, 4, 8, 8))
-    assert _Layouts(flow, kind)._is_known("clone", made) is known
+    assert _Layouts(flow, kind, ("unet", "vae"))._is_known("clone", made) is known
     flow.running = [("unet.conv", object())]
-    assert not _Layouts(flow, kind)._is_known("clone", made)
+    assert not _Layouts(flow, kind, ("unet", "vae"))._is_known("clone", made)
 
 
 def test_float32_that_loses_bits_is_not_strict(monkeypatch: pytest.MonkeyPatch) -> None:
