@@ -138,7 +138,7 @@ def few_step(
         parameter=steps,
         card=Card(
             where="every model with an adapter that was distilled for it; extra lora",
-            proof="scheduler, timesteps and batch log; each layer changed by what its file holds; twice the same",
+            proof="scheduler, timesteps and batch log; each layer has what its file adds; twice the same",
             measured=measured,
             published=published,
         ),
