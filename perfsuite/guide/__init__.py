@@ -29,7 +29,7 @@ TOPICS = (
     "registering",
     "extending",
     "measured",
-    "measured-techniques",
+    "measured-costs",
     "measured-faults",
     "measured-compiler",
     "measured-rule",

@@ -60,6 +60,7 @@ def test_topics_are_completed() -> None:
     assert completing.topics("measured-") == [
         (topic, title(topic))
         for topic in (
+            "measured-costs",
             "measured-faults",
             "measured-compiler",
             "measured-rule",

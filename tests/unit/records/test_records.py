@@ -31,8 +31,8 @@ EXCLUDED = "attention and plain exclude each other; write half.attention or half
         ([], "name exactly one precision, got none"),
         ([ATTENTION], "name exactly one precision, got none"),
         ([HALF, WHOLE], "name exactly one precision, got half and whole"),
-        ([HALF, HALF], "half is named twice"),
-        ([HALF, LATE, LATE], "late is named twice"),
+        ([HALF, HALF], "half is named twice; name it once"),
+        ([HALF, LATE, LATE], "late is named twice; name it once"),
         ([HALF, FUSED], "fused requires attention; add it: half.fused.attention"),
         (
             [HALF, ATTENTION, PLAIN],
