@@ -182,7 +182,8 @@ class Ledger:
         if not why or not begins:
             return result
         said = f"{result.workload}: {why}"
-        self.closing_lines += [said] if said not in self.closing_lines else []
+        if self._settings.update != "never" and said not in self.closing_lines:
+            self.closing_lines.append(said)
         return replace(result, session=None, counts=result.counts if counting.knows(result) else None)
 
 

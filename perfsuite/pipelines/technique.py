@@ -76,6 +76,8 @@ class Optimization:
     settings: tuple[str, ...] = ()
     """Global settings that it changes while the pipeline lives, as patterns of the names in
     `perfsuite.device.Snapshot`; any other that changes is a leak."""
+    like: str = ""
+    """The technique of the suite of whose kind it is, for the reason why it goes with no other."""
     waits: tuple[str, ...] = ()
     """What the places have in their text where diffusers' own code waits for the device in a step because of
     it: a scheduler that looks a number up, a cache that decides by one."""
@@ -189,7 +191,7 @@ class Variant:
 
     def _excluded(self, optimization: Optimization, other: str) -> str:
         """That two do not go together, why, and what does."""
-        why = reason(optimization.base, other)
+        why = reason(optimization.base, other) or reason(optimization.like, other)
         names = [o.name for o in self.optimizations]
         without = [
             self._sum(*(n for n in names if n.partition(":")[0] != left))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from perfsuite.bench.recovery import Elsewhere
     from perfsuite.bench.workbench import Workbench
-    from perfsuite.pipelines import Prepared
+    from perfsuite.pipelines import Prepared, Variant
     from perfsuite.plugin.gates import Check
     from perfsuite.records import Workload
 
@@ -115,11 +115,7 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
         if {"picture_gate", "look_gate"} & _wanted(request.session):
             # Before this pipeline is built: two at once may not fit.
             workbench.try_reference(workload, variant)
-        found = workbench.pipeline(workload, variant)
-    except NotEngagedError:
-        # No accident but a verdict, the first that a variant is given.
-        request.node.user_properties.append((JUDGED, "yes"))
-        raise
+        found = _built(request, workbench, workload, variant)
     except (AdapterError, ScheduleError) as error:
         unusable = error
     if unusable is not None:
@@ -128,6 +124,17 @@ def pipeline(request: pytest.FixtureRequest, workbench: Workbench) -> Prepared |
     if stands_elsewhere(found) and not _GATES & set(request.fixturenames):
         pytest.skip(found.evidence[-1])
     return found
+
+
+def _built(
+    request: pytest.FixtureRequest, workbench: Workbench, workload: Workload, variant: Variant
+) -> Prepared | Elsewhere:
+    try:
+        return workbench.pipeline(workload, variant)
+    except NotEngagedError:
+        # No accident but a verdict, the first that a variant is given.
+        request.node.user_properties.append((JUDGED, "yes"))
+        raise
 
 
 def _wanted(session: pytest.Session) -> set[str]:

@@ -213,10 +213,15 @@ def _closing(bench: Workbench, measured: Sequence[Result], config: pytest.Config
         *bench.closing_lines,
         f"results as a page: {shlex.join(('perfsuite', 'report', str(_near(bench.ledger.path))))}",
         *outcome.steps(
-            # To record what may not be recorded is no advice.
-            [r for r in measured if not bench.ledger.none_begins(r.workload, r.variant)],
+            measured,
             repeated(config),
             recorded=bench.recorded,
+            # To record what may not be recorded is no advice.
+            unrecordable=[
+                f"{r.workload}/{r.variant}"
+                for r in measured
+                if bench.ledger.none_begins(r.workload, r.variant)
+            ],
             whole_ladder=_is_whole_ladder(bench, lacking),
         ),
         *counts.steps(bench.results, recorded=records_new),

@@ -92,6 +92,7 @@ def steps(
     options: Sequence[str] = (),
     *,
     recorded: Iterable[str] = (),
+    unrecordable: Iterable[str] = (),
     whole_ladder: bool = False,
 ) -> list[str]:
     """What a person may do next, one command a line; of what is wrong first.
@@ -100,11 +101,16 @@ def steps(
         results: of one run.
         options: those of the run that a repeat needs too.
         recorded: ``workload/variant`` of what has its first baseline now.
+        unrecordable: of what may begin none.
         whole_ladder: nobody named variants, so that a command for all of a workload need not either.
     """
-    known, found = set(recorded), list[messages.Step]()
+    known, without, found = set(recorded), set(unrecordable), list[messages.Step]()
     for workload in dict.fromkeys(r.workload for r in results):
-        own = [r for r in results if r.workload == workload and r.verdict is not None]
+        own = [
+            r
+            for r in results
+            if r.workload == workload and r.verdict is not None and f"{workload}/{r.variant}" not in without
+        ]
         fresh = [r for r in own if f"{r.workload}/{r.variant}" in known]
         rest = [r for r in own if r not in fresh]
         for status in _DECIDED:

@@ -50,6 +50,8 @@ class Recipe:
     """Up to 1 the UNet is called with the prompt alone."""
     settings: Mapping[str, object]
     """Of the scheduler, beside those of the pipeline's own."""
+    waits: tuple[str, ...] = ()
+    """What the places have in their text where that scheduler waits for the device in a step."""
 
 
 def _apply(pipe: Any, context: Context, recipe: Recipe) -> None:
@@ -126,8 +128,8 @@ def few_step(
         # Before the projections, which fuse what the adapter is for.
         phase=1,
         conflicts=tuple(name for name in EXCLUDED if name != recipe.name),
-        # LCM's looks its noise level up on the host, and so do others.
-        waits=("schedulers/scheduling_",),
+        like="lcm",
+        waits=recipe.waits,
         promise=Promise.RESAMPLED,
         task_margin=margin,
         # Few steps cost more of the score than caches do: of a whole guided model, and of its own steps.
@@ -137,7 +139,8 @@ def few_step(
         draws=functools.partial(_draws, recipe=recipe),
         parameter=steps,
         card=Card(
-            where="every model with an adapter that was distilled for it; extra lora",
+            where="UNets of SDXL and SD 1.5 with an adapter that was distilled for them, and no other; not "
+            "with layerwise-fp8 or offloading; extra lora",
             proof="scheduler, timesteps and batch log; each layer has what its file adds; twice the same",
             measured=measured,
             published=published,
@@ -146,7 +149,8 @@ def few_step(
 
 
 LCM = few_step(
-    Recipe("lcm", "lcm-lora", "LCMScheduler", 1.0, {}),
+    # It looks its noise level up on the host.
+    Recipe("lcm", "lcm-lora", "LCMScheduler", 1.0, {}, ("schedulers/scheduling_lcm.py:",)),
     "LCM-LoRA: so many steps by the LCM scheduler, without guidance",
     Parameter("number of steps", default=4, least=1, most=16),
     margin=0.15,
