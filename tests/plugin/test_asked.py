@@ -256,6 +256,8 @@ def test_weights_that_nobody_chose_begin_no_baseline(offline, mode):
     offline.baseline_file.unlink()
     offline.ini("perf_confirm = 2")
     command = ("--perf-workload=sdxl-base", f"--perf-update={mode}")
+    run = offline.latency("--perf-workload=sdxl-base", variants="bf16")
+    assert "no baseline begins" not in run.stdout.str()  # nothing was to be stored
     run = offline.latency(*command, variants="bf16")
     run.assert_outcomes(passed=1)
     run.stdout.fnmatch_lines(

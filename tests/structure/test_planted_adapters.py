@@ -214,6 +214,16 @@ def test_few_steps_that_do_not_fit_are_refused_before_anything_is_loaded(tmp_pat
     assert {"lcm", "lora", "layerwise-fp8", "model-offload"} <= set(fast.conflicts)
     with pytest.raises(ContradictionError, match="fast:4 and faster:4 each draw by steps of their own"):
         Variant("both", (OPTIMIZATIONS["bf16"], fast.at(), faster.at()))
+    with pytest.raises(ContradictionError, match="DeepCache takes features over from step to step"):
+        Variant("one", (OPTIMIZATIONS["bf16"], fast.at(), OPTIMIZATIONS["deepcache"].at()))
+
+
+def test_a_recipe_waits_for_nothing_that_it_does_not_name():
+    """What LCM's scheduler does is no excuse for another's, as Lightning's Euler, that begins to wait."""
+    recipe = few_step.Recipe("lightning", "lcm-lora", "EulerDiscreteScheduler", 0.0, {})
+    made = few_step.few_step(recipe, "", Parameter("steps", 4, 1, 16), margin=0.1)
+    assert made.waits == ()
+    assert OPTIMIZATIONS["lcm"].waits == ("schedulers/scheduling_lcm.py:",)
 
 
 @pytest.mark.parametrize("lose", ["off", "left over"])

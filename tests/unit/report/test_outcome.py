@@ -134,6 +134,16 @@ def test_a_command_for_the_whole_ladder_names_no_variant(timed: Callable[..., li
     ]
 
 
+def test_what_may_not_be_recorded_is_no_advice(
+    timed: Callable[..., list[Result]], make_quality: Callable[..., Quality]
+) -> None:
+    """Wrong pictures of it are advised on all the same."""
+    bad = make_quality(PictureStatus.DEGRADED, overall=PictureStatus.DEGRADED)
+    steps = outcome.steps(timed(NEW, quality=bad), unrecordable=["shapes/fp32"])
+    assert not [step for step in steps if "record it" in step]
+    assert steps[0].startswith("look again: pytest -k test_ssim")
+
+
 def test_what_to_do_where_nobody_can_tell(make_result: Callable[..., Result]) -> None:
     """With few sessions: more; with enough: find out why the machine is noisy."""
     few = make_result(verdict=Verdict(INCONCLUSIVE, causes=(Cause.FEW_SESSIONS,)))
