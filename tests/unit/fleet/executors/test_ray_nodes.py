@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from orders import order
 
-from perfsuite.fleet.executors import ExecutorError
-from perfsuite.fleet.executors import machine
+from perfsuite.fleet.executors import ExecutorError, machine
 from perfsuite.fleet.executors import ray as module
 from perfsuite.fleet.executors.ray import RayExecutor
 
