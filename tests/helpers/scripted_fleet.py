@@ -126,6 +126,7 @@ class Scripted:
         self.spans: list[Span] = []
         self.stopped: list[str] = []
         self.remains: dict[str, Outcome] = {}
+        self.discarded: list[tuple[str, str]] = []
         self.closed = False
         self._running: list[tuple[float, int, Order, Slot, Does]] = []
         self._ahead: list[Event] = []
@@ -179,6 +180,10 @@ class Scripted:
     def left(self, ticket: str, at: str) -> Iterator[Outcome | None]:
         """Nothing, or what the test has put there by the machine."""
         yield self.remains.pop(at, None)
+
+    def discard(self, ticket: str, at: str) -> None:
+        """Noted."""
+        self.discarded.append((ticket, at))
 
     def close(self) -> None:
         self.closed = True

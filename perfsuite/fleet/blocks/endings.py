@@ -33,6 +33,8 @@ _PYTEST = {
     4: "an option means nothing on that machine",
     5: "no test was chosen",
 }
+_COMPARED = (0, 1, 2)
+"""Exit codes of an A/B that has come to its end, where its figures are there."""
 LOST = "CUDA is lost to this process"
 """What a run says that went on in fresh processes; see `perfsuite.bench.recovery`."""
 _LONGEST = 300
@@ -46,6 +48,8 @@ def ending(block: Block, outcome: Outcome) -> tuple[Ending, str]:
 
 def _judge(block: Block, outcome: Outcome) -> tuple[Ending, str]:
     code = outcome.exit_code
+    if block.work is Work.AB and code in _COMPARED and SIDES in outcome.files:
+        return _of_ab(outcome, code)  # it came to its end, whatever its machine did beside it
     if code != 0 and (bad := _bad_verdict(block, outcome)):
         return Ending.FAILED, bad
     if outcome.infrastructure and code != 0:
@@ -64,8 +68,6 @@ def _bad_verdict(block: Block, outcome: Outcome) -> str:
     if block.work in (Work.COMPILE, Work.DOCTOR):
         return ""
     if block.work is Work.AB:
-        if outcome.exit_code == 1 and SIDES in outcome.files:
-            return _of_ab(outcome, 1)[1]
         return written.bad_comparison(outcome.files.get(SIDES, b""))
     said = next((said for said, verdict in _failed(outcome.files.get(JUNIT, b"")) if verdict), "")
     # The report of all tests is written last. Without it, what is on disk of each variant tells.
@@ -136,7 +138,7 @@ def _of_ab(outcome: Outcome, code: int) -> tuple[Ending, str]:
 
     INCONCLUSIVE is no bad verdict, as in a latency gate, and to ask again would be to select for luck.
     """
-    if code not in (0, 1, 2) or SIDES not in outcome.files:
+    if code not in _COMPARED or SIDES not in outcome.files:
         return Ending.ERROR, f"exit code {code} and no verdict{_last(outcome)}"
     if code == 1:
         return Ending.FAILED, _last(outcome) or "base and head differ"

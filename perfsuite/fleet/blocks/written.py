@@ -10,7 +10,11 @@ from perfsuite.records import UNJUDGED, PictureStatus, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BAD = frozenset((Status.REGRESSED, *UNJUDGED, PictureStatus.DEGRADED, PictureStatus.BROKEN))
+_SLOWER = frozenset((Status.REGRESSED,))
+_REFUSED = _SLOWER.union(UNJUDGED)
+"""Of a latency, whose gate fails for what it could not judge. Of pictures NOT_JUDGED is no failure, and is
+the same text."""
+_WRONG = frozenset((PictureStatus.DEGRADED, PictureStatus.BROKEN))
 
 
 def bad_result(raw: bytes) -> str:
@@ -21,20 +25,20 @@ def bad_result(raw: bytes) -> str:
         told = {name: value for name, value in line.items() if value not in (None, [], {})}
         known.setdefault((line.get("workload"), line.get("variant")), {}).update(told)
     for (workload, variant), result in known.items():
-        for name, status in _statuses(result):
-            if status in _BAD:
+        for name, status, bad in _statuses(result):
+            if status in bad:
                 return f"{workload} {variant}: {name} {status}, before it was ended"
     return ""
 
 
 def bad_comparison(raw: bytes) -> str:
-    """The bad verdict of an A/B's figures; empty for none."""
+    """The bad verdict of an A/B's figures, one for which ``perfsuite ab`` ends with 1; empty for none."""
     try:
         document = json.loads(raw or b"{}")
     except ValueError:
         return ""
-    for name, found in (("", document), ("pictures", _under(document, "pictures"))):
-        if _status(found) in _BAD:
+    for name, found, bad in (("", document, _SLOWER), ("pictures", _under(document, "pictures"), _WRONG)):
+        if _status(found) in bad:
             return f"{name} {_status(found)}, before it was ended".strip()
     return ""
 
@@ -49,14 +53,16 @@ def _lines(raw: bytes) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def _statuses(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "latency", _status(result.get("verdict"))
-    for name in ("counted", "quality", "timed"):
-        yield {"counted": "counts", "timed": "picture"}.get(name, name), _status(result.get(name))
+def _statuses(result: dict[str, Any]) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """What was judged, its status, and those for which its gate fails."""
+    yield "latency", _status(result.get("verdict")), _REFUSED
+    yield "counts", _status(result.get("counted")), _SLOWER
+    yield "quality", _status(result.get("quality")), _WRONG
+    yield "picture", _status(result.get("timed")), _WRONG
     for name in ("memory", "start"):
         quantities = result.get(name)
         for each in quantities if isinstance(quantities, list) else []:
-            yield name, _status(_under(each, "verdict"))
+            yield name, _status(_under(each, "verdict")), _SLOWER
 
 
 def _under(found: Any, name: str) -> Any:

@@ -156,6 +156,8 @@ class Driver:
 
     def _sit(self) -> None:
         """Take the folder over from the driver before; what it was not told of may have a verdict."""
+        for begun in self._ledger.account.written:
+            self._executor.discard(begun.ticket, begun.machine)  # it may have been killed before it did so
         for begun in list(self._ledger.account.running.values()):
             with self._executor.left(begun.ticket, begun.machine) as outcome:
                 self._ledger.add(self._abandoned(begun, outcome))

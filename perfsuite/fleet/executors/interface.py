@@ -149,6 +149,16 @@ class Executor(Protocol):
         """
         ...
 
+    def discard(self, ticket: str, at: str) -> None:
+        """Remove what an attempt left whose end a driver before this one has written down: it may have been
+        killed before it let go of that. Does nothing where there is none. Raises `ExecutorError`.
+
+        Args:
+            ticket: the attempt's.
+            at: name of its machine.
+        """
+        ...
+
     def close(self) -> None:
         """End what still runs, and let go of the engine; what it leaves is there for `left`."""
         ...

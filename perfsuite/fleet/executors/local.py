@@ -100,6 +100,10 @@ class LocalExecutor:
         yield None if found is None else jobs.outcome(found, at)
         machine.discard([ticket], self._scratch)
 
+    def discard(self, ticket: str, at: str) -> None:
+        """The attempt's folder here."""
+        machine.discard([ticket], self._scratch)
+
     def close(self) -> None:
         """End what still runs, all at once; what was told last may not have been written down."""
         for running in self._running.values():

@@ -48,6 +48,8 @@ class _Running:
     reports: Any
     """Ray's generator of references to them."""
     ticket: str
+    discards: list[str]
+    """Tickets of others, of what its task removes before it begins; empty once it has."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +157,18 @@ class RayExecutor:
             label_selector=dict(order.device.labels) or None,
             scheduling_strategy=_only(there),
         )
-        job = jobs.job(order, slot, chosen=True) | {"heard": self._heard.pop(there, [])}
+        job = jobs.job(order, slot, chosen=True) | {"heard": self._heard[there]}
         reports = options.remote(job, jobs.script())
-        self._running[order.block] = _Running(order, slot, there, reports, job["ticket"])
+        discards = self._heard.pop(there)
+        self._running[order.block] = _Running(order, slot, there, reports, job["ticket"], discards)
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """What happened since the last call; waits for something so long."""
         self._hear()
+        return self._collected(timeout_s)
+
+    def _collected(self, timeout_s: float) -> Sequence[Event]:
+        """As `events`, though nobody has written down what was told last."""
         waiting = {running.reports: running for running in self._running.values()}
         if not waiting:
             return []
@@ -202,6 +209,14 @@ class RayExecutor:
         if there is not None and found is not None:
             self._heard[there].append(ticket)
 
+    def discard(self, ticket: str, at: str) -> None:
+        """The next block at its node removes it."""
+        if not self._nodes:
+            self.slots()
+        there = self._called(at)
+        if there is not None:
+            self._heard[there].append(ticket)
+
     def _called(self, name: str) -> str | None:
         """The node of that name, by Ray's id of it; None where there is none any more."""
         found = (i for i, node in self._nodes.items() if node.name == name and i not in self._dead)
@@ -214,21 +229,24 @@ class RayExecutor:
         self._told.clear()
 
     def close(self) -> None:
-        """End what still runs, and leave the cluster."""
+        """End what still runs, and leave the cluster; what was told last may not have been written down."""
         for block in self._running:
             self.stop(block)
         until = time.monotonic() + CLOSE_S
         while self._running and time.monotonic() < until:
-            self.events(1.0)
+            self._collected(1.0)
+        for running in self._running.values():
+            self._heard[running.node] += running.discards
         rest = [
             self._discard.options(scheduling_strategy=_only(node)).remote(tickets)
             for node, tickets in self._heard.items()
-            if node in self._nodes and node not in self._dead
+            if tickets and node in self._nodes and node not in self._dead
         ]
         if rest:
             self._ray.wait(rest, num_returns=len(rest), timeout=CLOSE_S)
         # Closed once more it has nothing to ask for: Ray would start a cluster of its own for that.
         self._heard.clear()
+        self._running.clear()
         self._ray.shutdown()
 
     def _alive(self, node: Mapping[str, Any]) -> bool:
@@ -285,8 +303,12 @@ class RayExecutor:
             report = {"lost": _said(error, slot)}
             if isinstance(error, self._ray.exceptions.NodeDiedError):
                 self._dead.add(running.node)
+        if "lost" not in report:
+            running.discards.clear()
         if "began" in report:
             return Began(block=order.block, attempt=order.attempt, machine=slot.machine)
+        # A task that has gone before it began has removed nothing.
+        self._heard[running.node] += running.discards
         del self._running[order.block]
         self._stopping.discard(order.block)
         self._told.append((running.node, running.ticket))

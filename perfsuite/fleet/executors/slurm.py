@@ -78,6 +78,8 @@ class SlurmExecutor:
         write_atomic(self._script, jobs.script().encode())
         self._running: dict[str, _Running] = {}
         self._ahead: list[Event] = []
+        self._due_s: dict[str, float] = {}
+        """By ticket, when what was stopped has ended, and can be seen here."""
         self._told: list[Path] = []
         """Folders of attempts whose ends were told."""
 
@@ -119,6 +121,7 @@ class SlurmExecutor:
             return
         if running.job is not None and _read(running.folder / "began.json") is not None:
             running.job.cancel(check=False)
+            self._due_s[running.folder.name] = time.monotonic() + jobs.GRACE_S + SLOW_S
             return
         del self._running[block]
         self._ahead.append(_lost(running, "cancelled"))
@@ -131,13 +134,20 @@ class SlurmExecutor:
         if folder is None or _read(folder / "began.json") is None:
             yield None
             return
-        former = folder.parent != self._folder
-        while former and _read(folder / "ended.json") is None and time.monotonic() < self._ended_s:
+        # Of its own it has heard for long enough, but for what it has just stopped.
+        until_s = self._due_s.get(ticket, 0.0) if folder.parent == self._folder else self._ended_s
+        while _read(folder / "ended.json") is None and time.monotonic() < until_s:
             time.sleep(LOOK_S)
         node = str(_read(folder / "began.json"))
         yield jobs.outcome(machine.told(folder), node)
         shutil.rmtree(folder, ignore_errors=True)
         _end_orphans(folder.parent)
+
+    def discard(self, ticket: str, at: str) -> None:
+        """The attempt's folder, whichever driver in this folder has made it."""
+        for folder in self._folder.parent.glob(f"*/{ticket}"):
+            shutil.rmtree(folder, ignore_errors=True)
+            _end_orphans(folder.parent)
 
     def close(self) -> None:
         """Cancel what is left."""

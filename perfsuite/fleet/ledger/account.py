@@ -80,6 +80,9 @@ class Account:
     attempts: list[Attempt] = field(default_factory=list)
     running: dict[tuple[str, int], Begun] = field(default_factory=dict)
     """What was begun and has not ended, by block and number."""
+    written: list[Begun] = field(default_factory=list)
+    """What was begun in the last sitting, and in those before it that were killed, and has a ticket and an
+    end."""
     sitting: Sitting | None = None
     """The last."""
     end: End | None = None
@@ -100,13 +103,16 @@ class Account:
         """Take the next line in."""
         if isinstance(entry, Attempt):
             self.attempts.append(entry)
-            self.running.pop((entry.block, entry.number), None)
+            begun = self.running.pop((entry.block, entry.number), None)
+            self.written += [begun] if begun is not None and begun.ticket else []
         elif isinstance(entry, Begun):
             self.running[entry.block, entry.number] = entry
         elif isinstance(entry, Sitting) and entry.beside:
             self.beside.append(len(self.attempts))
         elif isinstance(entry, Sitting):
             self.beside.clear()
+            if self.end is not None:
+                self.written.clear()
             self.sitting, self.end, self.sat = entry, None, len(self.attempts)
             if entry.again:
                 self.again = self.sat

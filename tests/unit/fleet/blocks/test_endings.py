@@ -80,14 +80,28 @@ def test_a_bad_verdict_that_was_written_stands_however_the_block_ended(
         assert judge(Work.LATENCY, code, files, infrastructure=infrastructure)[0] is Ending.FAILED
     found = judge(Work.LATENCY, code, {"results.jsonl": SLOWER})
     assert found == (Ending.FAILED, "shapes bf16: latency REGRESSED, before it was ended")
-    sides = {"ab.json": json.dumps({"kind": "ab", "status": "REGRESSED"}).encode()}
-    assert judge(Work.AB, code, sides, infrastructure=infrastructure)[0] is Ending.FAILED
+
+
+@pytest.mark.parametrize("code", [3, None, -2, -9, -15])
+@pytest.mark.parametrize("infrastructure", ["", "No space left on device"])
+@pytest.mark.parametrize(
+    "figures",
+    [{"status": "REGRESSED"}, {"status": "OK", "pictures": {"status": "DEGRADED"}},
+     {"status": "OK", "pictures": {"status": "BROKEN"}}],
+)  # fmt: skip
+def test_a_bad_comparison_stands_however_the_block_ended(
+    code: int | None, infrastructure: str, figures: dict[str, object]
+) -> None:
+    found = judge(Work.AB, code, {"ab.json": json.dumps(figures).encode()}, infrastructure=infrastructure)
+    assert found[0] is Ending.FAILED
+    assert found[1].endswith(", before it was ended")
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"verdict": {"status": "LESS_JUDGED"}}, {"quality": {"status": "DEGRADED"}},
+        {"verdict": {"status": "LESS_JUDGED"}}, {"verdict": {"status": "NOT_JUDGED"}},
+        {"quality": {"status": "BROKEN"}}, {"quality": {"status": "DEGRADED"}},
         {"timed": {"status": "BROKEN"}}, {"counted": {"status": "REGRESSED"}},
         {"memory": [{"name": "peak", "verdict": {"status": "OK"}},
                     {"name": "growth", "verdict": {"status": "REGRESSED"}}]},
@@ -102,10 +116,14 @@ def test_every_kind_of_bad_verdict_stands(fields: dict[str, object]) -> None:
 def test_what_is_no_bad_verdict_is_tried_again(code: int | None) -> None:
     """A good one of some of its variants is none of the block, and half a line is nothing."""
     good = written(verdict={"status": "OK"}, quality=None, memory=[])
-    for raw in (good, SLOWER[:-1], written(session={"id": "s"}), b"\xff\n[]\n", b"", b"no JSON\n"):
+    unjudged = [
+        written(verdict={"status": "OK"}, **{n: {"status": "NOT_JUDGED"}}) for n in ("quality", "timed")
+    ]
+    for raw in (good, *unjudged, SLOWER[:-1], written(session={"id": "s"}), b"\xff\n[]\n", b"", b"no JSON\n"):
         found = judge(Work.LATENCY, code, {"results.jsonl": raw})[0]
         assert found in (Ending.ERROR, Ending.TIMEOUT), raw
-    for raw in (b"{}", b"[]", b"half a", b'{"status": "OK", "pictures": null}'):
+    blind = b'{"status": "OK", "pictures": {"status": "NOT_JUDGED"}}'
+    for raw in (b"{}", b"[]", b"half a", b'{"status": "OK", "pictures": null}', blind):
         assert judge(Work.AB, code, {"ab.json": raw})[0] is not Ending.FAILED
     assert judge(Work.COMPILE, code, {"results.jsonl": SLOWER})[0] is not Ending.FAILED
 
@@ -214,8 +232,16 @@ def test_other_exit_codes_of_pytest(code: int, said: str) -> None:
     ("code", "found"), [(0, Ending.PASSED), (1, Ending.FAILED), (2, Ending.PASSED), (3, Ending.ERROR)]
 )
 def test_an_ab(code: int, found: Ending) -> None:
-    """INCONCLUSIVE stands in its figures, and is not asked for again."""
-    assert judge(Work.AB, code, {"ab.json": b"{}"})[0] is found
+    """INCONCLUSIVE stands in its figures, and is not asked for again, nor are pictures that nobody judged."""
+    blind = b'{"status": "OK", "pictures": {"status": "NOT_JUDGED"}}'
+    for figures in (b"{}", blind):
+        assert judge(Work.AB, code, {"ab.json": figures})[0] is found
+
+
+@pytest.mark.parametrize(("code", "found"), [(1, Ending.FAILED), (2, Ending.PASSED), (3, Ending.LOST)])
+def test_an_ab_that_came_to_its_end_stands_though_its_machine_failed(code: int, found: Ending) -> None:
+    """To ask an INCONCLUSIVE one again for that would be to select for luck, too."""
+    assert judge(Work.AB, code, {"ab.json": b"{}"}, infrastructure="No space left on device")[0] is found
 
 
 def test_compiling_judges_nothing() -> None:

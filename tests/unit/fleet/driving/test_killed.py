@@ -141,8 +141,8 @@ def test_a_supervisor_that_dies_alone_leaves_its_verdict(tmp_path: Path) -> None
     assert [a.ending for a in account.attempts if a.block == "half"] == [Ending.LOST, Ending.PASSED]
 
 
-def test_a_verdict_outlives_two_interrupts(tmp_path: Path) -> None:
-    """The second waits for nothing: what was stopped has told nobody how it ended."""
+def test_a_verdict_outlives_an_interrupt_that_waits_for_nothing(tmp_path: Path) -> None:
+    """As the second of ``perfsuite run`` does: what was stopped has told nobody how it ended."""
     folder = tmp_path / "fleet"
     with driven("local", folder) as process:
         all_wrote(folder)

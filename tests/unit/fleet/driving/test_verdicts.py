@@ -8,7 +8,7 @@ import pytest
 from scripted_fleet import Does, Drive, Scripted, a_block, a_plan, places
 
 from perfsuite.fleet.blocks import endings
-from perfsuite.fleet.driving.attempts import utc_now
+from perfsuite.fleet.driving.attempts import abandoned, utc_now
 from perfsuite.fleet.executors import Outcome
 from perfsuite.fleet.ledger.account import Begun
 from perfsuite.fleet.ledger.file import Ledger, read_account, read_attempts
@@ -94,6 +94,19 @@ def test_what_a_killed_driver_was_not_told(
     attempts = read_attempts(run.folder)
     assert [attempt.ending for attempt in attempts] == expected
     assert cause in attempts[0].cause
+
+
+def test_what_a_killed_driver_had_written_down_is_let_go_of(tmp_path: Path) -> None:
+    """It was killed before it did so; what still has no end is looked for first."""
+    engine = Scripted(places())
+    run = drive(tmp_path, engine)
+    begun = Begun(block="s0", number=1, machine="gpu0", slot="gpu0:0", uuid="u", began=utc_now(), ticket="t")
+    with Ledger.open(run.folder, run.plan) as ledger:
+        ledger.add(begun)
+        ledger.add(abandoned(begun, "it was stopped"))
+        ledger.add(replace(begun, number=2, ticket="u"))
+    run()
+    assert engine.discarded == [("t", "gpu0")]
 
 
 def test_what_was_refused_was_at_no_machine(tmp_path: Path) -> None:

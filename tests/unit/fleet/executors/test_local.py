@@ -293,6 +293,14 @@ def test_what_was_heard_of_is_removed(local: LocalExecutor, scratch: Path) -> No
     assert list(scratch.iterdir()) == []
 
 
+def test_what_a_driver_before_had_written_down_is_removed(local: LocalExecutor, scratch: Path) -> None:
+    outcome(local, order("b", "", ticket="t1"))
+    LocalExecutor([CPU]).discard("t0", "host")
+    assert [file.name for file in scratch.iterdir()] == ["perfsuite-block-t1"]
+    LocalExecutor([CPU]).discard("t1", "host")
+    assert list(scratch.iterdir()) == []
+
+
 def test_what_close_ends_is_there_for_the_next(scratch: Path) -> None:
     executor = LocalExecutor([CPU])
     code = "import time; open(OUT + '/half', 'w').write('half'); print('on', flush=True); time.sleep(60)"

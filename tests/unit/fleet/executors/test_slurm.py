@@ -181,6 +181,39 @@ finally:
     assert not Path("/proc", note.read_text()).exists()
 
 
+def test_what_is_stopped_may_write_before_it_is_looked_for(slurm: SlurmExecutor, tmp_path: Path) -> None:
+    """The driver asks when its own patience is over, and a shared folder shows later what was written."""
+    code = """
+import time
+print("on", flush=True)
+try:
+    time.sleep(60)
+finally:
+    time.sleep(2)
+    open(OUT + "/verdict", "w").write("bad")
+"""
+    slurm.start(order("b", code, ticket="t1"), slurm.slots()[-1])
+    began(slurm, "b")
+    (output,) = (tmp_path / "shared").glob("*/t1/output.txt")
+    until = time.monotonic() + 10
+    while not output.read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    slurm.stop("b")
+    with slurm.left("t1", "node1") as found:
+        assert found is not None
+        assert (found.files["verdict"], found.stopped_by) == (b"bad", "SIGTERM")
+
+
+def test_what_a_driver_before_had_written_down_is_removed(slurm: SlurmExecutor, tmp_path: Path) -> None:
+    other = SlurmExecutor(tmp_path / "shared")
+    outcome(other, order("b", "", ticket="t1"), other.slots()[-1])
+    other.close()
+    assert len(list((tmp_path / "shared").glob("*/t1"))) == 1
+    slurm.discard("t1", "node1")
+    (left,) = (tmp_path / "shared").iterdir()
+    assert left == slurm._folder
+
+
 def test_a_block_that_waits_in_the_queue_is_taken_out_of_it(slurm: SlurmExecutor, commands: Path) -> None:
     (commands / "hold").touch()
     slurm.start(order("b", ""), slurm.slots()[-1])
