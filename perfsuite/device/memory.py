@@ -31,14 +31,6 @@ class PeakMemory:
         return peak_bytes(self._kind)
 
 
-def give_back(kind: str) -> None:
-    """Let torch return to a GPU what it keeps for later."""
-    if kind == "cuda":
-        import torch
-
-        torch.cuda.empty_cache()
-
-
 def peak_bytes(kind: str) -> int:
     """Peak memory of this process since its start, or since a `PeakMemory` was made, in bytes."""
     if kind == "cuda":

@@ -17,11 +17,12 @@ from perfsuite.device.environment import environment
 from perfsuite.device.held import Held
 from perfsuite.device.imports import IMPORTS
 from perfsuite.device.load import wait_until_quiet
-from perfsuite.device.memory import PeakMemory, give_back, reserved_bytes
+from perfsuite.device.memory import PeakMemory, reserved_bytes
 from perfsuite.measuring.control import control_s
 from perfsuite.measuring.limits import limits
 from perfsuite.measuring.profiling import hot
 from perfsuite.measuring.stages import measure_stages
+from perfsuite.pipelines.building import free
 from perfsuite.records import Session, Start
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def measure(
     started = time.monotonic()
     progress("first call")
     first_call_s = context.first_call(prepared.pipe)
-    give_back(context.device.kind)  # what tests before this one, or searching for kernels, took of a GPU
+    free()  # what tests before this one, or searching for kernels, took of a GPU
     progress("warm-up")
     warmup_s, steady = warm_up(prepared.generate, plan)
     quiet = Quiet(context.device.count, plan.wait_s if context.device.kind == "cpu" else 0.0)

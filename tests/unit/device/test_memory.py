@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfsuite.device.memory import PeakMemory, free_bytes, give_back, graphs_bytes, reserved_bytes
+from perfsuite.device.memory import PeakMemory, free_bytes, graphs_bytes, reserved_bytes
 from perfsuite.structure.allocations import peak_bytes
 from perfsuite.structure.missing import NoCounterError
 
@@ -40,18 +40,6 @@ def test_the_pools_of_graphs_count() -> None:
     assert PeakMemory("cuda").bytes() == 600 + 230
     assert reserved_bytes("cuda") == 950
     assert free_bytes("cuda") == 1000 + 900 - 500 - 230
-
-
-def test_what_torch_keeps_of_a_gpu_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests before took must not be this session's reserved memory; a CPU is asked nothing."""
-    import torch
-
-    asked: list[str] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: asked.append("cuda"))
-    give_back("cpu")
-    assert asked == []
-    give_back("cuda")
-    assert asked == ["cuda"]
 
 
 @pytest.mark.usefixtures("cuda")

@@ -94,6 +94,15 @@ def test_a_session_tells_of_memory_and_start(monkeypatch: pytest.MonkeyPatch) ->
     assert (found.start.build_s, found.start.contended, found.start.first) == (0.5, ("build",), True)
 
 
+def test_what_was_taken_before_is_given_back_before_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what torch reserved would be of tests before; the warm-up takes its own anew."""
+    calls, made = Calls([1.0] * 20), list[int]()
+    prepared = stand_in(calls, Watch(), monkeypatch)
+    monkeypatch.setattr(session, "free", lambda: made.append(calls.made))
+    session.measure(prepared, session.time_calls, Plan())
+    assert made == [0]
+
+
 def test_budget_is_the_plans() -> None:
     """A larger budget means more rounds, between the same bounds."""
     rounds = [rounds_for(0.5, Plan(time_budget_s=budget)) for budget in (0.1, 3.0, 6.0, 12.0, 60.0)]
